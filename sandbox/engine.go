@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"context"
+
+	"github.com/rhost/rhost/abi"
+)
+
+// Engine turns uploaded bytes into modules. It is safe for concurrent use.
+type Engine interface {
+	// Name is "wasm", "lua" or "js".
+	Name() string
+	// Compile admits src and prepares it for calls. A source that is not
+	// admitted is a *Refusal, whose text says what is wrong and what to do.
+	// Hostile bytes cost bounded time and memory.
+	Compile(ctx context.Context, src Source) (Module, error)
+	// Close releases what the engine holds. Its modules are closed first.
+	Close(ctx context.Context) error
+}
+
+// Source is what was uploaded under a name.
+type Source struct {
+	Name  string // plugin name, for messages and stack traces
+	File  string // where it came from, for messages; may be empty
+	Bytes []byte // Wasm binary or script text; not changed, not kept
+}
+
+// Module is one compiled version of a plugin. It is safe for concurrent use.
+type Module interface {
+	Info() Info
+	// New makes an instance that has run no call. An instance that cannot be
+	// made for want of memory or because its start-up code misbehaves is a *Fault.
+	New(ctx context.Context, lim Limits) (Instance, error)
+	// Close releases the module. Its instances are closed first.
+	Close(ctx context.Context) error
+}
+
+// Info describes a module without running it.
+type Info struct {
+	Name   string
+	Engine string           // "wasm", "lua" or "js"
+	Digest string           // "sha256:…" over the uploaded bytes
+	ABI    string           // "rhost.v1"
+	Size   int              // bytes uploaded
+	Needs  []abi.Capability // what the guest imports or, for scripts, may use
+}
+
+// Instance is one guest in memory.
+type Instance interface {
+	// Invoke runs one call to its end. A guest that breaks a limit or traps
+	// gives a *Fault and no reply. Usage is filled in either way. ctx ends the
+	// call early as a FaultDeadline. Not safe for concurrent use.
+	Invoke(ctx context.Context, call *abi.Call, s *Session) (abi.Reply, Usage, error)
+	// Reusable reports whether the next call would find the instance as new.
+	// After a fault it never is.
+	Reusable() bool
+	// Close releases the instance. It must not be running.
+	Close(ctx context.Context) error
+}

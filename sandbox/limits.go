@@ -1,0 +1,62 @@
+package sandbox
+
+import "time"
+
+// Limits bound one call. A zero field takes its default.
+type Limits struct {
+	Fuel        int64         // units of work
+	Memory      int64         // bytes of guest memory
+	Deadline    time.Duration // wall time
+	Stack       int           // depth of the guest's call stack, in slots of the engine
+	HostCalls   int           // service calls
+	Output      int           // bytes of output
+	Effects     int           // number of effects
+	EffectBytes int           // bytes of effects together
+}
+
+// DefaultLimits are the limits of a call whose operator set none.
+func DefaultLimits() Limits {
+	return Limits{
+		Fuel:        10_000_000,
+		Memory:      16 << 20,
+		Deadline:    100 * time.Millisecond,
+		Stack:       100_000,
+		HostCalls:   1_000,
+		Output:      256 << 10,
+		Effects:     1_000,
+		EffectBytes: 1 << 20,
+	}
+}
+
+// WithDefaults fills the zero fields of l.
+func (l Limits) WithDefaults() Limits {
+	d := DefaultLimits()
+	fill(&l.Fuel, d.Fuel)
+	fill(&l.Memory, d.Memory)
+	fill(&l.Deadline, d.Deadline)
+	fill(&l.Stack, d.Stack)
+	fill(&l.HostCalls, d.HostCalls)
+	fill(&l.Output, d.Output)
+	fill(&l.Effects, d.Effects)
+	fill(&l.EffectBytes, d.EffectBytes)
+	return l
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Usage is what a call used.
+type Usage struct {
+	Fuel       int64         `json:"fuel"`
+	Wall       time.Duration `json:"wall"`
+	PeakMemory int64         `json:"peak_memory"` // bytes; cumulative bytes charged where the engine cannot see the peak
+	HostCalls  int           `json:"host_calls"`
+}
+
+// HostCallFuel is the price of a service call that moves n bytes, charged
+// before the call does anything.
+func HostCallFuel(n int) int64 { return 500 + int64(n)/8 }

@@ -1,0 +1,191 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rhost/rhost/abi"
+)
+
+const (
+	maxNameBytes   = 256
+	maxRandomBytes = 4096
+)
+
+// Begin counts a service call. An error means that the call must end as a
+// FaultLimit: a guest that ignores a status would loop for ever.
+func (s *Session) Begin(service string) error {
+	s.last = service
+	s.calls++
+	if s.calls > s.limits.HostCalls {
+		return fmt.Errorf("more than %d host calls; raise limits.host_calls of the plugin if they are wanted", s.limits.HostCalls)
+	}
+	return nil
+}
+
+// Emit buffers a new event of the given type. data is JSON, or empty for none.
+func (s *Session) Emit(eventType string, data []byte) abi.Status {
+	if !s.grant.Has(abi.CapEmit) {
+		return abi.StatusDenied
+	}
+	if len(data) > 0 && !json.Valid(data) {
+		return abi.StatusInvalid
+	}
+	return s.buffer(abi.Effect{Kind: abi.EffectEmit, Name: eventType, Value: clone(data)})
+}
+
+// Notify buffers a message to a topic. data is JSON.
+func (s *Session) Notify(topic string, data []byte) abi.Status {
+	if !s.grant.Has(abi.CapNotify) {
+		return abi.StatusDenied
+	}
+	if !json.Valid(data) {
+		return abi.StatusInvalid
+	}
+	return s.buffer(abi.Effect{Kind: abi.EffectNotify, Name: topic, Value: clone(data)})
+}
+
+// StateGet returns the value of a key and its version, the call's own buffered
+// writes included. A key that the call itself wrote has the version it will
+// have once committed.
+func (s *Session) StateGet(key string) (value []byte, version uint64, st abi.Status) {
+	if !s.grant.Has(abi.CapState) {
+		return nil, 0, abi.StatusDenied
+	}
+	value, version, ok := s.read(key)
+	if !ok {
+		return nil, 0, abi.StatusNotFound
+	}
+	return value, version, abi.StatusOK
+}
+
+// StateSet buffers a write. An empty value deletes the key.
+func (s *Session) StateSet(key string, value []byte) abi.Status {
+	if !s.grant.Has(abi.CapState) {
+		return abi.StatusDenied
+	}
+	if len(value) > 0 && !json.Valid(value) {
+		return abi.StatusInvalid
+	}
+	return s.buffer(abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)})
+}
+
+// StateCAS buffers a write that holds only if the key still has the version the
+// guest read; 0 means that it must be absent.
+func (s *Session) StateCAS(key string, expect uint64, value []byte) abi.Status {
+	if !s.grant.Has(abi.CapState) {
+		return abi.StatusDenied
+	}
+	if len(value) > 0 && !json.Valid(value) {
+		return abi.StatusInvalid
+	}
+	_, version, ok := s.read(key)
+	if !ok {
+		version = 0
+	}
+	if version != expect {
+		return abi.StatusConflict
+	}
+	e := abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)}
+	if base, own := s.committed(key); !own {
+		e.Expect = &base
+	}
+	return s.buffer(e)
+}
+
+// Now returns the time the guest sees.
+func (s *Session) Now() (time.Time, abi.Status) {
+	if !s.grant.Has(abi.CapNow) {
+		return time.Time{}, abi.StatusDenied
+	}
+	if s.services.Now == nil {
+		return time.Now(), abi.StatusOK
+	}
+	return s.services.Now(), abi.StatusOK
+}
+
+// Random fills p, at most 4,096 bytes.
+func (s *Session) Random(p []byte) abi.Status {
+	if !s.grant.Has(abi.CapRandom) {
+		return abi.StatusDenied
+	}
+	if len(p) > maxRandomBytes {
+		return abi.StatusLimit
+	}
+	if s.services.Random == nil {
+		rand.Read(p) // never fails: crypto/rand ends the program instead
+		return abi.StatusOK
+	}
+	s.services.Random(p)
+	return abi.StatusOK
+}
+
+// Log passes a line to the host's log. It needs no capability.
+func (s *Session) Log(level LogLevel, msg string) {
+	if s.services.Log != nil {
+		s.services.Log(min(max(level, LogDebug), LogError), msg)
+	}
+}
+
+// buffer keeps an effect, within the limits of the call.
+func (s *Session) buffer(e abi.Effect) abi.Status {
+	if e.Name == "" || len(e.Name) > maxNameBytes {
+		return abi.StatusInvalid
+	}
+	size := len(e.Name) + len(e.Value)
+	if len(s.effects) >= s.limits.Effects || s.effectBytes+size > s.limits.EffectBytes {
+		return abi.StatusLimit
+	}
+	s.effects = append(s.effects, e)
+	s.effectBytes += size
+	return abi.StatusOK
+}
+
+// read sees the call's own writes first.
+func (s *Session) read(key string) (json.RawMessage, uint64, bool) {
+	base, _ := s.committed(key)
+	written := uint64(0)
+	var last json.RawMessage
+	for _, e := range s.effects {
+		if e.Kind == abi.EffectStateSet && e.Name == key {
+			written++
+			last = e.Value
+		}
+	}
+	if written > 0 {
+		return last, base + written, len(last) > 0
+	}
+	if s.services.State == nil {
+		return nil, 0, false
+	}
+	return s.services.State(key)
+}
+
+// committed returns the version of a key outside the call, and whether the call
+// has written it.
+func (s *Session) committed(key string) (version uint64, own bool) {
+	for _, e := range s.effects {
+		if e.Kind == abi.EffectStateSet && e.Name == key {
+			own = true
+			break
+		}
+	}
+	if s.services.State == nil {
+		return 0, own
+	}
+	_, version, ok := s.services.State(key)
+	if !ok {
+		version = 0
+	}
+	return version, own
+}
+
+// clone copies p out of guest memory, which the guest goes on to change.
+func clone(p []byte) json.RawMessage {
+	if len(p) == 0 {
+		return nil
+	}
+	return append(json.RawMessage(nil), p...)
+}

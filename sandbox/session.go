@@ -1,0 +1,78 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/rhost/rhost/abi"
+)
+
+// Services is what lies behind a Session: the parts of the host that a call may
+// read. The host passes them in. They are read from the call's goroutine only.
+type Services struct {
+	// State returns the value and version of a key of the tenant's state.
+	State func(key string) (value json.RawMessage, version uint64, ok bool)
+	// Now is the time the guest sees. Nil means the wall clock.
+	Now func() time.Time
+	// Random fills p. Nil means crypto/rand.
+	Random func(p []byte)
+	// Log receives what the guest logs, in order.
+	Log func(level LogLevel, msg string)
+}
+
+// LogLevel is the severity of a guest's log line.
+type LogLevel int32
+
+// The log levels, with the numbers of ABI v1.
+const (
+	LogDebug LogLevel = 0
+	LogInfo  LogLevel = 1
+	LogWarn  LogLevel = 2
+	LogError LogLevel = 3
+)
+
+func (l LogLevel) String() string {
+	switch l {
+	case LogDebug:
+		return "debug"
+	case LogInfo:
+		return "info"
+	case LogWarn:
+		return "warn"
+	}
+	return "error"
+}
+
+// Session is one call's view of the host. It checks each service call against
+// the grant and the limits, and buffers the effects. It belongs to the
+// goroutine of the call.
+//
+// A session knows nothing of fuel: the engine charges HostCallFuel before it
+// asks the session.
+type Session struct {
+	services Services
+	grant    abi.Grant
+	limits   Limits
+
+	calls       int
+	last        string
+	effects     []abi.Effect
+	effectBytes int
+}
+
+// NewSession starts a session. Limits that are zero take their defaults.
+func NewSession(sv Services, grant abi.Grant, lim Limits) *Session {
+	return &Session{services: sv, grant: grant, limits: lim.WithDefaults()}
+}
+
+// Limits returns the limits of the call.
+func (s *Session) Limits() Limits { return s.limits }
+
+// HostCalls returns how many service calls were made so far.
+func (s *Session) HostCalls() int { return s.calls }
+
+// Last names the latest service call, for fault messages.
+func (s *Session) Last() string { return s.last }
+
+// Effects returns the buffered effects, in order.
+func (s *Session) Effects() []abi.Effect { return s.effects }

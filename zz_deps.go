@@ -1,0 +1,37 @@
+//go:build deps
+
+package rhost
+
+import (
+	_ "cel.dev/cel-go/cel"
+	_ "cel.dev/cel-go/common/ast"
+	_ "cel.dev/cel-go/ext"
+	_ "github.com/danielgtaylor/huma/v2"
+	_ "github.com/danielgtaylor/huma/v2/adapters/humago"
+	_ "github.com/dop251/goja"
+	_ "github.com/dop251/goja/ast"
+	_ "github.com/dop251/goja/parser"
+	_ "github.com/doyensec/safeurl"
+	_ "github.com/fsnotify/fsnotify"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/google/uuid"
+	_ "github.com/nats-io/nats-server/v2/server"
+	_ "github.com/nats-io/nats.go"
+	_ "github.com/nats-io/nats.go/jetstream"
+	_ "github.com/robfig/cron/v3"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "github.com/spf13/cobra/doc"
+	_ "github.com/stretchr/testify/assert"
+	_ "github.com/stretchr/testify/require"
+	_ "github.com/tetratelabs/wazero"
+	_ "github.com/tetratelabs/wazero/experimental"
+	_ "github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	_ "github.com/yuin/gopher-lua"
+	_ "github.com/yuin/gopher-lua/parse"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "pgregory.net/rapid"
+)
