@@ -1,0 +1,3 @@
+// Package predicate compiles conditions: CEL expressions over the event under
+// test and the events bound so far, evaluated in three-valued logic.
+package predicate

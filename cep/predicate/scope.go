@@ -1,0 +1,39 @@
+package predicate
+
+import "github.com/rhost/rhost/event"
+
+// Scope is what a condition can name beside the event under test: the elements
+// of its pattern, in order.
+type Scope struct {
+	Elements []Element
+	Under    int // the element whose condition this is; NoElement in a template
+}
+
+// NoElement is the Under of a scope in which nothing is under test.
+const NoElement = -1
+
+// Element is one element of a pattern as conditions see it.
+type Element struct {
+	Name     string
+	Repeated bool // a list of events; otherwise one event
+	Negative bool // `not`: never bound, so nothing can be said about it
+}
+
+// Event is an event as conditions see it: with the fields that the set's paths
+// lead to, looked up once for all conditions.
+type Event struct {
+	Ev *event.Event
+
+	// Fields holds the value of each of Set.Paths, by index, as
+	// event.PathSet.Scan gives them. It may be nil or short, which is slower:
+	// what it does not reach is looked up in Ev when a condition asks.
+	Fields []event.Value
+}
+
+// Env gives conditions the events bound so far in a partial match. Conditions
+// call it from the goroutine that calls Eval, and keep nothing it returns.
+type Env interface {
+	// Bound gives the events bound to the element with that index in
+	// Scope.Elements, oldest first; none when it is not bound.
+	Bound(elem int) []*Event
+}
