@@ -1,0 +1,370 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The limits of an event.
+const (
+	MaxSize  = 1 << 20 // bytes of the whole event as JSON
+	MaxDepth = 64      // levels of JSON, the event's own object being the first
+)
+
+// Event is a CloudEvents 1.0 event. It is plain data: copy it freely, share it,
+// and do not write to the bytes of Ext and Data after handing it on.
+type Event struct {
+	ID      string
+	Source  string
+	Type    string
+	Subject string    // "": absent
+	Time    time.Time // zero: absent
+
+	DataContentType string // "": application/json
+	DataSchema      string // "": absent
+
+	Ext  []Attr // extension attributes, sorted by name
+	Data []byte // the payload as it came: JSON text if IsJSON, else raw bytes; nil: absent
+}
+
+// Attr is an extension attribute: a Bool, a whole Number, a String or a Time
+// (which JSON carries as a string and gives back as one).
+type Attr struct {
+	Name  string // of a-z and 0-9
+	Value Value
+}
+
+// IsJSON reports whether Data is JSON text, going by DataContentType.
+func (e *Event) IsJSON() bool {
+	return e.DataContentType == "" || isJSON(e.DataContentType)
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	_, sub, _ := strings.Cut(media, "/")
+	return sub == "json" || strings.HasSuffix(sub, "+json")
+}
+
+// Get gives the value at p without decoding the payload; a String, List or Map
+// aliases it. For several paths of one event PathSet.Scan is faster.
+func (e *Event) Get(p Path) Value {
+	attr, steps := p.resolve()
+	if attr != attrData {
+		if attr == attrExt {
+			return e.attr(attr, steps[0].Key)
+		}
+		return e.attr(attr, "")
+	}
+	if len(e.Data) == 0 {
+		return Value{}
+	}
+	if !e.IsJSON() {
+		if len(steps) > 0 {
+			return Value{}
+		}
+		return e.textData()
+	}
+	i := space(e.Data, 0)
+	for _, st := range steps {
+		if st.Index >= 0 {
+			i = seekItem(e.Data, i, st.Index)
+		} else {
+			i = seekKey(e.Data, i, st.Key)
+		}
+		if i < 0 {
+			return Value{}
+		}
+	}
+	v, _ := read(e.Data, i)
+	return v
+}
+
+// attr gives the value of an attribute other than data.
+func (e *Event) attr(a attribute, ext string) Value {
+	var s string
+	switch a {
+	case attrType:
+		s = e.Type
+	case attrSource:
+		s = e.Source
+	case attrSubject:
+		s = e.Subject
+	case attrID:
+		s = e.ID
+	case attrTime:
+		if e.Time.IsZero() {
+			return Value{}
+		}
+		return TimeValue(e.Time)
+	case attrExt:
+		for i := range e.Ext {
+			if e.Ext[i].Name == ext {
+				return e.Ext[i].Value
+			}
+		}
+		return Value{}
+	default:
+		return Value{}
+	}
+	if s == "" {
+		return Value{}
+	}
+	return StringValue(s)
+}
+
+// textData is what path data gives for a payload that is not JSON.
+func (e *Event) textData() Value {
+	if !utf8.Valid(e.Data) {
+		return Value{}
+	}
+	return StringValue(alias(e.Data))
+}
+
+// seekKey returns the index of the value under key in the object at d[i], or -1.
+func seekKey(d []byte, i int, key string) int {
+	if i >= len(d) || d[i] != '{' {
+		return -1
+	}
+	for {
+		i = space(d, i+1)
+		if i >= len(d) || d[i] != '"' {
+			return -1
+		}
+		end, escaped := stringEnd(d, i+1)
+		if end < 0 {
+			return -1
+		}
+		found := text(d[i+1:end], escaped) == key
+		i = space(d, end+1)
+		if i >= len(d) || d[i] != ':' {
+			return -1
+		}
+		i = space(d, i+1)
+		if found {
+			return i
+		}
+		if i = skip(d, i); i < 0 {
+			return -1
+		}
+		if i = space(d, i); i >= len(d) || d[i] != ',' {
+			return -1
+		}
+	}
+}
+
+// seekItem returns the index of the n-th item of the list at d[i], or -1.
+func seekItem(d []byte, i, n int) int {
+	if i >= len(d) || d[i] != '[' {
+		return -1
+	}
+	for {
+		i = space(d, i+1)
+		if i >= len(d) || d[i] == ']' {
+			return -1
+		}
+		if n == 0 {
+			return i
+		}
+		n--
+		if i = skip(d, i); i < 0 {
+			return -1
+		}
+		if i = space(d, i); i >= len(d) || d[i] != ',' {
+			return -1
+		}
+	}
+}
+
+// Clone gives an equal event whose bytes are its own, in one allocation for all
+// texts, so that keeping it keeps nothing else.
+func (e *Event) Clone() Event {
+	c := *e
+	n := len(e.ID) + len(e.Source) + len(e.Type) + len(e.Subject) + len(e.DataContentType) + len(e.DataSchema) + len(e.Data)
+	for _, a := range e.Ext {
+		n += len(a.Name) + len(a.Value.text)
+	}
+	buf := make([]byte, 0, n)
+	keep := func(s *string) {
+		start := len(buf)
+		buf = append(buf, *s...)
+		*s = alias(buf[start:len(buf):len(buf)])
+	}
+	for _, s := range []*string{&c.ID, &c.Source, &c.Type, &c.Subject, &c.DataContentType, &c.DataSchema} {
+		keep(s)
+	}
+	c.Ext = slices.Clone(e.Ext)
+	for i := range c.Ext {
+		keep(&c.Ext[i].Name)
+		keep(&c.Ext[i].Value.text)
+	}
+	if e.Data != nil {
+		start := len(buf)
+		buf = append(buf, e.Data...)
+		c.Data = buf[start:len(buf):len(buf)]
+	}
+	return c
+}
+
+// Equal reports whether e and f are the same event: equal attributes, the same
+// instant, payloads of equal bytes.
+func (e *Event) Equal(f *Event) bool {
+	return e.ID == f.ID && e.Source == f.Source && e.Type == f.Type && e.Subject == f.Subject &&
+		e.Time.Equal(f.Time) && e.DataContentType == f.DataContentType && e.DataSchema == f.DataSchema &&
+		slices.EqualFunc(e.Ext, f.Ext, func(a, b Attr) bool { return a.Name == b.Name && a.Value.Equal(b.Value) }) &&
+		(e.Data == nil) == (f.Data == nil) && string(e.Data) == string(f.Data)
+}
+
+// Lookup gives the extension attribute name; Missing when the event has none.
+func (e *Event) Lookup(name string) Value { return e.attr(attrExt, name) }
+
+// SetExt sets or replaces an extension attribute and keeps Ext sorted. The
+// slice is copied, so events that shared it do not change.
+func (e *Event) SetExt(name string, v Value) {
+	i, found := slices.BinarySearchFunc(e.Ext, name, func(a Attr, n string) int { return strings.Compare(a.Name, n) })
+	ext := make([]Attr, 0, len(e.Ext)+1)
+	ext = append(ext, e.Ext[:i]...)
+	ext = append(ext, Attr{Name: name, Value: v})
+	if found {
+		i++
+	}
+	e.Ext = append(ext, e.Ext[i:]...)
+}
+
+// Validate reports everything that keeps e from being a CloudEvent within the
+// limits, as *FieldErrors joined. An event from Parse or ParseBatch is valid.
+func (e *Event) Validate() error {
+	var errs []error
+	bad := func(attr, fix, format string, args ...any) {
+		errs = append(errs, &FieldError{Attr: attr, Offset: -1, Msg: fmt.Sprintf(format, args...), Fix: fix})
+	}
+	for _, a := range []struct {
+		name, text string
+		must       bool
+	}{
+		{"id", e.ID, true},
+		{"source", e.Source, true},
+		{"type", e.Type, true},
+		{"subject", e.Subject, false},
+		{"datacontenttype", e.DataContentType, false},
+		{"dataschema", e.DataSchema, false},
+	} {
+		if a.text == "" && a.must {
+			bad(a.name, "every event needs one", "is missing")
+		} else if msg, fix := checkAttr(a.name, a.text); a.text != "" && msg != "" {
+			bad(a.name, fix, "%s", msg)
+		}
+	}
+	if y := e.Time.UTC().Year(); !e.Time.IsZero() && (y < 0 || y > 9999) {
+		bad("time", "RFC 3339 knows the years 0 to 9999", "is in year %d", y)
+	}
+	for i, a := range e.Ext {
+		if msg, fix := checkExt(a.Name, a.Value); msg != "" {
+			bad(a.Name, fix, "%s", msg)
+		}
+		if i > 0 && e.Ext[i-1].Name >= a.Name {
+			bad(a.Name, "set extensions with SetExt", "extensions are not sorted, or it is there twice")
+		}
+	}
+	if n := len(e.AppendJSON(nil)); n > MaxSize {
+		bad("data", "send a reference to the payload instead", "the event has %d bytes, over the limit of %d", n, MaxSize)
+	}
+	if e.Data != nil && e.IsJSON() {
+		if err := checkData(e.Data); err != nil {
+			bad("data", "send JSON, or say what it is in datacontenttype", "is not JSON: %v", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkData reports whether b is one JSON value that fits into an event.
+func checkData(b []byte) error {
+	var p parser
+	p.init(b)
+	if !p.utf8() {
+		return p.err
+	}
+	i := p.value(p.space(0), 1)
+	if i < 0 {
+		return p.err
+	}
+	if i = p.space(i); i != len(b) {
+		return &SyntaxError{Offset: i, Msg: "text after the JSON value"}
+	}
+	return nil
+}
+
+// checkAttr says what is wrong with the text of a context attribute, and the
+// fix; "" when nothing is.
+func checkAttr(name, s string) (msg, fix string) {
+	if s == "" {
+		return "is empty", "give it a text or leave it out"
+	}
+	if !utf8.ValidString(s) {
+		return "is not valid UTF-8", "encode it as UTF-8"
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return fmt.Sprintf("has the control character %q", s[i]), "remove it; attributes are plain text"
+		}
+		if s[i] == ' ' && (name == "source" || name == "dataschema") {
+			return "has a space; it is a URI reference", "write %20 for the space"
+		}
+	}
+	switch name {
+	case "dataschema":
+		if u, err := url.Parse(s); err != nil || !u.IsAbs() {
+			return fmt.Sprintf("%q is not an absolute URI", s), "write it with its scheme, such as https://example.com/order.json"
+		}
+	case "datacontenttype":
+		if !strings.Contains(s, "/") {
+			return fmt.Sprintf("%q is not a media type", s), "write it as type/subtype, such as application/json"
+		}
+	}
+	return "", ""
+}
+
+// checkExt is checkAttr for an extension attribute.
+func checkExt(name string, v Value) (msg, fix string) {
+	switch {
+	case !extName(name):
+		if lower := strings.ToLower(name); extName(lower) {
+			return "is not a CloudEvents attribute: names are lower case", "write " + lower
+		}
+		return "cannot be the name of an attribute, which is of a-z and 0-9", "rename it, or move it into data"
+	case reserved(name):
+		return "is the name of an attribute of CloudEvents itself", "set the field of the event instead"
+	}
+	switch v.Kind() {
+	case Bool, Time:
+		return "", ""
+	case String:
+		if v.text == "" {
+			return "", ""
+		}
+		return checkAttr(name, v.text)
+	case Number:
+		if f := v.Number(); f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
+			return "", ""
+		}
+		return "is not a whole number, and extension attributes have no fractions", "write it as a text, or move it into data"
+	}
+	return "is a " + v.Kind().String() + "; extension attributes are texts, booleans or whole numbers", "move it into data"
+}
+
+func reserved(name string) bool {
+	switch name {
+	case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data":
+		return true
+	}
+	return false
+}
