@@ -1,0 +1,160 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/rhost/rhost/tenants"
+)
+
+const (
+	// quantum is what a turn is worth: a tenant runs tasks of about this much
+	// time, at least one, before the next tenant has its turn.
+	quantum = 50 * time.Microsecond
+	// maxDebt bounds what a tenant still owes when it comes back with new tasks.
+	maxDebt = time.Second
+)
+
+// queues holds the waiting tasks of all tenants and deals turns by deficit
+// round-robin. It does not lock; its Dispatcher does.
+//
+// What a task takes is known only when it has ended. So a tenant pays the
+// running average of its tasks when one starts, and the difference when it ends.
+type queues struct {
+	limit   int // waiting tasks per tenant
+	most    int // running tasks per tenant
+	tenants map[tenants.Name]*queue
+	ring    []*queue // those that may start a task now; ring[0] has the turn
+	waiting int      // tasks, in all
+	running int
+}
+
+// queue is one tenant's share. It is kept when it is empty, for its average and
+// its debt.
+type queue struct {
+	tenant  tenants.Name
+	tasks   []Task // waiting, from head on
+	head    int
+	running int
+	ended   uint64
+	spent   time.Duration // by the tasks that ended
+	balance time.Duration // what may still be used in this turn; negative: owed
+	average time.Duration // of a task
+	inRing  bool
+	turn    bool          // has got the quantum of its turn
+	room    chan struct{} // closed when a full queue gets room; nil while nobody waits for that
+}
+
+func newQueues(limit, most int) *queues {
+	return &queues{limit: limit, most: most, tenants: make(map[tenants.Name]*queue)}
+}
+
+// of returns the queue of a tenant, which begins if there was none.
+func (qs *queues) of(t tenants.Name) *queue {
+	q := qs.tenants[t]
+	if q == nil {
+		q = &queue{tenant: t, average: quantum}
+		qs.tenants[t] = q
+	}
+	return q
+}
+
+func (q *queue) waiting() int { return len(q.tasks) - q.head }
+
+// push adds a task unless the tenant's queue is full.
+func (qs *queues) push(q *queue, t Task) bool {
+	if q.waiting() >= qs.limit {
+		return false
+	}
+	q.tasks = append(q.tasks, t)
+	qs.waiting++
+	qs.enter(q)
+	return true
+}
+
+// next starts the task whose turn it is. ok is false when none may start.
+func (qs *queues) next() (t Task, q *queue, ok bool) {
+	for passed := 0; len(qs.ring) > 0; passed++ {
+		q = qs.ring[0]
+		if passed > len(qs.ring) {
+			qs.forgive() // everybody is in debt, maybe by many turns
+			passed = 0
+		}
+		if !q.turn {
+			q.turn = true
+			q.balance += quantum
+		}
+		if q.balance > 0 {
+			return qs.start(q), q, true
+		}
+		q.turn = false
+		copy(qs.ring, qs.ring[1:])
+		qs.ring[len(qs.ring)-1] = q
+	}
+	return Task{}, nil, false
+}
+
+// forgive gives every tenant in the ring as many turns as the one who owes least
+// has to wait, at once.
+func (qs *queues) forgive() {
+	least := qs.ring[0].balance
+	for _, q := range qs.ring {
+		least = max(least, q.balance)
+	}
+	for _, q := range qs.ring {
+		q.balance -= min(least, 0)
+	}
+}
+
+func (qs *queues) start(q *queue) Task {
+	t := q.tasks[q.head]
+	q.tasks[q.head] = Task{}
+	q.head++
+	if q.head == len(q.tasks) {
+		q.tasks, q.head = q.tasks[:0], 0
+	} else if q.head >= 1024 && q.head*2 >= len(q.tasks) {
+		n := copy(q.tasks, q.tasks[q.head:])
+		clear(q.tasks[n:])
+		q.tasks, q.head = q.tasks[:n], 0
+	}
+	qs.waiting--
+	qs.running++
+	q.running++
+	q.balance -= q.average
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+	if q.waiting() == 0 || q.running >= qs.most {
+		qs.leave(q)
+	}
+	return t
+}
+
+// finish ends a task of q that took so long, and settles what was paid for it.
+func (qs *queues) finish(q *queue, paid, took time.Duration) {
+	qs.running--
+	q.running--
+	q.ended++
+	q.spent += took
+	q.balance += paid - took
+	q.average += (took - q.average) / 8
+	qs.enter(q)
+}
+
+// enter puts q at the end of the ring if it may start a task and is not there.
+func (qs *queues) enter(q *queue) {
+	if q.inRing || q.waiting() == 0 || q.running >= qs.most {
+		return
+	}
+	q.inRing = true
+	q.balance = max(q.balance, -maxDebt)
+	qs.ring = append(qs.ring, q)
+}
+
+// leave takes q, which has the turn, out of the ring. What it did not use of its
+// turn is lost, what it owes is not.
+func (qs *queues) leave(q *queue) {
+	q.inRing, q.turn = false, false
+	q.balance = min(q.balance, 0)
+	qs.ring = append(qs.ring[:0], qs.ring[1:]...)
+}
