@@ -132,7 +132,7 @@ func evalJSON(a argument, env Env) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("arguments cannot be written as JSON: %w", err)
 	}

@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// Output is what the engine wants of its host: Records committed as one frame,
-// in order, and Commands started only after that.
+// Output is what the engine wants of its host: Records committed in order, and
+// Commands started only after all of them are. One frame is the usual case. When
+// the records take several and the last do not make it, nothing is wrong: what
+// was not committed is decided again after the restart.
 type Output struct {
 	Records  []Record
 	Commands []Command

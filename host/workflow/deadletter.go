@@ -1,10 +1,13 @@
 package workflow
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
-// maxLetterOut bounds the step outputs that a dead letter repeats. The rest is
-// in the history.
-const maxLetterOut = 128 << 10
+// maxLetter bounds the arguments and outputs that a dead letter repeats. Those
+// left out are in the history.
+const maxLetter = 256 << 10
 
 // bury writes the dead letter of an execution that has failed.
 func bury(x *execution, now time.Time) []Record {
@@ -25,17 +28,25 @@ func (x *execution) letter() DeadLettered {
 		Key: x.info.Key, Rule: x.info.Rule, Version: x.info.Version, Definition: x.info.Definition,
 		Match: x.info.Match, Started: x.started, Status: x.status, Errors: x.errs,
 	}
-	room := maxLetterOut
+	room := maxLetter
+	fit := func(b json.RawMessage) json.RawMessage {
+		if len(b) > room {
+			return nil
+		}
+		room -= len(b)
+		return b
+	}
 	for _, s := range x.steps {
-		st := StepState{Step: s.id, State: s.outcome(), Attempts: s.do.attempt, Args: s.do.args}
+		if s.do.state == pending {
+			continue // of an earlier life, before a redrive
+		}
+		args := s.do.args
 		if s.undo.state == failed {
-			st.Args = s.undo.args
+			args = s.undo.args
 		}
-		if len(s.out) <= room {
-			st.Out = s.out
-			room -= len(s.out)
-		}
-		l.Steps = append(l.Steps, st)
+		l.Steps = append(l.Steps, StepState{
+			Step: s.id, State: s.outcome(), Attempts: s.do.attempt, Args: fit(args), Out: fit(s.out),
+		})
 	}
 	return l
 }
@@ -48,23 +59,22 @@ func (s *stepState) outcome() string {
 		return "undo_failed"
 	case s.order > 0:
 		return "done"
+	case s.do.state == failed:
+		return "failed"
 	}
-	return "failed"
+	return "unfinished"
 }
 
 // redriveFrom says where x goes on if it is redriven.
 func (x *execution) redriveFrom() RedriveFrom {
-	from := FromStep
-	for _, s := range x.steps {
-		switch s.undo.state {
-		case failed, running, failing, waiting:
-			return FromUndo
-		case done:
-			from = FromStart
-		case pending:
-		}
+	switch x.status {
+	case StatusCompensationFailed:
+		return FromUndo
+	case StatusCompensated:
+		return FromStart
+	default:
+		return FromStep
 	}
-	return from
 }
 
 // DeadLetter is a failed execution that waits for a person.

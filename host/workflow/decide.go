@@ -22,7 +22,7 @@ func decide(x *execution, now time.Time, env environment) []Record {
 		return bury(x, now)
 	}
 	if x.def == nil {
-		return []Record{finish(x, StatusFailed, now, StepError{Kind: FailDefinition, Message: fmt.Sprintf(
+		return []Record{finish(x, failedStatus(x), now, StepError{Kind: FailDefinition, Message: fmt.Sprintf(
 			"version %s of rule %s is not known any more; bring it back, then redrive", x.info.Version, x.info.Rule)})}
 	}
 	if recs, busy := pursue(x, now, env); busy {
@@ -130,7 +130,7 @@ func begin(x *execution, step *Step, undo bool, now time.Time, env environment) 
 	attempt := t.attempt + 1
 	if err != nil {
 		return record(x, now, undo, Record{Kind: KindFailed, Failed: &Failed{
-			Step: step.ID, Attempt: attempt, Kind: FailInvalid, Message: err.Error(),
+			Step: step.ID, Attempt: attempt, Kind: FailInvalid, Message: short(err.Error()),
 		}})
 	}
 	if act.Action.inLog() {
@@ -193,15 +193,20 @@ func retryAt(x *execution, s *stepState, undo bool, now time.Time) Record {
 	}})
 }
 
+// failedStatus says how an execution ends that has failed. One that ends in the
+// middle of its undos, for want of its definition, has not got through them.
 func failedStatus(x *execution) Status {
 	status := StatusFailed
 	for _, s := range x.steps {
 		switch s.undo.state {
-		case failed:
+		case failed, running, failing, waiting:
 			return StatusCompensationFailed
 		case done:
 			status = StatusCompensated
-		case pending, running, failing, waiting:
+			if x.def == nil {
+				return StatusCompensationFailed
+			}
+		case pending:
 		}
 	}
 	return status

@@ -2,14 +2,15 @@ package workflow
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
 
-// maxEffect is how large the value of an emitted event or notification may be.
-// An event has 1 MiB in all, attributes included.
-const maxEffect = 900 << 10
+// maxEffect is how large the value of an effect may be. Its record must fit into
+// one frame of the log, which holds a little more.
+const maxEffect = 800_000
 
 // inLog decides a step whose only effect is in the log: it has happened when
 // the record is committed.
@@ -17,7 +18,7 @@ func inLog(x *execution, step string, a Action, attempt int, args json.RawMessag
 	effect, err := effectOf(a, args)
 	if err != nil {
 		return record(x, now, undo, Record{Kind: KindFailed, Failed: &Failed{
-			Step: step, Attempt: attempt, Kind: FailInvalid, Message: err.Error(),
+			Step: step, Attempt: attempt, Kind: FailInvalid, Message: short(err.Error()),
 		}})
 	}
 	return record(x, now, undo, Record{Kind: KindSucceeded, Succeeded: &Succeeded{
@@ -27,24 +28,24 @@ func inLog(x *execution, step string, a Action, attempt int, args json.RawMessag
 
 // effectOf reads the evaluated arguments of an emit or notify step.
 func effectOf(a Action, args json.RawMessage) (Effect, error) {
-	var in struct {
-		Type    *string         `json:"type"`
-		Subject *string         `json:"subject"`
-		Data    json.RawMessage `json:"data"`
-		Topic   *string         `json:"topic"`
-		With    json.RawMessage `json:"with"`
-	}
+	var in map[string]json.RawMessage
 	if err := json.Unmarshal(args, &in); err != nil {
-		return Effect{}, fmt.Errorf("%s: type, subject and topic must come out as text: %w", a, err)
+		return Effect{}, fmt.Errorf("%s: read the arguments: %w", a, err)
 	}
-	var e Effect
-	if a == ActionEmit {
-		e = Effect{Kind: EffectEmit, Value: in.Data, Name: text(in.Type), Subject: text(in.Subject)}
-	} else {
-		e = Effect{Kind: EffectNotify, Value: in.With, Name: text(in.Topic)}
+	e := Effect{Kind: EffectEmit, Value: in["data"]}
+	name := "type"
+	if a == ActionNotify {
+		e = Effect{Kind: EffectNotify, Value: in["with"]}
+		name = "topic"
 		if e.Value == nil {
 			e.Value = json.RawMessage("null")
 		}
+	}
+	var errName, errSubject error
+	e.Name, errName = text(in, a, name)
+	e.Subject, errSubject = text(in, a, "subject")
+	if err := errors.Join(errName, errSubject); err != nil {
+		return Effect{}, err
 	}
 	return e, e.check()
 }
@@ -74,11 +75,21 @@ func reservedTopic(name string) bool {
 	return false
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
+// text returns the text under key, "" when there is none.
+func text(args map[string]json.RawMessage, a Action, key string) (string, error) {
+	raw, ok := args[key]
+	if !ok {
+		return "", nil
 	}
-	return *s
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return "", fmt.Errorf("%s: read %s: %w", a, key, err)
+	}
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("%s: %s is %s, which is no text", a, key, raw)
+	}
+	return s, nil
 }
 
 // EffectID names the i-th effect of a Succeeded record: the same whenever the

@@ -3,6 +3,7 @@ package workflow
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -127,6 +128,7 @@ func (x *execution) failed(r Record) {
 func (x *execution) redriven(from RedriveFrom) {
 	x.status, x.dead = "", false
 	if from == FromUndo {
+		x.errs = slices.DeleteFunc(slices.Clone(x.errs), func(e StepError) bool { return e.Undo || e.Step == "" })
 		for _, s := range x.steps {
 			s.undo.reset(failed, running, failing, waiting)
 		}

@@ -15,14 +15,14 @@ import (
 
 // Codes of the problems that Parse reports.
 const (
-	codeType       = "type"
-	codeMissing    = "missing-key"
-	codeUnknownKey = "unknown-key"
-	codeNotYet     = "not-supported-yet"
-	codeValue      = "bad-value"
-	codeDuplicate  = "duplicate"
-	codeTemplate   = "template"
-	codeReference  = "reference"
+	codeType      = "workflow-type"      // a value of the wrong type
+	codeMissing   = "workflow-missing"   // a key that is needed
+	codeKey       = "workflow-key"       // a key that nobody knows
+	codeLater     = "workflow-later"     // a key of a later release
+	codeValue     = "workflow-value"     // a value that cannot be
+	codeDuplicate = "workflow-duplicate" // something said twice
+	codeTemplate  = "workflow-template"  // a `${…}` that cannot be compiled
+	codeReference = "workflow-reference" // a `${…}` that reads a step which has not run by then
 )
 
 // Parse compiles the `do:` and `on_failure:` of a rule; either may be nil, for
@@ -46,7 +46,7 @@ func Parse(do, onFailure *yamldoc.Node, c Compiler) (*Definition, error) {
 	p.late = true
 	d.onFailure = p.steps("on_failure", onFailure)
 	if len(p.errs) > 0 {
-		return nil, p.errs
+		return nil, p.errs.Err()
 	}
 	for _, s := range slices.Concat(d.steps, d.onFailure) {
 		d.byID[s.ID] = s
@@ -127,6 +127,7 @@ func (p *parser) explicitIDs(steps *yamldoc.Node) {
 	}
 }
 
+//nolint:gochecknoglobals // compiled once, never changed
 var (
 	stepID     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 	pluginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -224,7 +225,7 @@ func (p *parser) plugin(n *yamldoc.Node) string {
 	}
 	name, _, versioned := strings.Cut(n.Text, "@")
 	if versioned {
-		p.fail(n.Pos, "run", codeNotYet, "write "+name+" alone, which runs its current version",
+		p.fail(n.Pos, "run", codeLater, "write "+name+" alone, which runs its current version",
 			"a plugin version (%s) is not supported yet", n.Text)
 		return name
 	}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -104,7 +105,7 @@ func (p *parser) file(n *yamldoc.Node) argument {
 	op := n.Keys[0]
 	keys, ok := operations[op.Key]
 	if !ok {
-		p.fail(op.Pos, op.Key, codeUnknownKey, fix, "unknown file operation")
+		p.fail(op.Pos, op.Key, codeKey, fix, "unknown file operation")
 		return nil
 	}
 	fields, ok := p.fields(op.Value, op.Key, keys, keys...)
@@ -181,6 +182,8 @@ func (p *parser) argument(n *yamldoc.Node) argument {
 		return newObject(fields)
 	case templated(n):
 		return p.template(n)
+	case n.Kind == yamldoc.Number && (math.IsNaN(n.Float()) || math.IsInf(n.Float(), 0)):
+		p.fail(n.Pos, "", codeValue, "put it in quotes if it is text", "%s cannot be written as JSON", n.Text)
 	}
 	return constant{n.Any()}
 }

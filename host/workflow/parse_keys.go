@@ -38,7 +38,7 @@ func (p *parser) actionOf(n *yamldoc.Node, more ...string) (Action, bool) {
 			found = append(found, e)
 		case slices.Contains(later(), e.Key):
 			notYet = true
-			p.fail(e.Pos, e.Key, codeNotYet, "remove it; this release knows run, emit, notify, http and file, in order", "not supported yet")
+			p.fail(e.Pos, e.Key, codeLater, "remove it; this release knows run, emit, notify, http and file, in order", "not supported yet")
 		}
 	}
 	switch {
@@ -74,10 +74,9 @@ func keysOf(a Action) []string {
 // were refused before.
 func (p *parser) known(n *yamldoc.Node, keys ...string) {
 	for _, e := range n.Keys {
-		if slices.Contains(keys, e.Key) || slices.Contains(later(), e.Key) {
-			continue
+		if !slices.Contains(keys, e.Key) && !slices.Contains(later(), e.Key) {
+			p.fail(e.Pos, e.Key, codeKey, yamldoc.Suggest(e.Key, keys), "unknown key")
 		}
-		p.fail(e.Pos, e.Key, codeUnknownKey, "the keys here are "+strings.Join(keys, ", "), "unknown key")
 	}
 }
 
@@ -136,10 +135,10 @@ func (p *parser) retry(n *yamldoc.Node) Retry {
 // backoff parses `a..b`, or `a` for waits that do not grow.
 func (p *parser) backoff(n *yamldoc.Node) (low, high time.Duration) {
 	from, to, ranged := strings.Cut(n.Text, "..")
-	low, err := time.ParseDuration(from)
+	low, err := yamldoc.ParseDuration(from)
 	high = low
 	if ranged && err == nil {
-		high, err = time.ParseDuration(to)
+		high, err = yamldoc.ParseDuration(to)
 	}
 	if err != nil || low <= 0 || high < low || high > maxBackoff {
 		p.fail(n.Pos, "backoff", codeValue, "write the shortest and the longest wait: backoff: 200ms..10s (at most 168h)",
@@ -149,7 +148,7 @@ func (p *parser) backoff(n *yamldoc.Node) (low, high time.Duration) {
 }
 
 func (p *parser) duration(n *yamldoc.Node, key string, least, most time.Duration) time.Duration {
-	d, err := time.ParseDuration(n.Text)
+	d, err := yamldoc.ParseDuration(n.Text)
 	if err != nil || d < least || d > most {
 		p.fail(n.Pos, key, codeValue, "write a time from "+least.String()+" to "+most.String()+", such as 30s", "%q is no time that fits here", n.Text)
 	}

@@ -169,7 +169,7 @@ type StepError struct {
 // StepState is what became of a step, for dead letters.
 type StepState struct {
 	Step     string          `json:"step"`
-	State    string          `json:"state"` // done, failed, undone or undo_failed
+	State    string          `json:"state"` // done, failed, undone, undo_failed or unfinished
 	Attempts int             `json:"attempts"`
 	Args     json.RawMessage `json:"args,omitempty"` // of a step or undo that failed
 	Out      json.RawMessage `json:"out,omitempty"`

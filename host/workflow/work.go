@@ -97,8 +97,9 @@ func short(msg string) string {
 	return strings.ToValidUTF8(msg, "\uFFFD")
 }
 
-// maxResult bounds what one result adds to the log, which must fit one frame.
-const maxResult = 900 << 10
+// maxResult bounds what one result adds to the log: its record must fit into one
+// frame.
+const maxResult = 800_000
 
 // check refuses a result that cannot be written to the log.
 func (r Result) check() error {
