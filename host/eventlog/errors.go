@@ -46,11 +46,15 @@ func (e *LockedError) Error() string {
 // skips such data: reading stops before it, and everything before it is good.
 type CorruptError struct {
 	Stream string // "EV" or "RUN"
-	Seq    uint64 // first frame concerned
+	Seq    uint64 // first frame concerned; 0 when it is no frame
 	Reason string
 	Fix    string
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("stream %s, frame %d: %s; %s", e.Stream, e.Seq, e.Reason, e.Fix)
+	where := "stream " + e.Stream
+	if e.Seq > 0 {
+		where = fmt.Sprintf("%s, frame %d", where, e.Seq)
+	}
+	return fmt.Sprintf("%s: %s; %s", where, e.Reason, e.Fix)
 }

@@ -1,0 +1,159 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// maxTries bounds how often one frame is offered to the stream. The first try
+// usually does it; another follows when it is unclear what became of a try, and
+// more when frames of this process turn out to have been stored after all.
+const maxTries = 4
+
+// An appender writes the frames of one stream, one at a time. Every frame names
+// the sequence it must get, so that of two writers, or of two tries, only one
+// can succeed. An appender belongs to one goroutine, or to who holds its lock.
+type appender struct {
+	s      *stream
+	typ    frameType
+	writer uint64 // marks this process's frames
+	tail   chain
+	doubt  bool // a frame was sent whose fate is unknown
+
+	witness *witness
+	slot    int
+	room    func() error // reports a disk too full for another frame
+	logger  *slog.Logger
+	warned  bool // the witness could not be written
+}
+
+// adoptFunc takes over a frame of this process that was stored although nobody
+// heard of it at the time.
+type adoptFunc func(h *header, b []byte) error
+
+// append stores the frame that build completes from the header it is given. A
+// build without bytes stores nothing. build is called once for each try; undo
+// takes back what a build has noted. adopt is called for every frame that turns
+// out to have been stored earlier, the current one included; adopted reports that.
+func (a *appender) append(ctx context.Context, build func(*header) ([]byte, error), undo func(), adopt adoptFunc) (h header, adopted bool, err error) {
+	for try := 1; ; try++ {
+		if a.doubt {
+			if err := a.resolve(ctx, adopt); err != nil {
+				return h, false, err
+			}
+			if h.seq != 0 && a.tail.is(&h) {
+				return h, true, nil
+			}
+		}
+		h = a.header()
+		b, err := build(&h)
+		if err != nil || b == nil {
+			return h, false, err
+		}
+		if err = a.store(&h, b); err == nil {
+			return h, false, nil
+		}
+		undo()
+		stale, uncertain := errors.Is(err, errStale), errors.Is(err, ErrUncertain)
+		a.doubt = stale || uncertain
+		if !a.doubt || try == maxTries || uncertain && try > 1 {
+			return h, false, err
+		}
+	}
+}
+
+// header is the start of the next frame's header.
+func (a *appender) header() header {
+	return header{typ: a.typ, seq: a.tail.seq + 1, writer: a.writer, first: a.tail.records, prev: a.tail.crc}
+}
+
+func (a *appender) store(h *header, b []byte) error {
+	if err := a.room(); err != nil {
+		return err
+	}
+	if err := a.s.publish(h.seq, b); err != nil {
+		return err
+	}
+	a.advance(h)
+	return nil
+}
+
+// advance notes that h's frame is safe on disk.
+func (a *appender) advance(h *header) {
+	a.tail.follow(h)
+	err := a.witness.say(a.slot, testimony{seq: h.seq, crc: h.crc})
+	if err != nil && !a.warned {
+		// The frame itself is safe; only the alarm for a later loss is weaker.
+		a.logger.Warn("the log cannot note what it has stored", "stream", a.s.name, "error", err)
+		a.warned = true
+	}
+}
+
+// resolve finds out what became of frames sent without an answer. Frames of
+// this process are adopted; a frame of anybody else means that the stream is
+// no longer ours.
+func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
+	st, err := a.s.state(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	if st.last < a.tail.seq {
+		return a.s.corrupt(st.last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.last, a.tail.seq))
+	}
+	err = a.s.scan(ctx, a.tail.seq+1, st.last, func(seq uint64, b []byte) error {
+		return a.adopt(seq, b, adopt)
+	})
+	if err != nil {
+		return err
+	}
+	a.doubt = false
+	return nil
+}
+
+func (a *appender) adopt(seq uint64, b []byte, adopt adoptFunc) error {
+	h, err := parseHeader(b, a.typ)
+	if err == nil && h.writer == a.writer {
+		err = a.tail.check(&h, seq)
+	}
+	if err != nil || h.writer != a.writer {
+		return fmt.Errorf("%w: frame %d of stream %s is not of this process", ErrFenced, seq, a.s.name)
+	}
+	if err := adopt(&h, b); err != nil {
+		return err
+	}
+	a.advance(&h)
+	return nil
+}
+
+// A chain checks that frames follow each other: each carries its own number,
+// the number of records before it, and the checksum of the frame before it.
+// The zero chain accepts any frame as its first.
+type chain struct {
+	seq     uint64
+	crc     uint32
+	records uint64 // in the stream up to here
+}
+
+// check reports how h, stored as seq, fails to follow what c has seen.
+func (c *chain) check(h *header, seq uint64) error {
+	switch {
+	case h.seq != seq:
+		return fmt.Errorf("it says it is frame %d", h.seq)
+	case c.seq != 0 && (seq != c.seq+1 || h.prev != c.crc):
+		return fmt.Errorf("it does not follow frame %d", c.seq)
+	case c.seq != 0 && h.first != c.records:
+		return fmt.Errorf("it starts at record %d, not %d", h.first, c.records)
+	case seq == 1 && (h.first != 0 || h.prev != 0):
+		return errors.New("it is not a first frame")
+	}
+	return nil
+}
+
+func (c *chain) follow(h *header) {
+	c.seq, c.crc, c.records = h.seq, h.crc, h.first+uint64(h.count)
+}
+
+// is reports whether h's frame is the last one seen.
+func (c *chain) is(h *header) bool { return c.seq == h.seq && c.crc == h.crc }

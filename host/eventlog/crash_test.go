@@ -1,0 +1,5 @@
+package eventlog_test
+
+const childEnv = "RHOST_EVENTLOG_CHILD"
+
+func child(dir string) int { return 0 }
