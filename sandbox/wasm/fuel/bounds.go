@@ -18,6 +18,8 @@ type Bounds struct {
 	AccessPaths int // memory accesses × (blocks + charges) of one function
 	Reloads     int // (calls + charges) × mutable globals of one function
 
+	AllValues int // Values of all functions together
+
 	Types    int // function types
 	Imports  int // imports of all kinds
 	Funcs    int // functions defined
@@ -44,6 +46,8 @@ func DefaultBounds() Bounds {
 		Values:      1_000_000,
 		AccessPaths: 64_000_000,
 		Reloads:     4_000_000,
+
+		AllValues: 64_000_000,
 
 		Types:    20_000,
 		Imports:  1_000,
@@ -73,6 +77,7 @@ func (b Bounds) withDefaults() Bounds {
 		{&b.Values, &d.Values},
 		{&b.AccessPaths, &d.AccessPaths},
 		{&b.Reloads, &d.Reloads},
+		{&b.AllValues, &d.AllValues},
 		{&b.Types, &d.Types},
 		{&b.Imports, &d.Imports},
 		{&b.Funcs, &d.Funcs},

@@ -46,7 +46,7 @@ const MaxDepth = 190_000
 // and takes the default bounds.
 type Config struct {
 	MaxPages      uint32 // the memory's maximum is lowered to this many 64 KiB pages; 0 leaves it
-	MaxTable      uint32 // every table's maximum is lowered to this many elements; 0 takes the default of 100,000
+	MaxTable      uint32 // every table's maximum is lowered to this many elements; 0 takes the default of 1,000,000
 	Bounds        Bounds // what is admitted; zero fields take their defaults
 	TailCalls     bool   // admit return_call and return_call_indirect
 	ExtendedConst bool   // admit arithmetic in constant expressions

@@ -3,8 +3,12 @@ package fuel
 // Scan admits a module: it checks that wasm is a complete, valid module within
 // bounds and describes it. The error is an *Error.
 func Scan(wasm []byte, b Bounds) (*Info, error) {
-	if limit := b.withDefaults().Module; len(wasm) > limit {
-		return nil, errorf(-1, "module of %d bytes; at most %d are admitted", len(wasm), limit)
+	m, err := parse(wasm, b.withDefaults())
+	if err != nil {
+		return nil, err
 	}
-	return &Info{Size: len(wasm)}, nil
+	if err := m.checkBodies(func(*function) {}); err != nil {
+		return nil, err
+	}
+	return m.info(), nil
 }

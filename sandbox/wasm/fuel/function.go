@@ -1,0 +1,40 @@
+package fuel
+
+// function is what the checker found out about one function. Its buffers are
+// used again for the next one.
+type function struct {
+	index  int // imports counted first
+	typ    FuncType
+	decl   span        // declaration of locals
+	types  []ValueType // of parameters and locals
+	instrs []instr
+	labels []uint32 // of all br_table instructions
+	plan   plan
+
+	height   int // greatest height of the operand stack, in slots
+	operands int // greatest number of operands
+	values   int // values pushed, and passed to labels
+	joins    int // locals that may differ where control flow meets
+	blocks   int
+	calls    int // calls, and everything else that may change globals
+	accesses int // memory accesses
+}
+
+// instr is one instruction.
+type instr struct {
+	op   opcode
+	at   span
+	arg  uint32 // label, function or the like; where the labels of a br_table begin
+	n    uint32 // labels of a br_table
+	cost uint32
+}
+
+// locals is the number of locals without parameters.
+func (f *function) locals() int { return len(f.types) - len(f.typ.Params) }
+
+func (f *function) reset(index int, t FuncType) {
+	*f = function{
+		index: index, typ: t,
+		types: append(f.types[:0], t.Params...), instrs: f.instrs[:0], labels: f.labels[:0], plan: f.plan,
+	}
+}
