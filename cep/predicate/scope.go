@@ -37,3 +37,13 @@ type Env interface {
 	// Scope.Elements, oldest first; none when it is not bound.
 	Bound(elem int) []*Event
 }
+
+// index gives the element of that name, or -1.
+func (s Scope) index(name string) int {
+	for i := range s.Elements {
+		if s.Elements[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,7 +1,10 @@
 package predicate
 
 import (
-	"errors"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/cel"
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
@@ -11,62 +14,101 @@ import (
 // each distinct path is looked up once per event, and each distinct atom (a
 // test of one path, such as `type == "x"`) exists once.
 //
-// Build a Set in one goroutine; once the last Add has returned, it and its
-// conditions and templates may be used from any number of goroutines.
-type Set struct{ paths []event.Path }
+// Build a Set in one goroutine; once the last Add or CompileTemplate has
+// returned, its conditions and templates may be used from any number of
+// goroutines.
+type Set struct {
+	paths []event.Path
+	index map[event.Path]int
+	atoms map[string]*atom
+
+	env      *cel.Env // knows the elements of scopes up to elements
+	elements int
+}
 
 // NewSet gives an empty set.
-func NewSet() *Set { return &Set{} }
+func NewSet() *Set {
+	return &Set{index: make(map[event.Path]int), atoms: make(map[string]*atom)}
+}
 
 // Add compiles a condition. Its errors are yamldoc.Errors that point into the
 // condition, whose first character is at pos.
 func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
-	return nil, errors.New("conditions are not compiled yet")
+	in, err := s.read(scope, src, pos)
+	if err != nil {
+		return nil, err
+	}
+	root := in.ast.Expr()
+	if t := in.typeOf(root); !in.isBool(root) && t != cel.DynType {
+		return nil, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeType, "compare it with something, as in data.size > 10",
+			"a condition must be true or false, and this is a %s", typeNames(t.String()))}
+	}
+	c := compiler{set: s, src: in}
+	cond := &Cond{root: c.truth(root), correlated: in.elements}
+	if c.err != nil {
+		return nil, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeTooLarge, "simplify the condition", "%v", c.err)}
+	}
+	for _, e := range scope.Elements {
+		cond.names = append(cond.names, e.Name)
+	}
+	return cond, nil
+}
+
+// read parses and checks a text in the environment of a scope.
+func (s *Set) read(scope Scope, src string, pos yamldoc.Pos) (*source, error) {
+	if s.env == nil || s.elements < len(scope.Elements) {
+		s.elements = max(8, 2*len(scope.Elements))
+		env, err := newEnv(s.elements)
+		if err != nil {
+			return nil, err
+		}
+		s.env = env
+	}
+	in := &source{text: src, pos: pos, scope: scope, env: s.env}
+	return in, in.parse()
 }
 
 // Paths gives the paths that conditions read from the event under test or from
-// bound events, in the order of Event.Fields. It grows with Add.
-func (s *Set) Paths() []event.Path { return s.paths }
+// bound events, in the order of Event.Fields. It grows with Add, and what it
+// gave before stays a prefix of what it gives later.
+func (s *Set) Paths() []event.Path { return s.paths[:len(s.paths):len(s.paths)] }
 
-// Cond is one compiled condition.
-type Cond struct{}
-
-// Eval decides the condition for the event under test. env may be nil unless
-// the condition is Correlated.
-func (c *Cond) Eval(ev *Event, env Env) Tri { return Unknown }
-
-// Correlated reports whether the condition reads other elements.
-func (c *Cond) Correlated() bool { return false }
-
-// Interpreted reports whether a part of the condition runs in cel-go's
-// interpreter, which is some hundred times slower than a compiled atom, and
-// which part that is.
-func (c *Cond) Interpreted() (bool, string) { return false, "" }
-
-// Guard is a test that must be true for a condition to be true: the value at
-// Path equals one of Values.
-type Guard struct {
-	Path   event.Path
-	Index  int // of Path in Set.Paths
-	Values []event.Value
+// intern gives the field of a path, which all conditions share.
+func (s *Set) intern(p event.Path) field {
+	i, ok := s.index[p]
+	if !ok {
+		i = len(s.paths)
+		s.paths, s.index[p] = append(s.paths, p), i
+	}
+	return field{i, p}
 }
 
-// Guards gives the equality and set tests that the condition needs, for an
-// index to file it under. A condition without any gives none.
-func (c *Cond) Guards() []Guard { return nil }
-
-// AtomResult is what one atom of a condition made of an event.
-type AtomResult struct {
-	Text   string      // the atom as CEL
-	Values []AtomValue // what it read
-	Result Tri
+// atom gives the test of a field, which all conditions share.
+func (s *Set) atom(f field, t test) *atom {
+	key := t.key(f.index)
+	a, ok := s.atoms[key]
+	if !ok {
+		a = &atom{f, t}
+		s.atoms[key] = a
+	}
+	return a
 }
 
-// AtomValue is one value an atom read.
-type AtomValue struct {
-	Path  string // `data.user` or `last(fail).data.user`
-	Value event.Value
+// key tells tests of fields apart.
+func (t *test) key(index int) string {
+	var b strings.Builder
+	b.WriteString(strconv.Itoa(index))
+	b.WriteByte(byte('a' + t.op))
+	if t.fold {
+		b.WriteByte('~')
+	}
+	list := []event.Value{t.lit}
+	if t.set != nil {
+		list = t.set.list
+	}
+	for _, v := range list {
+		b.WriteByte(byte('0' + v.Kind()))
+		writeLiteral(&b, v)
+	}
+	return b.String()
 }
-
-// Explain evaluates every atom of the condition, without stopping early.
-func (c *Cond) Explain(ev *Event, env Env) []AtomResult { return nil }

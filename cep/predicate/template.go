@@ -1,29 +1,362 @@
 package predicate
 
 import (
-	"errors"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/interpreter"
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// Template is a text with `${…}` in it, compiled.
-type Template struct{}
+// Template is a text with `${…}` in it, compiled. It is immutable and may be
+// evaluated by any number of goroutines at once.
+type Template struct {
+	pieces []piece
+	names  []string // of the scope's elements
+	refs   Refs
+}
 
-// Vars is what a template can see when it is evaluated.
+// piece is a literal text, or an expression.
+type piece struct {
+	text string // the literal, or the source between the braces
+	pos  yamldoc.Pos
+	prog cel.Program // nil for a literal
+}
+
+// Vars is what a template can see when it is evaluated. Nothing in it is
+// changed or kept.
 type Vars struct {
 	Event *event.Event              // the trigger; nil when time triggered
 	Bind  map[string][]*event.Event // events by element; unbound elements are absent
 	Steps map[string]any            // results of earlier steps by id: {"out": …, "error": …}, JSON-like
 }
 
-// CompileTemplate compiles text, whose first character is at pos. Its errors
-// are yamldoc.Errors.
+// Refs is what a template reads.
+type Refs struct {
+	Event    bool     // the trigger
+	Elements []string // in the order met
+	Steps    []string // ids, in the order met
+	AllSteps bool     // also steps that the text does not name
+}
+
+// Refs tells what the template reads, so that what is missing can be reported
+// before anything runs.
+func (t *Template) Refs() Refs { return t.refs }
+
+// Constant reports whether the template has no `${…}` at all.
+func (t *Template) Constant() bool {
+	for _, p := range t.pieces {
+		if p.prog != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// CompileTemplate compiles text, whose first character is at pos. A scope's
+// Under must be NoElement. `$${` stands for the characters `${`. Errors are
+// yamldoc.Errors.
 func (s *Set) CompileTemplate(scope Scope, text string, pos yamldoc.Pos) (*Template, error) {
-	return nil, errors.New("templates are not compiled yet")
+	scope.Under = NoElement
+	t := &Template{}
+	for _, e := range scope.Elements {
+		t.names = append(t.names, e.Name)
+	}
+	parts, err := splitTemplate(text, pos)
+	if err != nil {
+		return nil, yamldoc.Errors{err}
+	}
+	var errs yamldoc.Errors
+	for _, p := range parts {
+		if !p.expr {
+			t.pieces = append(t.pieces, piece{text: p.text, pos: p.pos})
+			continue
+		}
+		if err := s.expression(t, scope, p); err != nil {
+			errs = append(errs, err...)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return t, nil
+}
+
+// expression compiles one `${…}` into t.
+func (s *Set) expression(t *Template, scope Scope, p part) yamldoc.Errors {
+	in, err := s.read(scope, p.text, p.pos)
+	if err != nil {
+		return asErrors(p.pos, err)
+	}
+	prog, err := in.plan(in.ast.Expr())
+	if err != nil {
+		return asErrors(p.pos, err)
+	}
+	t.pieces = append(t.pieces, piece{p.text, p.pos, prog})
+	t.refs.Event = t.refs.Event || in.usesEvent
+	t.refs.AllSteps = t.refs.AllSteps || in.wholeSteps
+	for _, i := range in.usedElems {
+		t.refs.Elements = addOnce(t.refs.Elements, scope.Elements[i].Name)
+	}
+	for _, id := range in.usedSteps {
+		t.refs.Steps = addOnce(t.refs.Steps, id)
+	}
+	return nil
+}
+
+func asErrors(pos yamldoc.Pos, err error) yamldoc.Errors {
+	if errs, ok := err.(yamldoc.Errors); ok { //nolint:errorlint // the parser of this package returns it bare
+		return errs
+	}
+	return yamldoc.Errors{yamldoc.Errorf(pos, "", CodeTooLarge, "simplify the expression", "%v", err)}
+}
+
+func addOnce(list []string, s string) []string {
+	for _, have := range list {
+		if have == s {
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+// part is a stretch of a template's text.
+type part struct {
+	text string
+	pos  yamldoc.Pos
+	expr bool
+}
+
+// splitTemplate cuts a text at its `${…}`.
+func splitTemplate(text string, pos yamldoc.Pos) ([]part, *yamldoc.Error) {
+	var parts []part
+	var lit strings.Builder
+	start := pos
+	flush := func() {
+		if lit.Len() > 0 {
+			parts = append(parts, part{text: lit.String(), pos: start})
+			lit.Reset()
+		}
+	}
+	for text != "" {
+		i := strings.Index(text, "${")
+		if i < 0 {
+			lit.WriteString(text)
+			break
+		}
+		if i > 0 && text[i-1] == '$' {
+			lit.WriteString(text[:i-1] + "${")
+			pos, text = advance(pos, text[:i+2]), text[i+2:]
+			continue
+		}
+		lit.WriteString(text[:i])
+		flush()
+		pos, text = advance(pos, text[:i+2]), text[i+2:]
+		end := closing(text)
+		if end < 0 {
+			return nil, yamldoc.Errorf(pos, "", CodeTemplate, "close it with }, or write $${ for the characters ${", "${ is not closed")
+		}
+		parts = append(parts, part{text[:end], pos, true})
+		pos, text = advance(pos, text[:end+1]), text[end+1:]
+		start = pos
+	}
+	flush()
+	return parts, nil
+}
+
+// advance moves a position past a text.
+func advance(pos yamldoc.Pos, text string) yamldoc.Pos {
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		pos.Line += strings.Count(text, "\n")
+		pos.Col, text = 1, text[i+1:]
+	}
+	pos.Col += utf8.RuneCountInString(text)
+	return pos
+}
+
+// closing gives the index of the brace that ends an expression, or -1; braces
+// in its texts and maps do not count.
+func closing(text string) int {
+	depth := 0
+	var quote byte
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '{':
+			depth++
+		case c == '}' && depth == 0:
+			return i
+		case c == '}':
+			depth--
+		}
+	}
+	return -1
 }
 
 // Eval gives the value of a template that is one whole `${…}`, and text for
 // any other. The value is JSON-like: nil, bool, int64, float64, string, []any or
-// map[string]any, where a number without a fraction is an int64.
-func (t *Template) Eval(v Vars) (any, error) { return nil, nil }
+// map[string]any, where a number without a fraction is an int64, and times and
+// durations are texts. What is missing or of the wrong type is an error that
+// names the expression.
+func (t *Template) Eval(v Vars) (any, error) {
+	vars := &templateVars{Vars: v, names: t.names}
+	if len(t.pieces) == 1 && t.pieces[0].prog != nil {
+		return t.pieces[0].eval(vars)
+	}
+	var b strings.Builder
+	for _, p := range t.pieces {
+		if p.prog == nil {
+			b.WriteString(p.text)
+			continue
+		}
+		x, err := p.eval(vars)
+		if err != nil {
+			return nil, err
+		}
+		s, err := display(x)
+		if err != nil {
+			return nil, p.fail("%v", err)
+		}
+		b.WriteString(s)
+	}
+	return b.String(), nil
+}
+
+func (p piece) eval(vars *templateVars) (any, error) {
+	out, _, err := p.prog.Eval(vars)
+	if err != nil {
+		return nil, p.fail("%s", vars.explain(err))
+	}
+	x, err := plain(out)
+	if err != nil {
+		return nil, p.fail("%v", err)
+	}
+	return x, nil
+}
+
+func (p piece) fail(format string, args ...any) error {
+	return yamldoc.Errorf(p.pos, "${"+p.text+"}", CodeTemplate, "", format, args...)
+}
+
+// display writes a value inside a longer text.
+func display(x any) (string, error) {
+	switch x := x.(type) {
+	case nil:
+		return "null", nil
+	case string:
+		return x, nil
+	case bool:
+		return strconv.FormatBool(x), nil
+	case int64:
+		return strconv.FormatInt(x, 10), nil
+	case float64:
+		return strconv.FormatFloat(x, 'g', -1, 64), nil
+	}
+	b, err := json.Marshal(x)
+	return string(b), err
+}
+
+// templateVars are the variables of a template in the interpreter.
+type templateVars struct {
+	Vars
+	names []string
+}
+
+func (v *templateVars) Parent() interpreter.Activation { return nil }
+
+func (v *templateVars) ResolveName(name string) (any, bool) {
+	switch name {
+	case eventName:
+		if v.Event == nil {
+			return nil, false
+		}
+		return eventMap(v.Event), true
+	case stepsName:
+		return widen(v.Steps), true
+	}
+	elem, list, ok := parseHidden(name)
+	if !ok || elem >= len(v.names) {
+		return nil, false
+	}
+	bound := v.Bind[v.names[elem]]
+	if !list {
+		if len(bound) == 0 {
+			return nil, false
+		}
+		return eventMap(bound[0]), true
+	}
+	all := make([]any, len(bound))
+	for i, e := range bound {
+		all[i] = eventMap(e)
+	}
+	return all, true
+}
+
+// explain says what cel-go's error means for the author of a template.
+func (v *templateVars) explain(err error) string {
+	msg := unhide(err.Error(), v.names)
+	if key, ok := strings.CutPrefix(msg, "no such key: "); ok {
+		return key + " is missing"
+	}
+	if name, ok := strings.CutPrefix(msg, "no such attribute(s): "); ok {
+		if name == eventName {
+			return "there is no trigger event: the match came from the clock"
+		}
+		return name + " is not bound in this match"
+	}
+	if strings.HasPrefix(msg, "no such overload") {
+		return "a value has the wrong type (" + msg + ")"
+	}
+	return msg
+}
+
+// widen copies a JSON-like value with every number as a double, the one type of
+// number that expressions know.
+func widen(x any) any {
+	switch x := x.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(x))
+		for k, v := range x {
+			m[k] = widen(v)
+		}
+		return m
+	case []any:
+		l := make([]any, len(x))
+		for i, v := range x {
+			l[i] = widen(v)
+		}
+		return l
+	case nil, bool, string, float64:
+		return x
+	}
+	if v := event.ValueOf(x); v.Kind() != event.Missing {
+		return v.Any()
+	}
+	return fmt.Sprint(x)
+}
+
+// whole gives a number as JSON should print it.
+func whole(f float64) (any, error) {
+	switch {
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return nil, fmt.Errorf("%v is not a number that JSON can write", f)
+	case isWhole(f):
+		return int64(f), nil
+	}
+	return f, nil
+}

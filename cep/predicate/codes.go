@@ -1,0 +1,29 @@
+package predicate
+
+import "errors"
+
+// The codes of problems with conditions and templates, for `rhost help CODE`.
+const (
+	CodeSyntax    = "cel-syntax"    // not CEL
+	CodeTooLarge  = "cel-limit"     // too long, too deep, too expensive
+	CodeUndefined = "cel-undefined" // a name that means nothing here
+	CodeType      = "cel-type"      // a value used as what it is not
+	CodeConstant  = "cel-constant"  // a constant that can never work
+	CodeLater     = "cel-later"     // not supported yet
+	CodeTemplate  = "cel-template"  // a ${…} that is not one, or has no value
+)
+
+// Codes explains each code.
+func Codes() map[string]string {
+	return map[string]string{
+		CodeSyntax:    "A condition is not valid CEL. Conditions compare fields (`data.size > 10`), join comparisons with && and ||, negate with !, and put texts in quotes.",
+		CodeTooLarge:  "A condition is too long, too deep or too expensive. Conditions are at most 16 KiB long and 64 brackets deep, and regular expressions at most 1 KiB.",
+		CodeUndefined: "A condition names something that it cannot see. The event under test is type, source, subject, id, time, data.* and ext.NAME; elements that come earlier in the pattern go by their names.",
+		CodeType:      "A condition uses a value as what it is not, such as comparing a text with a number. Payload fields have any type; attributes, times and literals have one.",
+		CodeConstant:  "A constant in a condition can never work: a regular expression, network, time, duration, time zone or number that cannot be read.",
+		CodeLater:     "The name belongs to a later release.",
+		CodeTemplate:  "A ${…} in a text is not closed, or has no value: a field is missing, an element is not bound, or a value has the wrong type. Write $${ for the two characters ${ themselves.",
+	}
+}
+
+var errPatternTooLong = errors.New("the regular expression is longer than 1,024 bytes")

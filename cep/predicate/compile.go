@@ -1,0 +1,361 @@
+package predicate
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+
+	"github.com/rhost/rhost/event"
+)
+
+// compiler turns a checked tree into nodes. What it has no node for becomes one
+// that runs in the interpreter: the smallest condition around it, so that the
+// rest of the rule stays fast and can be indexed.
+type compiler struct {
+	set *Set
+	src *source
+	err error // of planning an interpreted part
+}
+
+// truth compiles a condition; it always succeeds, if need be by interpreting.
+func (c *compiler) truth(e celast.Expr) truth {
+	if t := c.compiled(e); t != nil {
+		return t
+	}
+	return c.interpret(e)
+}
+
+// compiled is truth without the interpreter: nil when there is no node for e.
+func (c *compiler) compiled(e celast.Expr) truth {
+	switch e.Kind() {
+	case celast.LiteralKind:
+		if b, ok := e.AsLiteral().(types.Bool); ok {
+			return constTruth{TriOf(bool(b))}
+		}
+		return nil
+	case celast.SelectKind:
+		if e.AsSelect().IsTestOnly() {
+			return c.presence(e.AsSelect())
+		}
+	case celast.CallKind:
+		if t, ok := c.operator(e.AsCall()); ok {
+			return t
+		}
+	}
+	v := c.value(e)
+	if v == nil {
+		return nil
+	}
+	return c.test(v, test{op: opTrue})
+}
+
+// operator compiles calls that give a truth; ok is false for other calls, which
+// may still give one as a value.
+func (c *compiler) operator(call celast.CallExpr) (t truth, ok bool) {
+	args := call.Args()
+	switch name := call.FunctionName(); name {
+	case operators.LogicalAnd:
+		return &andNode{c.flat(name, args)}, true
+	case operators.LogicalOr:
+		return &orNode{c.flat(name, args)}, true
+	case operators.LogicalNot:
+		return &notNode{c.truth(args[0])}, true
+	case operators.Conditional:
+		if c.src.isBool(args[1]) && c.src.isBool(args[2]) {
+			return &ifTruth{c.truth(args[0]), c.truth(args[1]), c.truth(args[2])}, true
+		}
+		return nil, false
+	case operators.In:
+		return c.member(args[0], args[1]), true
+	case "contains", "startsWith", "endsWith", "matches":
+		if call.IsMemberFunction() {
+			args = append([]celast.Expr{call.Target()}, args...)
+		}
+		return c.stringTest(opNamed(name), args[0], args[1]), true
+	case "cidr":
+		return c.stringTest(opCIDR, args[0], args[1]), true
+	default:
+		if o, comparison := comparisonOf(name); comparison {
+			return c.relate(o, args[0], args[1]), true
+		}
+		return nil, false
+	}
+}
+
+// flat gives the operands of a chain of && or ||.
+func (c *compiler) flat(operator string, args []celast.Expr) []truth {
+	var kids []truth
+	for _, a := range args {
+		if a.Kind() == celast.CallKind && a.AsCall().FunctionName() == operator {
+			kids = append(kids, c.flat(operator, a.AsCall().Args())...)
+		} else {
+			kids = append(kids, c.truth(a))
+		}
+	}
+	return kids
+}
+
+// presence compiles has(x.y).
+func (c *compiler) presence(sel celast.SelectExpr) truth {
+	base, steps := chain(sel.Operand())
+	r, steps, ok := c.origin(base, steps)
+	if !ok {
+		return nil
+	}
+	steps = append(slices.Clone(steps), event.Step{Key: sel.FieldName(), Index: -1})
+	path, ok := fieldPath(steps)
+	if !ok {
+		return nil
+	}
+	n := &hasNode{value: r, parent: r}
+	n.value.field = c.set.intern(path)
+	if len(steps) > 1 && steps[0].Key != "ext" {
+		parent, ok := fieldPath(steps[:len(steps)-1])
+		if !ok {
+			return nil
+		}
+		n.parent.field = field{index: -1, path: parent}
+	}
+	return n
+}
+
+// origin tells which event a chain starts in, and gives its steps from the
+// attribute on.
+func (c *compiler) origin(base celast.Expr, steps []event.Step) (fieldRef, []event.Step, bool) {
+	if base.Kind() == celast.CallKind {
+		call := base.AsCall()
+		name := call.FunctionName()
+		if name != "first" && name != "last" {
+			return fieldRef{}, nil, false
+		}
+		elem, _, ok := elementOf(call.Args()[0])
+		r := fieldRef{whose: theFirst, elem: elem, list: true}
+		if name == "last" {
+			r.whose = theLast
+		}
+		return r, steps, ok
+	}
+	if base.Kind() != celast.IdentKind {
+		return fieldRef{}, nil, false
+	}
+	elem, list, ok := elementOf(base)
+	switch {
+	case ok && !list:
+		return fieldRef{whose: theFirst, elem: elem}, steps, true
+	case ok && len(steps) > 0 && steps[0].Index >= 0:
+		return fieldRef{whose: theNth, elem: elem, n: steps[0].Index, list: true}, steps[1:], true
+	case base.AsIdent() == selfName:
+		return fieldRef{}, steps, true
+	case ok || !slices.Contains(attributes(), base.AsIdent()):
+		return fieldRef{}, nil, false
+	}
+	return fieldRef{}, append([]event.Step{{Key: base.AsIdent(), Index: -1}}, steps...), true
+}
+
+// elementOf reads an element's hidden name.
+func elementOf(e celast.Expr) (elem int, list, ok bool) {
+	if e.Kind() != celast.IdentKind {
+		return 0, false, false
+	}
+	return parseHidden(e.AsIdent())
+}
+
+// ref compiles a field; nil when e is none.
+func (c *compiler) ref(e celast.Expr) *fieldRef {
+	base, steps := chain(e)
+	r, steps, ok := c.origin(base, steps)
+	if !ok {
+		return nil
+	}
+	path, ok := fieldPath(steps)
+	if !ok || path.String() == "ext" {
+		return nil
+	}
+	r.field = c.set.intern(path)
+	return &r
+}
+
+// relate compiles a comparison.
+func (c *compiler) relate(o op, l, r celast.Expr) truth {
+	if c.src.isDuration(l) || c.src.isDuration(r) {
+		x, y := c.span(l), c.span(r)
+		if x == nil || y == nil {
+			return nil
+		}
+		return &spanNode{o, x, y}
+	}
+	x, y := c.value(l), c.value(r)
+	if x == nil || y == nil {
+		return nil
+	}
+	if k, ok := x.(constValue); ok {
+		if _, both := y.(constValue); !both {
+			return c.test(y, test{op: o.flip(), lit: k.v, str: k.v.Str()})
+		}
+	}
+	if k, ok := y.(constValue); ok {
+		return c.test(x, test{op: o, lit: k.v, str: k.v.Str()})
+	}
+	return &relateNode{o, x, y}
+}
+
+// member compiles `in`.
+func (c *compiler) member(elem, in celast.Expr) truth {
+	v := c.value(elem)
+	if v == nil {
+		return nil
+	}
+	if in.Kind() == celast.ListKind {
+		list, ok := c.constants(in.AsList().Elements())
+		if !ok {
+			return nil
+		}
+		return c.test(v, test{op: opIn, set: newValueSet(list)})
+	}
+	container := c.value(in)
+	if container == nil {
+		return nil
+	}
+	return &memberNode{v, container}
+}
+
+func (c *compiler) constants(list []celast.Expr) ([]event.Value, bool) {
+	values := make([]event.Value, 0, len(list))
+	for _, e := range list {
+		k, ok := c.value(e).(constValue)
+		if !ok {
+			return nil, false
+		}
+		values = append(values, k.v)
+	}
+	return values, true
+}
+
+// stringTest compiles the tests that texts can pass.
+func (c *compiler) stringTest(o op, subject, arg celast.Expr) truth {
+	l, r := c.value(subject), c.value(arg)
+	if l == nil || r == nil {
+		return nil
+	}
+	k, constant := r.(constValue)
+	if !constant {
+		if o == opMatches || o == opCIDR {
+			return nil
+		}
+		return &stringNode{o, l, r}
+	}
+	t := test{op: o, lit: k.v, str: k.v.Str()}
+	switch o {
+	case opMatches:
+		re, err := compileRegexp(t.str)
+		if err != nil {
+			return nil
+		}
+		t.re = re
+	case opCIDR:
+		net, ok := parsePrefix(t.str)
+		if !ok {
+			return nil
+		}
+		t.net = net
+	}
+	return c.test(l, t)
+}
+
+// test applies a test to a value: as an atom when the value is a field of the
+// event under test, in lower case when the value is lower(…) of something.
+func (c *compiler) test(v value, t test) truth {
+	if call, ok := v.(*callValue); ok && call.fn.name == "lower" && t.op != opTrue && t.op != opCIDR {
+		t.fold = true
+		v = call.a
+	}
+	if r, ok := v.(*fieldRef); ok && r.whose == underTest {
+		return c.set.atom(r.field, t)
+	}
+	return &testNode{v, t}
+}
+
+// span compiles a duration; nil when there is no node for it.
+func (c *compiler) span(e celast.Expr) span {
+	if e.Kind() != celast.CallKind {
+		return nil
+	}
+	call := e.AsCall()
+	args := call.Args()
+	switch call.FunctionName() {
+	case "duration":
+		v := c.value(args[0])
+		if k, ok := v.(constValue); ok {
+			if d, err := time.ParseDuration(k.v.Str()); err == nil {
+				return constSpan{d}
+			}
+		}
+		if v == nil {
+			return nil
+		}
+		return &parsedSpan{v}
+	case operators.Add:
+		return c.sum(args, 1)
+	case operators.Subtract:
+		if c.src.isTime(args[0]) && c.src.isTime(args[1]) {
+			l, r := c.value(args[0]), c.value(args[1])
+			if l == nil || r == nil {
+				return nil
+			}
+			return &timeSpan{l, r}
+		}
+		return c.sum(args, -1)
+	}
+	return nil
+}
+
+func (c *compiler) sum(args []celast.Expr, sign time.Duration) span {
+	if !c.src.isDuration(args[0]) || !c.src.isDuration(args[1]) {
+		return nil
+	}
+	l, r := c.span(args[0]), c.span(args[1])
+	if l == nil || r == nil {
+		return nil
+	}
+	return &sumSpan{l, r, sign}
+}
+
+func comparisonOf(name string) (op, bool) {
+	i := slices.Index([]string{
+		operators.Equals, operators.NotEquals, operators.Less,
+		operators.LessEquals, operators.Greater, operators.GreaterEquals,
+	}, name)
+	return op(max(i, 0)), i >= 0
+}
+
+func opNamed(name string) op {
+	for _, o := range []op{opPrefix, opSuffix, opContains} {
+		if o.String() == name {
+			return o
+		}
+	}
+	return opMatches
+}
+
+// types of the checked tree
+
+func (s *source) typeOf(e celast.Expr) *types.Type { return s.ast.GetType(e.ID()) }
+
+func (s *source) isBool(e celast.Expr) bool     { return s.typeOf(e).Kind() == types.BoolKind }
+func (s *source) isTime(e celast.Expr) bool     { return s.typeOf(e).Kind() == types.TimestampKind }
+func (s *source) isDuration(e celast.Expr) bool { return s.typeOf(e).Kind() == types.DurationKind }
+
+// unhide puts the names of elements back into a text of ours or cel-go's.
+func unhide(text string, names []string) string {
+	if !strings.Contains(text, "@") {
+		return text
+	}
+	for i := len(names) - 1; i >= 0; i-- {
+		text = strings.NewReplacer(singleName(i), names[i], listName(i), names[i]).Replace(text)
+	}
+	return text
+}

@@ -1,0 +1,174 @@
+package predicate
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/rhost/rhost/event"
+)
+
+// interpreted is a condition, or a part of one, that cel-go evaluates. What
+// cel-go calls an error is unknown here.
+type interpreted struct {
+	prog cel.Program
+	text string
+}
+
+func (n *interpreted) eval(ev *Event, env Env) Tri {
+	out, _, err := n.prog.Eval(&conditionVars{ev: ev, env: env})
+	if err != nil {
+		return Unknown
+	}
+	b, ok := out.(types.Bool)
+	if !ok {
+		return Unknown
+	}
+	return TriOf(bool(b))
+}
+
+func (n *interpreted) write(b *strings.Builder, _ []string) { b.WriteString(n.text) }
+func (n *interpreted) walk(visit func(node))                { visit(n) }
+
+// interpret makes a node that runs e, a part of the tree, in cel-go.
+func (c *compiler) interpret(e celast.Expr) truth {
+	prog, err := c.src.plan(e)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return &interpreted{prog, c.src.textOf(e)}
+}
+
+// plan makes a program of a part of the checked tree.
+func (s *source) plan(e celast.Expr) (cel.Program, error) {
+	part := celast.NewCheckedAST(celast.NewAST(e, s.ast.SourceInfo()), s.ast.TypeMap(), s.ast.ReferenceMap())
+	prog, err := s.env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", s.textOf(e), err)
+	}
+	return prog, nil
+}
+
+// textOf cuts the source of an expression out of the whole. The tree knows
+// where names, literals and operators stand; names of fields and brackets at
+// the edges are added from the source.
+func (s *source) textOf(e celast.Expr) string {
+	info := s.ast.SourceInfo()
+	runes := []rune(s.text)
+	from, to := len(runes), 0
+	visitor := celast.NewExprVisitor(func(e celast.Expr) {
+		if r, ok := info.GetOffsetRange(e.ID()); ok && int(r.Stop) <= len(runes) {
+			from, to = min(from, int(r.Start)), max(to, int(r.Stop))
+		}
+	})
+	celast.PostOrderVisit(e, visitor)
+	if call, ok := info.GetMacroCall(e.ID()); ok {
+		celast.PostOrderVisit(call, visitor)
+	}
+	if from >= to {
+		return s.text
+	}
+	for to < len(runes) && isWord(runes[to]) {
+		to++
+	}
+	left, right := openBrackets(runes[from:to])
+	for ; right > 0 && to < len(runes); to++ {
+		right -= bracket(runes[to])
+	}
+	for ; left > 0 && from > 0; from-- {
+		left += bracket(runes[from-1])
+	}
+	return string(runes[from:to])
+}
+
+func isWord(r rune) bool {
+	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
+}
+
+// bracket is 1 for a closing bracket and -1 for an opening one.
+func bracket(r rune) int {
+	switch r {
+	case '(', '[', '{':
+		return -1
+	case ')', ']', '}':
+		return 1
+	}
+	return 0
+}
+
+// openBrackets counts the brackets that text closes without having opened them,
+// and those it leaves open.
+func openBrackets(text []rune) (left, right int) {
+	for _, r := range text {
+		right -= bracket(r)
+		if right < 0 {
+			left, right = left+1, 0
+		}
+	}
+	return left, right
+}
+
+// conditionVars are the variables of a condition in the interpreter. They are
+// decoded when asked for.
+type conditionVars struct {
+	ev  *Event
+	env Env
+}
+
+func (v *conditionVars) Parent() interpreter.Activation { return nil }
+
+func (v *conditionVars) ResolveName(name string) (any, bool) {
+	if elem, list, ok := parseHidden(name); ok {
+		var bound []*Event
+		if v.env != nil {
+			bound = v.env.Bound(elem)
+		}
+		switch {
+		case list:
+			all := make([]any, len(bound))
+			for i, e := range bound {
+				all[i] = eventMap(e.Ev)
+			}
+			return all, true
+		case len(bound) > 0:
+			return eventMap(bound[0].Ev), true
+		}
+		return nil, false
+	}
+	if name == selfName {
+		return eventMap(v.ev.Ev), true
+	}
+	return attribute(v.ev.Ev, name)
+}
+
+// eventMap gives an event as CEL sees it, without the attributes it does not
+// have.
+func eventMap(e *event.Event) map[string]any {
+	m := make(map[string]any, 7)
+	for _, name := range attributes() {
+		if x, ok := attribute(e, name); ok {
+			m[name] = x
+		}
+	}
+	return m
+}
+
+func attribute(e *event.Event, name string) (any, bool) {
+	if name == "ext" {
+		ext := make(map[string]any, len(e.Ext))
+		for _, a := range e.Ext {
+			ext[a.Name] = a.Value.Any()
+		}
+		return ext, true
+	}
+	v := e.Get(event.PathOf(name))
+	if v.Kind() == event.Null {
+		return types.NullValue, true
+	}
+	return v.Any(), v.Kind() != event.Missing
+}

@@ -1,0 +1,373 @@
+package predicate
+
+import (
+	"slices"
+	"time"
+
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+
+	"github.com/rhost/rhost/event"
+)
+
+// rewrite turns the parsed tree into one the environment can check: integer
+// literals become doubles, elements get their hidden names, the functions over
+// elements get lists and paths as arguments. It also judges the constants that
+// only fail when they are used: patterns, networks, times.
+func (s *source) rewrite() {
+	r := rewriter{source: s, fac: celast.NewExprFactory()}
+	r.walk(s.ast.Expr())
+}
+
+type rewriter struct {
+	*source
+	fac   celast.ExprFactory
+	local []string // variables of the macros around
+}
+
+func (r *rewriter) walk(e celast.Expr) {
+	switch e.Kind() {
+	case celast.LiteralKind:
+		r.promote(e)
+	case celast.IdentKind:
+		r.ident(e)
+	case celast.SelectKind:
+		r.step(e)
+		r.walk(e.AsSelect().Operand())
+	case celast.CallKind:
+		r.call(e)
+	case celast.ListKind:
+		for _, item := range e.AsList().Elements() {
+			r.walk(item)
+		}
+	case celast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			r.walk(entry.AsMapEntry().Key())
+			r.walk(entry.AsMapEntry().Value())
+		}
+	case celast.StructKind:
+		r.fail(e.ID(), CodeUndefined, "compare the fields one by one", "%s{…} cannot be built here", e.AsStruct().TypeName())
+	case celast.ComprehensionKind:
+		r.macro(e)
+	}
+}
+
+// promote makes an integer literal the double it stands for.
+func (r *rewriter) promote(e celast.Expr) {
+	var f float64
+	var exact bool
+	switch v := e.AsLiteral().(type) {
+	case types.Int:
+		f = float64(v)
+		exact = int64(v) >= -1<<53 && int64(v) <= 1<<53
+	case types.Uint:
+		f = float64(v)
+		exact = v <= 1<<53
+	case types.Bytes:
+		r.fail(e.ID(), CodeType, "write a text without the b before it", "bytes are not supported; events have none")
+		return
+	default:
+		return
+	}
+	if !exact {
+		r.fail(e.ID(), CodeConstant, "numbers are doubles, exact up to 2^53; compare longer identifiers as texts",
+			"the integer cannot be told from its neighbours")
+		return
+	}
+	e.SetKindCase(r.fac.NewLiteral(e.ID(), types.Double(f)))
+}
+
+// ident replaces the name of an element.
+func (r *rewriter) ident(e celast.Expr) {
+	name := e.AsIdent()
+	if slices.Contains(r.local, name) {
+		return
+	}
+	if i := r.scope.index(name); i >= 0 {
+		r.element(e, i, r.scope.Elements[i].Repeated)
+		return
+	}
+	if r.scope.Under != NoElement {
+		return
+	}
+	switch name {
+	case selfName:
+		r.fail(e.ID(), CodeUndefined, "write has(event.subject), or name the element: has(ELEMENT.subject)", "an attribute alone belongs to no event here")
+	case "event":
+		r.usesEvent = true
+		e.SetKindCase(r.fac.NewIdent(e.ID(), eventName))
+	case "steps":
+		r.wholeSteps = true
+		e.SetKindCase(r.fac.NewIdent(e.ID(), stepsName))
+	case "type", "source", "subject", "id", "time", "data", "ext":
+		r.fail(e.ID(), CodeUndefined, "write event."+name+", or name the element: ELEMENT."+name, "%s alone belongs to no event here", name)
+	}
+}
+
+// element makes e the element with that index, as an event or as a list.
+func (r *rewriter) element(e celast.Expr, i int, list bool) {
+	el := r.scope.Elements[i]
+	switch {
+	case el.Negative:
+		r.fail(e.ID(), CodeUndefined, "refer to an element that is bound", "%s is a `not` element, to which no event is ever bound", el.Name)
+		return
+	case i == r.scope.Under && !el.Repeated:
+		r.fail(e.ID(), CodeUndefined, "write data.x, not "+el.Name+".data.x: the event under test needs no name",
+			"%s is the element under test", el.Name)
+		return
+	case r.scope.Under != NoElement && i > r.scope.Under:
+		r.fail(e.ID(), CodeUndefined, "move the comparison into the condition of "+el.Name, "%s comes later in the pattern and is not bound yet", el.Name)
+		return
+	}
+	r.elements = true
+	if !slices.Contains(r.usedElems, i) {
+		r.usedElems = append(r.usedElems, i)
+	}
+	name := singleName(i)
+	if list {
+		name = listName(i)
+	}
+	e.SetKindCase(r.fac.NewIdent(e.ID(), name))
+}
+
+// step notes the ids in steps.ID, which a workflow wants to know beforehand.
+func (r *rewriter) step(e celast.Expr) {
+	op := e.AsSelect().Operand()
+	if r.scope.Under != NoElement || op.Kind() != celast.IdentKind || op.AsIdent() != "steps" || slices.Contains(r.local, "steps") || r.scope.index("steps") >= 0 {
+		return
+	}
+	if id := e.AsSelect().FieldName(); !slices.Contains(r.usedSteps, id) {
+		r.usedSteps = append(r.usedSteps, id)
+	}
+	op.SetKindCase(r.fac.NewIdent(op.ID(), stepsName))
+}
+
+func (r *rewriter) call(e celast.Expr) {
+	c := e.AsCall()
+	if c.IsMemberFunction() {
+		r.walk(c.Target())
+	} else if r.overElement(e) {
+		return
+	}
+	for _, arg := range c.Args() {
+		r.walk(arg)
+	}
+	r.constants(e)
+}
+
+// overElement rewrites first(x), last(x), count(x) and the aggregates; it
+// reports whether e is one of them.
+func (r *rewriter) overElement(e celast.Expr) bool {
+	c := e.AsCall()
+	name := c.FunctionName()
+	agg := aggregateOf(name)
+	if agg == aggNone && name != "first" && name != "last" && name != "count" {
+		return false
+	}
+	if len(c.Args()) != 1 {
+		r.fail(e.ID(), CodeType, overElementFix(name), "%s takes one argument, not %d", name, len(c.Args()))
+		return true
+	}
+	arg := c.Args()[0]
+	root, steps := chain(arg)
+	i := -1
+	if root.Kind() == celast.IdentKind && !slices.Contains(r.local, root.AsIdent()) {
+		i = r.scope.index(root.AsIdent())
+	}
+	if i < 0 || (agg == aggNone) != (len(steps) == 0) {
+		r.fail(arg.ID(), CodeType, overElementFix(name), "%s takes %s", name, overElementArg(agg))
+		return true
+	}
+	if agg == aggNone {
+		r.element(arg, i, true)
+		return true
+	}
+	p, ok := fieldPath(steps)
+	if !ok {
+		r.fail(arg.ID(), CodeUndefined, overElementFix(name), "an event has no such field")
+		return true
+	}
+	if p.String() == "time" {
+		if agg == aggSum || agg == aggAvg {
+			r.fail(arg.ID(), CodeType, "min, max and count work on times", "%s does not take times", name)
+			return true
+		}
+		name = timeAggregate(agg)
+	}
+	// The new expressions reuse the numbers of those they stand for, so that
+	// errors keep their place.
+	rootID := root.ID()
+	list := r.fac.NewIdent(arg.ID(), root.AsIdent())
+	r.element(list, i, true)
+	e.SetKindCase(r.fac.NewCall(e.ID(), name, list, r.fac.NewLiteral(rootID, types.String(p.String()))))
+	return true
+}
+
+func overElementFix(name string) string {
+	if aggregateOf(name) == aggNone {
+		return "write " + name + "(x) with the name of an element"
+	}
+	return "write " + name + "(x.data.price) with the name of an element and a field of it"
+}
+
+func overElementArg(agg aggregate) string {
+	if agg == aggNone {
+		return "the name of an element"
+	}
+	return "a field of an element"
+}
+
+// macro walks a comprehension, whose variables hide nothing.
+func (r *rewriter) macro(e celast.Expr) {
+	c := e.AsComprehension()
+	r.walk(c.IterRange())
+	n := len(r.local)
+	for _, name := range []string{c.IterVar(), c.IterVar2()} {
+		if name == "" {
+			continue
+		}
+		if r.scope.index(name) >= 0 || slices.Contains(attributes(), name) {
+			r.fail(e.ID(), CodeUndefined, "give the variable another name", "the variable %s hides what else is called %s", name, name)
+		}
+		r.local = append(r.local, name)
+	}
+	r.local = append(r.local, c.AccuVar())
+	r.walk(c.AccuInit())
+	r.walk(c.LoopCondition())
+	r.walk(c.LoopStep())
+	r.walk(c.Result())
+	r.local = r.local[:n]
+}
+
+// constants judges the literals that a function would only refuse when it
+// runs.
+func (r *rewriter) constants(e celast.Expr) {
+	c := e.AsCall()
+	args := c.Args()
+	text := func(i int) (string, int64, bool) {
+		if i >= len(args) || args[i].Kind() != celast.LiteralKind {
+			return "", 0, false
+		}
+		s, ok := args[i].AsLiteral().(types.String)
+		return string(s), args[i].ID(), ok
+	}
+	switch name := c.FunctionName(); name {
+	case operators.Index:
+		if f, ok := args[1].AsLiteral().(types.Double); ok && (f < 0 || !isWhole(float64(f))) {
+			r.fail(args[1].ID(), CodeConstant, "lists count from 0; the last event of an element is last(x)", "%s is no place in a list", formatNumber(float64(f)))
+		}
+	case "matches":
+		s, id, ok := text(len(args) - 1)
+		if !ok {
+			return
+		}
+		if _, err := compileRegexp(s); err != nil {
+			r.fail(id, CodeConstant, "write it in RE2 syntax; in a text every \\ is written \\\\", "%v", err)
+		}
+	case "cidr":
+		if s, id, ok := text(1); ok {
+			if _, valid := parsePrefix(s); !valid {
+				r.fail(id, CodeConstant, `write it like "10.0.0.0/8" or "2001:db8::/32"`, "%q is not a network", s)
+			}
+		}
+	case "timestamp":
+		if s, id, ok := text(0); ok && len(args) == 1 {
+			if toTime(event.StringValue(s), event.Value{}).Kind() != event.Time {
+				r.fail(id, CodeConstant, `write it in RFC 3339, like "2026-01-31T08:00:00Z"`, "%q is not a time", s)
+			}
+		}
+	case "duration":
+		if s, id, ok := text(0); ok && len(args) == 1 {
+			if _, err := time.ParseDuration(s); err != nil {
+				r.fail(id, CodeConstant, `write it like "90s", "5m" or "1h30m"`, "%q is not a duration", s)
+			}
+		}
+	default:
+		if s, id, ok := text(0); ok && slices.Contains(timeParts(), name) {
+			if _, err := time.LoadLocation(s); err != nil && !isOffset(s) {
+				r.fail(id, CodeConstant, `write it like "Europe/Berlin" or "+02:00"`, "%q is not a time zone", s)
+			}
+		}
+	}
+}
+
+// isOffset reports whether s is a zone that CEL reads as an offset.
+func isOffset(s string) bool {
+	_, err := time.Parse("-07:00", s)
+	if err != nil {
+		_, err = time.Parse("07:00", s)
+	}
+	return err == nil
+}
+
+// chain takes fields and constant indices off an expression: what they are
+// applied to, and the steps in order.
+func chain(e celast.Expr) (base celast.Expr, steps []event.Step) {
+	defer func() { slices.Reverse(steps) }()
+	for {
+		switch e.Kind() {
+		case celast.SelectKind:
+			if e.AsSelect().IsTestOnly() {
+				return e, steps
+			}
+			steps = append(steps, event.Step{Key: e.AsSelect().FieldName(), Index: -1})
+			e = e.AsSelect().Operand()
+		case celast.CallKind:
+			st, ok := indexOf(e)
+			if !ok {
+				return e, steps
+			}
+			steps = append(steps, st)
+			e = e.AsCall().Args()[0]
+		default:
+			return e, steps
+		}
+	}
+}
+
+// indexOf gives the step of x["key"] or x[0].
+func indexOf(e celast.Expr) (event.Step, bool) {
+	c := e.AsCall()
+	if c.FunctionName() != operators.Index || c.Args()[1].Kind() != celast.LiteralKind {
+		return event.Step{}, false
+	}
+	var f float64
+	switch v := c.Args()[1].AsLiteral().(type) {
+	case types.String:
+		return event.Step{Key: string(v), Index: -1}, true
+	case types.Int:
+		f = float64(v)
+	case types.Double:
+		f = float64(v)
+	default:
+		return event.Step{}, false
+	}
+	if f < 0 || f > 1<<30 || !isWhole(f) {
+		return event.Step{}, false
+	}
+	return event.Step{Index: int(f)}, true
+}
+
+// joinSteps gives the path from an attribute along the steps; ok is false when
+// the attribute does not exist or has no such fields.
+func joinSteps(attr string, steps []event.Step) (p event.Path, ok bool) {
+	p = event.PathOf(attr)
+	for _, st := range steps {
+		if st.Index >= 0 {
+			p = p.At(st.Index)
+		} else {
+			p = p.Field(st.Key)
+		}
+	}
+	p, err := event.ParsePath(p.String())
+	return p, err == nil
+}
+
+// fieldPath is joinSteps for steps that begin with the attribute.
+func fieldPath(steps []event.Step) (event.Path, bool) {
+	if len(steps) == 0 || steps[0].Index >= 0 {
+		return event.Path{}, false
+	}
+	return joinSteps(steps[0].Key, steps[1:])
+}

@@ -1,0 +1,175 @@
+package predicate
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// How nodes read as CEL, for people who ask why a rule did or did not match.
+
+func (n *andNode) write(b *strings.Builder, names []string) { writeAll(b, names, " && ", n.kids) }
+func (n *orNode) write(b *strings.Builder, names []string)  { writeAll(b, names, " || ", n.kids) }
+
+func (n *notNode) write(b *strings.Builder, names []string) {
+	b.WriteString("!(")
+	n.kid.write(b, names)
+	b.WriteByte(')')
+}
+
+func (n *ifTruth) write(b *strings.Builder, names []string) {
+	writeAll(b, names, " ? ", []truth{n.cond, n.then})
+	b.WriteString(" : ")
+	n.other.write(b, names)
+}
+
+func (n constTruth) write(b *strings.Builder, _ []string) { b.WriteString(n.t.String()) }
+func (n *atom) write(b *strings.Builder, _ []string)      { n.test.write(b, n.field.path.String()) }
+func (n *testNode) write(b *strings.Builder, names []string) {
+	n.test.write(b, text(n.subject, names))
+}
+
+func (n *relateNode) write(b *strings.Builder, names []string) {
+	writeTwo(b, names, n.l, n.op.String(), n.r)
+}
+
+func (n *spanNode) write(b *strings.Builder, names []string) {
+	writeTwo(b, names, n.l, n.op.String(), n.r)
+}
+
+func (n *stringNode) write(b *strings.Builder, names []string) {
+	fmt.Fprintf(b, "%s.%s(%s)", text(n.l, names), n.op, text(n.r, names))
+}
+
+func (n *memberNode) write(b *strings.Builder, names []string) {
+	writeTwo(b, names, n.elem, "in", n.in)
+}
+
+func (n *hasNode) write(b *strings.Builder, names []string) {
+	b.WriteString("has(" + text(&n.value, names) + ")")
+}
+
+func (r *fieldRef) write(b *strings.Builder, names []string) {
+	path := r.field.path.String()
+	if r.whose == underTest {
+		b.WriteString(path)
+		return
+	}
+	name := names[r.elem]
+	switch {
+	case r.whose == theNth:
+		name += "[" + strconv.Itoa(r.n) + "]"
+	case r.whose == theLast:
+		name = "last(" + name + ")"
+	case r.list:
+		name = "first(" + name + ")"
+	}
+	b.WriteString(name + "." + path)
+}
+
+func (n constValue) write(b *strings.Builder, _ []string) { writeLiteral(b, n.v) }
+
+func (n *arithmetic) write(b *strings.Builder, names []string) {
+	b.WriteByte('(')
+	writeTwo(b, names, n.l, string(n.op), n.r)
+	b.WriteByte(')')
+}
+
+func (n *negation) write(b *strings.Builder, names []string) {
+	b.WriteString("-" + text(n.of, names))
+}
+
+func (n *callValue) write(b *strings.Builder, names []string) {
+	if name := strings.Trim(n.fn.name, "_"); n.b != nil && name != n.fn.name { // an operator
+		b.WriteByte('(')
+		writeTwo(b, names, n.a, name, n.b)
+		b.WriteByte(')')
+		return
+	}
+	b.WriteString(n.fn.name + "(" + text(n.a, names))
+	if n.b != nil {
+		b.WriteString(", " + text(n.b, names))
+	}
+	b.WriteByte(')')
+}
+
+func (n *sizeValue) write(b *strings.Builder, names []string) {
+	b.WriteString("size(" + text(n.of, names) + ")")
+}
+
+func (n *countValue) write(b *strings.Builder, names []string) {
+	b.WriteString("count(" + names[n.elem] + ")")
+}
+
+func (n *aggregateValue) write(b *strings.Builder, names []string) {
+	fmt.Fprintf(b, "%s(%s.%s)", n.agg, names[n.elem], n.field.path)
+}
+
+func (n *ifValue) write(b *strings.Builder, names []string) {
+	fmt.Fprintf(b, "(%s ? %s : %s)", text(n.cond, names), text(n.then, names), text(n.other, names))
+}
+
+func (n *truthValue) write(b *strings.Builder, names []string) {
+	b.WriteString("(" + text(n.of, names) + ")")
+}
+
+func (n *partValue) write(b *strings.Builder, names []string) {
+	arg := ""
+	if n.name != "" {
+		arg = strconv.Quote(n.name)
+	}
+	fmt.Fprintf(b, "%s.%s(%s)", text(n.of, names), n.part, arg)
+}
+
+func (n *spanPart) write(b *strings.Builder, names []string) {
+	fmt.Fprintf(b, "(%s).%s()", text(n.of, names), n.part)
+}
+
+func (n *shifted) write(b *strings.Builder, names []string) {
+	b.WriteByte('(')
+	writeTwo(b, names, n.time, sign(n.sign < 0), n.by)
+	b.WriteByte(')')
+}
+
+func (n constSpan) write(b *strings.Builder, _ []string) {
+	fmt.Fprintf(b, "duration(%q)", n.d)
+}
+
+func (n *timeSpan) write(b *strings.Builder, names []string) { writeTwo(b, names, n.l, "-", n.r) }
+
+func (n *sumSpan) write(b *strings.Builder, names []string) {
+	writeTwo(b, names, n.l, sign(n.sign < 0), n.r)
+}
+
+func (n *parsedSpan) write(b *strings.Builder, names []string) {
+	b.WriteString("duration(" + text(n.of, names) + ")")
+}
+
+func sign(negative bool) string {
+	if negative {
+		return "-"
+	}
+	return "+"
+}
+
+func writeTwo(b *strings.Builder, names []string, l node, operator string, r node) {
+	l.write(b, names)
+	b.WriteString(" " + operator + " ")
+	r.write(b, names)
+}
+
+// writeAll joins operands, with brackets around those that are chains
+// themselves.
+func writeAll(b *strings.Builder, names []string, operator string, kids []truth) {
+	for i, k := range kids {
+		if i > 0 {
+			b.WriteString(operator)
+		}
+		switch k.(type) {
+		case *andNode, *orNode, *ifTruth:
+			b.WriteString("(" + text(k, names) + ")")
+		default:
+			k.write(b, names)
+		}
+	}
+}
