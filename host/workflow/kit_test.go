@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -72,6 +73,9 @@ func parse(src string) (*workflow.Definition, error) {
 	docs, err := yamldoc.Parse("rule.yaml", []byte(src))
 	if err != nil {
 		return nil, err
+	}
+	if len(docs) == 0 {
+		return nil, errors.New("no document")
 	}
 	return workflow.Parse(docs[0].Get("do"), docs[0].Get("on_failure"), paths{})
 }

@@ -16,7 +16,7 @@ func (p *parser) arguments(n *yamldoc.Node, a Action) argument {
 	case ActionRun:
 		return p.with(n.Get("with"))
 	case ActionNotify:
-		p.text(v, "notify", func(topic string) { p.effect(v, "notify", Effect{Kind: EffectNotify, Name: topic}) })
+		p.text(v, "notify", func(topic string) { p.effect(v, Effect{Kind: EffectNotify, Name: topic}) })
 		fields := []field{{"topic", p.argument(v)}}
 		if w := n.Get("with"); w != nil {
 			fields = append(fields, field{"with", p.argument(w)})
@@ -50,15 +50,15 @@ func (p *parser) emit(n *yamldoc.Node) argument {
 		return nil
 	}
 	kind := n.Get("type")
-	p.text(kind, "type", func(name string) { p.effect(kind, "type", Effect{Kind: EffectEmit, Name: name}) })
+	p.text(kind, "type", func(name string) { p.effect(kind, Effect{Kind: EffectEmit, Name: name}) })
 	p.text(n.Get("subject"), "subject", nil)
 	return newObject(fields)
 }
 
 // effect refuses a constant name that would be refused when the step runs.
-func (p *parser) effect(n *yamldoc.Node, key string, e Effect) {
+func (p *parser) effect(n *yamldoc.Node, e Effect) {
 	if err := e.check(); err != nil {
-		p.fail(n.Pos, key, codeValue, "", "%s", err)
+		p.fail(n.Pos, "", codeValue, "", "%s", err)
 	}
 }
 
@@ -198,8 +198,11 @@ func (p *parser) template(n *yamldoc.Node) argument {
 	if refs, ok := t.(interface{ StepRefs() []string }); ok {
 		for _, id := range refs.StepRefs() {
 			if !slices.Contains(p.before, id) {
-				p.fail(n.Pos, "", codeReference, "name the id of an earlier step, one of: "+strings.Join(p.before, ", "),
-					"${…} reads step %q, which has not run by then", id)
+				fix := "no step has"
+				if len(p.before) > 0 {
+					fix = "these have: " + strings.Join(p.before, ", ")
+				}
+				p.fail(n.Pos, "", codeReference, fix, "${…} reads step %q, which has not run by then", id)
 			}
 		}
 	}

@@ -141,7 +141,7 @@ func (p *parser) backoff(n *yamldoc.Node) (low, high time.Duration) {
 		high, err = yamldoc.ParseDuration(to)
 	}
 	if err != nil || low <= 0 || high < low || high > maxBackoff {
-		p.fail(n.Pos, "backoff", codeValue, "write the shortest and the longest wait: backoff: 200ms..10s (at most 168h)",
+		p.fail(n.Pos, "backoff", codeValue, "write the shortest and the longest wait: backoff: 200ms..10s (at most 7d)",
 			"%q is no range of waits", n.Text)
 	}
 	return low, high
@@ -150,9 +150,17 @@ func (p *parser) backoff(n *yamldoc.Node) (low, high time.Duration) {
 func (p *parser) duration(n *yamldoc.Node, key string, least, most time.Duration) time.Duration {
 	d, err := yamldoc.ParseDuration(n.Text)
 	if err != nil || d < least || d > most {
-		p.fail(n.Pos, key, codeValue, "write a time from "+least.String()+" to "+most.String()+", such as 30s", "%q is no time that fits here", n.Text)
+		p.fail(n.Pos, key, codeValue, "write a time from "+span(least)+" to "+span(most)+", such as 30s", "%q is no time that fits here", n.Text)
 	}
 	return d
+}
+
+// span writes a duration without parts that are zero.
+func span(d time.Duration) string {
+	if day := 24 * time.Hour; d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
 }
 
 func (p *parser) number(n *yamldoc.Node, key string, least, most float64, whole bool) float64 {
@@ -175,17 +183,17 @@ func (p *parser) kinds(n *yamldoc.Node) []FailureKind {
 	for _, item := range n.Items {
 		k := FailureKind(item.Text)
 		if !slices.Contains(failureKinds(), k) {
-			p.fail(item.Pos, "on", codeValue, "the kinds are "+joinKinds(), "%q is no kind of failure", item.Text)
+			p.fail(item.Pos, "on", codeValue, yamldoc.Suggest(item.Text, kindNames()), "%q is no kind of failure", item.Text)
 		}
 		kinds = append(kinds, k)
 	}
 	return kinds
 }
 
-func joinKinds() string {
+func kindNames() []string {
 	var names []string
 	for _, k := range failureKinds() {
 		names = append(names, string(k))
 	}
-	return strings.Join(names, ", ")
+	return names
 }
