@@ -23,7 +23,7 @@ var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
 
 func (paths) Template(n *yamldoc.Node) (workflow.Template, error) {
 	for _, m := range placeholder.FindAllStringSubmatch(n.Text, -1) {
-		if first, _, _ := strings.Cut(m[1], "."); first != "match" && first != "steps" {
+		if first, _, ok := strings.Cut(m[1], "."); !ok || first != "match" && first != "steps" {
 			return nil, yamldoc.Errorf(n.Pos, "", "test", "begin with match or steps", "%q is not known", first)
 		}
 	}
@@ -81,7 +81,7 @@ func parse(src string) (*workflow.Definition, error) {
 }
 
 func mustParse(t require.TestingT, src string) *workflow.Definition {
-	if h, ok := t.(*testing.T); ok {
+	if h, ok := t.(testing.TB); ok {
 		h.Helper()
 	}
 	def, err := parse(src)

@@ -43,9 +43,16 @@ func (w *work) define() {
 	if x.def != nil || w.e.opt.Definition == nil {
 		return
 	}
-	if def, ok := w.e.opt.Definition(x.info.Rule, x.info.Version, x.info.Definition); ok && def.Digest() == x.info.Definition {
-		x.def = def
+	def, ok := w.e.opt.Definition(x.info.Rule, x.info.Version, x.info.Definition)
+	if !ok || def.Digest() != x.info.Definition {
+		return
 	}
+	for _, s := range x.steps {
+		if def.step(s.id) == nil {
+			return // the history is of another definition, whatever it says
+		}
+	}
+	x.def = def
 }
 
 // add puts r into the history of x, with the command it stands for.
