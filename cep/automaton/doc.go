@@ -1,0 +1,32 @@
+// Package automaton turns the shape of a pattern into a non-deterministic
+// automaton and follows the partial matches of one key through it.
+//
+// A pattern arrives as Steps: elements and groups, each with its contiguity,
+// repetitions and condition number. Compile gives an NFA, whose states are
+// joined by three kinds of edges: Take binds the event under test, Ignore lets
+// it pass, and Proceed moves on without using it up. Machine is an NFA with a
+// Policy (window, skip strategy, order of emission, limit); it is immutable and
+// serves any number of keys. Runs is what one key has open. Machine.Feed moves
+// the Runs of a key on by one event, Machine.Expire by time; both leave what
+// they completed in the Worker that the caller lends them.
+//
+// What matches is what Flink CEP's NFA matches, contiguity by contiguity. Two
+// things differ by design. A pattern without strict contiguity may be shown only
+// the events that some condition accepts: the answer is the same, because an
+// ignored event never changes what a run can still become. And a pattern that
+// ends in `then not` fires at its deadline also when nothing at all came between.
+//
+// # Runs
+//
+// A run is a state and the last node of a chain of bound events. Nodes point to
+// the node before them and never change, so forking a run copies five words and
+// all forks share what they have bound. Under the default policy, where of all
+// matches that complete together only the first is given out, a run also speaks
+// for later starts whose events are a tail of its own (share.go); a loop over n
+// events then costs n nodes, not n².
+//
+// # Concurrency
+//
+// NFA and Machine are read-only once made. A Worker and the Runs it steps belong
+// to one goroutine. Nothing here reads a clock.
+package automaton

@@ -1,0 +1,142 @@
+package automaton
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Outcome is what became of a run that was given out.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Complete Outcome = iota // an event completed it
+	ByTime                  // its deadline completed it
+	TimedOut                // its deadline cut it short
+)
+
+// Done is a match, or a partial match that ran out of time.
+type Done struct {
+	Outcome  Outcome
+	Bound    Bound
+	Start    *Held
+	Trigger  *Held     // the completing event, which need not be bound; nil unless Complete
+	At       time.Time // lane time when it was given out
+	Deadline time.Time // unless Complete
+}
+
+// first orders what completes together: earliest start first, then most events,
+// then earliest events.
+func first(a, b Done) int {
+	return cmp.Or(
+		cmp.Compare(a.Start.Order, b.Start.Order),
+		cmp.Compare(b.Bound.n, a.Bound.n),
+		a.Bound.earlier(b.Bound),
+	)
+}
+
+// finish gives out what the step completed. What it gives out prunes the rest.
+func (m *Machine) finish(w *Worker, r *Runs) {
+	ready := w.done
+	if m.pol.Emit == Ordered && m.pol.Skip.Kind != NoSkip {
+		r.ripe = append(r.ripe, w.done...)
+		ready = r.ripe
+	}
+	if len(ready) == 0 {
+		return
+	}
+	slices.SortStableFunc(ready, first)
+	rest := ready
+	for len(rest) > 0 && w.Err == nil && !m.waits(rest[0], w.next) {
+		d := rest[0]
+		rest = rest[1:]
+		bar, err := m.pol.Skip.bar(d)
+		if err != nil {
+			w.Err = err
+			break
+		}
+		d.At = w.at
+		w.Out = append(w.Out, d)
+		if bar > 0 {
+			w.prune(bar)
+			rest = slices.DeleteFunc(rest, func(o Done) bool { return o.Start.Order < bar })
+		}
+	}
+	if m.pol.Emit == Ordered && m.pol.Skip.Kind != NoSkip {
+		r.ripe = keepRipe(r.ripe, rest)
+	}
+}
+
+// keepRipe gives rest, which is a part of ripe, room of its own.
+func keepRipe(ripe, rest []Done) []Done {
+	if len(rest) == 0 {
+		return nil
+	}
+	n := copy(ripe, rest)
+	clear(ripe[n:])
+	return ripe[:n]
+}
+
+// waits reports whether d must wait for an open run that began earlier.
+func (m *Machine) waits(d Done, open []run) bool {
+	if m.pol.Emit != Ordered || m.pol.Skip.Kind == NoSkip {
+		return false
+	}
+	return slices.ContainsFunc(open, func(q run) bool { return q.start.ev.Order < d.Start.Order })
+}
+
+// bar gives the order below which starts are pruned once d is given out; 0
+// prunes nothing.
+func (s Skip) bar(d Done) (uint64, error) {
+	switch s.Kind {
+	case NoSkip:
+		return 0, nil
+	case PastLast:
+		_, last := d.Bound.Last()
+		return last.Order + 1, nil
+	case ToNext:
+		return d.Start.Order + 1, nil
+	}
+	var to *Held
+	if s.Kind == ToFirst {
+		to = d.Bound.first(func(nd *node) bool { return int(nd.elem) == s.Elem })
+	} else if all := d.Bound.AppendElem(nil, s.Elem); len(all) > 0 {
+		to = all[len(all)-1]
+	}
+	switch {
+	case s.Strict && (to == nil || to == d.Start):
+		return 0, ErrMiss
+	case to == nil:
+		return 0, nil
+	}
+	return to.Order, nil
+}
+
+// prune drops the runs that began before bar. A run that speaks for later starts
+// goes on as the first of those that stay.
+func (w *Worker) prune(bar uint64) {
+	kept := w.next[:0]
+	for _, q := range w.next {
+		alive := true
+		for alive && q.start.ev.Order < bar {
+			alive = q.promote()
+		}
+		if alive {
+			kept = append(kept, q)
+		}
+	}
+	clear(w.next[len(kept):])
+	w.next = kept
+}
+
+// timeouts gives out the partial matches that ran out of time, once each: forks
+// may hold the same events.
+func (w *Worker) timeouts() {
+	slices.SortStableFunc(w.over, first)
+	for i, d := range w.over {
+		if i == 0 || first(w.over[i-1], d) != 0 {
+			w.Out = append(w.Out, d)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package automaton
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kind is what reaching a state means.
+type kind uint8
+
+const (
+	normal  kind = iota
+	final        // the match is complete
+	stop         // something happened that must not: the run is dropped
+	pending      // complete unless it happens before the deadline
+)
+
+func (k kind) String() string { return [...]string{"", "final", "stop", "pending"}[k] }
+
+type op uint8
+
+const (
+	take    op = iota // bind the event
+	ignore            // let it pass
+	proceed           // go on without using it up
+)
+
+func (o op) String() string { return [...]string{"take", "ignore", "proceed"}[o] }
+
+type edge struct {
+	op   op
+	to   int32
+	when guard
+}
+
+type state struct {
+	kind   kind
+	elem   int           // what its Take edges bind
+	wait   time.Duration // bound on the time since the last bound event; 0: none
+	strict bool          // an event that meets no condition still matters here
+	edges  []edge
+
+	// The rest is worked out by analyse, over everything that Proceed edges
+	// lead to from here.
+	looks  uint64 // conditions that decide what happens next
+	alert  bool   // strict itself, or leads to a strict state
+	fires  bool   // time running out completes the match
+	joined bool   // some condition ahead is correlated
+	whole  bool   // some condition ahead reads whole lists
+}
+
+// NFA is a compiled pattern. It is immutable.
+type NFA struct {
+	states []state
+	start  int32
+	elems  int
+	bounds bool // some state has a wait
+
+	alert, fires, greedy bool
+	starts               uint64 // conditions that can begin a match
+	anyStart             bool   // an event that meets none of them can, too
+}
+
+// States is the number of states.
+func (n *NFA) States() int { return len(n.states) }
+
+// Elements is one more than the highest element number.
+func (n *NFA) Elements() int { return n.elems }
+
+// SeesAll reports whether a key with open runs must be shown every event, also
+// one that meets none of the pattern's conditions.
+func (n *NFA) SeesAll() bool { return n.alert }
+
+// EndsInTime reports whether time alone can complete a match.
+func (n *NFA) EndsInTime() bool { return n.fires }
+
+// Starts lists the conditions, bit by bit, that can begin a match. any is set
+// when an event that meets none of them can, too.
+func (n *NFA) Starts() (conds uint64, any bool) { return n.starts, n.anyStart }
+
+// String lists the states and edges, for people.
+func (n *NFA) String() string {
+	var b strings.Builder
+	for i := range n.states {
+		s := &n.states[i]
+		fmt.Fprintf(&b, "%d", i)
+		if s.kind != normal {
+			fmt.Fprintf(&b, " %s", s.kind)
+		}
+		if int32(i) == n.start {
+			b.WriteString(" start")
+		}
+		if s.wait > 0 {
+			fmt.Fprintf(&b, " wait %s", s.wait)
+		}
+		b.WriteByte('\n')
+		for _, e := range s.edges {
+			fmt.Fprintf(&b, "  %s -> %d", e.op, e.to)
+			if e.op == take {
+				fmt.Fprintf(&b, " as e%d", s.elem)
+			}
+			if len(e.when) > 0 {
+				fmt.Fprintf(&b, " if %s", e.when)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// trim drops the states that start does not lead to and numbers the others in
+// the order a reader meets them.
+func (n *NFA) trim() {
+	order := []int32{n.start}
+	number := map[int32]int32{n.start: 0}
+	for i := 0; i < len(order); i++ {
+		for _, e := range n.states[order[i]].edges {
+			if _, seen := number[e.to]; !seen {
+				number[e.to] = int32(len(order))
+				order = append(order, e.to)
+			}
+		}
+	}
+	states := make([]state, len(order))
+	for i, old := range order {
+		states[i] = n.states[old]
+		for j := range states[i].edges {
+			states[i].edges[j].to = number[states[i].edges[j].to]
+		}
+	}
+	n.states, n.start = states, 0
+}
+
+// analyse fills in what the states derive from one another.
+func (n *NFA) analyse(tr Traits) {
+	for i := range n.states {
+		s := &n.states[i]
+		for _, j := range n.reach(int32(i), func(e edge) bool { return e.op == proceed }) {
+			t := &n.states[j]
+			s.alert = s.alert || t.strict
+			for _, e := range t.edges {
+				s.looks |= e.when.conds()
+				s.alert = s.alert || e.op == take && e.when.idle()
+			}
+		}
+		for _, j := range n.reach(int32(i), func(e edge) bool { return e.op == proceed && e.when.idle() }) {
+			s.fires = s.fires || n.states[j].kind == pending
+		}
+		n.fires = n.fires || s.fires
+		n.bounds = n.bounds || s.wait > 0
+		n.alert = n.alert || s.alert && int32(i) != n.start
+	}
+	n.alert = n.alert || n.greedy || n.bounds
+	n.starts = n.states[n.start].looks
+	for _, i := range n.reach(n.start, func(e edge) bool { return e.op == proceed }) {
+		n.anyStart = n.anyStart || slices.ContainsFunc(n.states[i].edges, func(e edge) bool { return e.op == take && e.when.idle() })
+	}
+	for n.spread(tr) {
+	}
+}
+
+// spread carries joined and whole one round backwards along the edges, and
+// reports whether that changed anything.
+func (n *NFA) spread(tr Traits) (changed bool) {
+	for i := len(n.states) - 1; i >= 0; i-- {
+		s := &n.states[i]
+		joined, whole := s.joined, s.whole
+		for _, e := range s.edges {
+			c := e.when.conds()
+			joined = joined || c&tr.Correlated != 0 || n.states[e.to].joined
+			whole = whole || c&tr.Whole != 0 || n.states[e.to].whole
+		}
+		changed = changed || joined != s.joined || whole != s.whole
+		s.joined, s.whole = joined, whole
+	}
+	return changed
+}
+
+// reach lists the states that edges which may be followed lead to from i,
+// itself first.
+func (n *NFA) reach(i int32, follow func(edge) bool) []int32 {
+	list, seen := []int32{i}, map[int32]bool{i: true}
+	for k := 0; k < len(list); k++ {
+		for _, e := range n.states[list[k]].edges {
+			if follow(e) && !seen[e.to] {
+				seen[e.to] = true
+				list = append(list, e.to)
+			}
+		}
+	}
+	return list
+}

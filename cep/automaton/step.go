@@ -1,0 +1,242 @@
+package automaton
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+)
+
+// Conds decides the conditions that depend on what a run has bound.
+type Conds interface {
+	Holds(c Cond, b Bound) bool
+}
+
+// Worker is the room a goroutine needs to step runs. It may serve any number of
+// machines and keys, one after another. The zero Worker is ready for use.
+type Worker struct {
+	// Out is what the last Feed or Expire gave out, in order. It is overwritten
+	// by the next.
+	Out []Done
+
+	// Err is ErrMiss when a strict skip found nothing to skip to. The match is
+	// then not given out.
+	Err error
+
+	// Counts of what bounds made different; the caller clears them.
+	Rejected uint64 // start events refused by the limit
+	Dropped  uint64 // start events that made room for others
+	Overflow uint64 // forks refused because a key had too many runs
+
+	m     *Machine
+	at    time.Time // lane time
+	in    *Input
+	truth Truth
+	conds Conds
+
+	next    []run   // what the runs become
+	done    []Done  // what they complete
+	over    []Done  // what ran out of time
+	ways    []int32 // states reached from the run being stepped
+	tail    []int32 // states reached from where it went
+	node    *node   // the event bound to the run being stepped
+	started bool    // the event opened a run
+	forked  bool    // some run left several behind
+	took    []int   // runs in next that bound the event
+	keep    map[forkKey]int
+	gen     uint64 // of marks
+}
+
+// Feed moves the runs of one key on by an event and lets it begin new ones.
+// t says which conditions the event meets; c is asked for the others.
+func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
+	w.begin(m, in.At)
+	w.in, w.truth, w.conds = in, t, c
+	may := t.True | ^t.Known
+	for i := range r.open {
+		q := &r.open[i]
+		if m.quiet && !m.renew(q, in.At) {
+			continue
+		}
+		if s := &m.nfa.states[q.state]; s.looks&may == 0 && !s.alert && !m.nfa.alert {
+			w.keepRun(*q)
+			continue
+		}
+		w.step(q)
+	}
+	if m.nfa.starts&may != 0 || m.nfa.anyStart {
+		before := len(w.next)
+		w.step(nil)
+		w.started = len(w.next) > before
+	}
+	if m.best {
+		w.share()
+	}
+	m.finish(w, r)
+	if w.started {
+		m.admit(w, r)
+	}
+	r.replace(w.next)
+	w.end()
+}
+
+func (w *Worker) begin(m *Machine, at time.Time) {
+	w.m, w.at = m, at
+	w.Out, w.Err = w.Out[:0], nil
+	w.started, w.forked = false, false
+}
+
+// end forgets everything that would keep events alive.
+func (w *Worker) end() {
+	clear(w.next)
+	clear(w.done)
+	clear(w.over)
+	w.next, w.done, w.over, w.took = w.next[:0], w.done[:0], w.over[:0], w.took[:0]
+	w.in, w.conds, w.node = nil, nil, nil
+}
+
+// step does for one run what the event allows: it follows Proceed edges to all
+// the Take and Ignore edges that hold, and every one of those leaves a run or a
+// match behind. A nil run is the one that is always waiting to begin.
+func (w *Worker) step(q *run) {
+	states := w.m.nfa.states
+	at, runs, took := w.m.nfa.start, len(w.next), len(w.took)
+	e := test{w: w, truth: w.truth}
+	if q != nil {
+		at, e.bound = q.state, q.bound()
+	}
+	w.node = nil
+	stopped := false
+	w.ways = append(w.ways[:0], at)
+	for k := 0; k < len(w.ways); k++ {
+		s := &states[w.ways[k]]
+		for i := range s.edges {
+			ed := &s.edges[i]
+			if !e.holds(ed.when) {
+				continue
+			}
+			switch {
+			case ed.op == proceed && states[ed.to].kind == stop:
+				stopped = true
+			case ed.op == proceed:
+				w.way(ed.to)
+			case ed.op == take:
+				w.take(q, s.elem, ed.to, &e)
+			case q != nil:
+				w.pass(q, ed.to)
+			}
+		}
+	}
+	if stopped {
+		w.next, w.took = w.next[:runs], w.took[:took]
+	}
+	w.forked = w.forked || len(w.next)-runs > 1
+}
+
+// way adds a state to those being looked at, once.
+func (w *Worker) way(to int32) {
+	if !slices.Contains(w.ways, to) {
+		w.ways = append(w.ways, to)
+	}
+}
+
+// take binds the event to elem.
+func (w *Worker) take(q *run, elem int, to int32, e *test) {
+	next := run{start: start{ev: w.in.Hold()}, state: to}
+	var prev *node
+	if q != nil {
+		if w.node == nil {
+			q.trim()
+		}
+		next, prev = *q, q.head
+		next.state = to
+	}
+	if w.node == nil || int(w.node.elem) != elem {
+		w.node = bind(prev, w.in.Hold(), elem)
+	}
+	next.head = w.node
+	if w.m.nfa.states[to].kind != final {
+		w.took = append(w.took, len(w.next))
+		w.keepRun(next)
+	}
+	if w.ends(to, e) {
+		w.complete(&next)
+	}
+}
+
+// ends reports whether the match is complete in a state, or may be left at that.
+func (w *Worker) ends(at int32, e *test) bool {
+	states := w.m.nfa.states
+	w.tail = append(w.tail[:0], at)
+	for k := 0; k < len(w.tail); k++ {
+		s := &states[w.tail[k]]
+		if s.kind == final {
+			return true
+		}
+		for i := range s.edges {
+			ed := &s.edges[i]
+			if ed.op == proceed && states[ed.to].kind != stop && !slices.Contains(w.tail, ed.to) && e.holds(ed.when) {
+				w.tail = append(w.tail, ed.to)
+			}
+		}
+	}
+	return false
+}
+
+// pass lets the event by.
+func (w *Worker) pass(q *run, to int32) {
+	next := *q
+	next.state = to
+	if w.m.nfa.states[to].kind == final {
+		w.complete(&next)
+		return
+	}
+	w.keepRun(next)
+}
+
+// keepRun adds a run to those that the event leaves behind.
+func (w *Worker) keepRun(q run) {
+	if len(w.next) >= w.m.pol.MaxRuns {
+		w.Overflow++
+		return
+	}
+	w.next = append(w.next, q)
+}
+
+func (w *Worker) complete(q *run) {
+	w.done = append(w.done, Done{Bound: q.bound(), Start: q.start.ev, Trigger: w.in.Hold()})
+}
+
+// test decides guards for one run, each condition at most once.
+type test struct {
+	w     *Worker
+	truth Truth
+	bound Bound
+}
+
+func (t *test) holds(g guard) bool {
+	for _, c := range g {
+		if !t.clause(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *test) clause(c clause) bool {
+	if t.truth.True&c.pos|t.truth.Known&^t.truth.True&c.neg != 0 {
+		return true
+	}
+	for open := (c.pos | c.neg) &^ t.truth.Known; open != 0; open &= open - 1 {
+		bit := open & -open
+		t.truth.Known |= bit
+		if t.w.conds.Holds(Cond(bits.TrailingZeros64(bit)+1), t.bound) {
+			t.truth.True |= bit
+			if c.pos&bit != 0 {
+				return true
+			}
+		} else if c.neg&bit != 0 {
+			return true
+		}
+	}
+	return false
+}
