@@ -9,10 +9,10 @@ import (
 	"github.com/rhost/rhost/abi"
 )
 
-const (
-	maxNameBytes   = 256
-	maxRandomBytes = 4096
-)
+// MaxRandomBytes is the most that one call of Session.Random gives.
+const MaxRandomBytes = 4096
+
+const maxNameBytes = 256 // of an event type, a state key, a topic
 
 // Begin counts a service call. An error means that the call must end as a
 // FaultLimit: a guest that ignores a status would loop for ever.
@@ -106,12 +106,12 @@ func (s *Session) Now() (time.Time, abi.Status) {
 	return s.services.Now(), abi.StatusOK
 }
 
-// Random fills p, at most 4,096 bytes.
+// Random fills p, at most MaxRandomBytes.
 func (s *Session) Random(p []byte) abi.Status {
 	if !s.grant.Has(abi.CapRandom) {
 		return abi.StatusDenied
 	}
-	if len(p) > maxRandomBytes {
+	if len(p) > MaxRandomBytes {
 		return abi.StatusLimit
 	}
 	if s.services.Random == nil {

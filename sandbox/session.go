@@ -68,6 +68,9 @@ func NewSession(sv Services, grant abi.Grant, lim Limits) *Session {
 // Limits returns the limits of the call.
 func (s *Session) Limits() Limits { return s.limits }
 
+// Granted reports whether the call may use a capability.
+func (s *Session) Granted(c abi.Capability) bool { return s.grant.Has(c) }
+
 // HostCalls returns how many service calls were made so far.
 func (s *Session) HostCalls() int { return s.calls }
 
