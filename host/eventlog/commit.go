@@ -25,14 +25,14 @@ func (c *Committer) Run(ctx context.Context) error {
 	return err
 }
 
-// stop answers what is left in the queue and ends the committer.
+// stop answers what is left and ends the committer.
 func (c *Committer) stop(err error) {
-	c.stopOnce.Do(func() { close(c.closing) })
+	c.queue.close()
 	if err == nil {
 		err = ErrClosed
 	}
-	for q := c.poll(); q != nil; q = c.poll() {
-		c.answer([]*request{q}, err)
+	for c.gather() {
+		c.answer(err)
 	}
 	close(c.stopped)
 }
@@ -40,7 +40,7 @@ func (c *Committer) stop(err error) {
 // shut ends the committer for a log that is being closed. It returns when Run
 // has returned, or can no longer start.
 func (c *Committer) shut() {
-	c.stopOnce.Do(func() { close(c.closing) })
+	c.queue.close()
 	if c.started.CompareAndSwap(false, true) {
 		c.stop(ErrClosed)
 	}
@@ -51,82 +51,55 @@ func (c *Committer) serve(ctx context.Context) error {
 	// A commit that has begun is finished although ctx ends: its callers wait.
 	finish := context.WithoutCancel(ctx)
 	for {
-		var first *request
 		select {
 		case <-ctx.Done():
-			return c.drain(finish)
+			c.queue.close()
+			return c.commitAll(finish)
 		case <-c.log.closing:
 			return ErrClosed
-		case first = <-c.queue:
-			if !c.claim(first) {
-				continue
-			}
-		}
-		// What did not fit comes first in the frame after.
-		for first != nil {
-			c.gather(first)
-			first, c.next = c.next, nil
-			if err := c.commit(finish); err != nil {
-				if first != nil {
-					c.answer([]*request{first}, err)
-				}
+		case <-c.queue.wake:
+			if err := c.commitAll(finish); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// drain commits what is queued, so long as there is any.
-func (c *Committer) drain(ctx context.Context) error {
-	c.stopOnce.Do(func() { close(c.closing) })
-	for first := c.poll(); first != nil; {
-		c.gather(first)
+// commitAll commits until the queue is empty.
+func (c *Committer) commitAll(ctx context.Context) error {
+	for c.gather() {
 		if err := c.commit(ctx); err != nil {
 			return err
-		}
-		if first, c.next = c.next, nil; first == nil {
-			first = c.poll()
 		}
 	}
 	return nil
 }
 
-// gather fills c.group with first and whatever else is queued and fits its
-// frame. It waits for nothing: while one frame is being synced, the next one's
-// requests queue up by themselves.
-func (c *Committer) gather(first *request) {
-	c.group = append(c.group[:0], first)
-	size, limit := first.size, c.log.cfg.MaxFrame-frameOverhead-mentionRoom
-	for q := c.poll(); q != nil; q = c.poll() {
-		if size += q.size; size > limit {
-			c.next = q
-			return
-		}
-		c.group = append(c.group, q)
-	}
-}
-
-// poll takes the next request from the queue, if there is one.
-func (c *Committer) poll() *request {
+// gather fills c.group with what is queued and fits one frame, and reports
+// whether there is anything. It waits for nothing: while one frame is being
+// synced, the requests of the next queue up by themselves.
+func (c *Committer) gather() bool {
+	c.group = c.group[:0]
+	size, limit := 0, c.log.cfg.MaxFrame-frameOverhead-mentionRoom
 	for {
-		select {
-		case q := <-c.queue:
-			if c.claim(q) {
-				return q
+		if c.next == len(c.pending) {
+			c.pending, c.next = c.queue.swap(c.pending), 0
+			if len(c.pending) == 0 {
+				return len(c.group) > 0
 			}
-		default:
-			return nil
+		}
+		q := c.pending[c.next]
+		if size += q.size; size > limit && len(c.group) > 0 {
+			return true
+		}
+		c.pending[c.next] = nil
+		c.next++
+		if q.take() {
+			c.group = append(c.group, q)
+		} else {
+			c.queue.leave(1, int64(q.size))
 		}
 	}
-}
-
-// claim takes q for committing, unless its caller has withdrawn it.
-func (c *Committer) claim(q *request) bool {
-	ok := q.take()
-	if !ok {
-		c.release(q)
-	}
-	return ok
 }
 
 // commit stores c.group and answers it. Its error is one that ends Run.
@@ -139,26 +112,28 @@ func (c *Committer) commit(ctx context.Context) error {
 		}
 		c.log.count.frame(&h, time.Since(began))
 	}
-	c.answer(c.group, err)
-	clear(c.group)
+	c.answer(err)
 	if corrupt := (*CorruptError)(nil); errors.Is(err, ErrFenced) || errors.As(err, &corrupt) {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }
 
-// answer tells the callers of group what became of their records.
-func (c *Committer) answer(group []*request, err error) {
-	now := time.Now()
-	for _, q := range group {
-		if q.err = err; err != nil {
-			q.res = Result{}
-			q.err = fmt.Errorf("commit %d records: %w", len(q.recs), err)
+// answer tells the callers of c.group what became of their records.
+func (c *Committer) answer(err error) {
+	now, bytes := time.Now(), int64(0)
+	for _, q := range c.group {
+		bytes += int64(q.size)
+		if err != nil {
+			q.res, q.err = Result{}, fmt.Errorf("commit %d records: %w", len(q.recs), err)
 		} else {
 			c.log.count.commit.observe(now.Sub(q.began))
 			c.log.count.duplicates.Add(uint64(len(q.res.Duplicates)))
 		}
-		c.release(q)
-		q.done <- struct{}{}
+	}
+	c.queue.leave(len(c.group), bytes)
+	for i, q := range c.group {
+		c.group[i] = nil
+		q.done <- struct{}{} // q is its caller's again
 	}
 }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // Committer is the single way to write records: it puts what all goroutines
@@ -17,24 +14,20 @@ import (
 // Commit and TryCommit may be called from any goroutine, before Run as well;
 // they are answered while Run runs.
 type Committer struct {
-	log   *Log
-	queue chan *request
-	room  *semaphore.Weighted // bytes in the queue
-	held  atomic.Int64        // of them in use
-
-	started  atomic.Bool
-	closing  chan struct{} // closed when nothing more is taken
-	stopped  chan struct{} // closed when nothing more is answered
-	stopOnce sync.Once
+	log     *Log
+	queue   *queue
+	started atomic.Bool
+	stopped chan struct{} // closed when Run has returned or cannot start any more
 
 	// The rest belongs to Run's goroutine.
-	out   appender
-	lanes *lanes
-	dedup *dedup
-	at    int64    // newest stamp in the log
-	next  *request // taken from the queue, and too large for the last frame
-	group []*request
-	draft draft
+	out     appender
+	lanes   *lanes
+	dedup   *dedup
+	at      int64      // newest stamp in the log
+	pending []*request // taken out of the queue, from next on still to be committed
+	next    int
+	group   []*request // what goes into the frame being built
+	draft   draft
 }
 
 // Result says where the records of one Commit are.
@@ -50,9 +43,7 @@ type Result struct {
 func newCommitter(l *Log, out appender) *Committer {
 	return &Committer{
 		log:     l,
-		queue:   make(chan *request, l.cfg.MaxQueue),
-		room:    semaphore.NewWeighted(l.cfg.MaxQueueBytes),
-		closing: make(chan struct{}),
+		queue:   newQueue(l.cfg.MaxQueue, l.cfg.MaxQueueBytes),
 		stopped: make(chan struct{}),
 		out:     out,
 		lanes:   newLanes(),
@@ -68,142 +59,76 @@ func newCommitter(l *Log, out appender) *Committer {
 // Commit returns ErrUncertain. Other errors, but for ErrUncertain, mean that
 // nothing was stored.
 func (c *Committer) Commit(ctx context.Context, recs []Record) (Result, error) {
-	q, err := c.newRequest(recs)
-	if err != nil {
-		return Result{}, err
-	}
-	if err := c.room.Acquire(ctx, q.weight); err != nil {
-		return Result{}, err
-	}
-	c.held.Add(q.weight)
-	select {
-	case c.queue <- q:
-		return c.wait(ctx, q)
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-c.closing:
-		err = ErrClosed
-	}
-	c.release(q)
-	return Result{}, err
+	return c.submit(ctx, recs, true)
 }
 
 // TryCommit is Commit, except that it returns ErrFull at once when the queue
 // is full.
 func (c *Committer) TryCommit(ctx context.Context, recs []Record) (Result, error) {
-	q, err := c.newRequest(recs)
+	return c.submit(ctx, recs, false)
+}
+
+func (c *Committer) submit(ctx context.Context, recs []Record, patient bool) (Result, error) {
+	size, err := c.check(recs)
 	if err != nil {
+		return Result{}, fmt.Errorf("commit: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
 		return Result{}, err
-	}
-	if !c.room.TryAcquire(q.weight) {
-		return Result{}, c.full()
-	}
-	c.held.Add(q.weight)
-	select {
-	case c.queue <- q:
-		return c.wait(ctx, q)
-	default:
-		c.release(q)
-		return Result{}, c.full()
-	}
-}
-
-func (c *Committer) full() error {
-	c.log.count.refused.Add(1)
-	return fmt.Errorf("%w: %d commits of %d bytes are waiting", ErrFull, len(c.queue), c.held.Load())
-}
-
-// newRequest checks recs before anything waits for them.
-func (c *Committer) newRequest(recs []Record) (*request, error) {
-	if len(recs) == 0 {
-		return nil, errors.New("commit: there are no records")
-	}
-	for i := range recs {
-		if err := checkRecord(&recs[i]); err != nil {
-			return nil, fmt.Errorf("commit: record %d: %w", i, err)
-		}
-	}
-	size := sizeOf(recs)
-	if limit := c.log.cfg.MaxFrame - frameOverhead; size > limit {
-		return nil, fmt.Errorf("commit: %w: %d records take %d bytes, at most %d fit", ErrTooLarge, len(recs), size, limit)
-	}
-	select {
-	case <-c.closing:
-		return nil, ErrClosed
-	default:
 	}
 	q, ok := requests.Get().(*request)
 	if !ok {
-		q = &request{done: make(chan struct{}, 1)}
+		panic("eventlog: the pool holds something else than requests")
 	}
-	q.recs, q.size = recs, size
-	q.weight = min(int64(size), c.log.cfg.MaxQueueBytes)
-	q.began, q.at = time.Now(), c.log.cfg.Now().UnixNano()
-	return q, nil
+	q.recs, q.size, q.began = recs, size, time.Now()
+	q.at = c.log.stamp(q.began)
+	if err := c.queue.push(q, patient); err != nil {
+		_, _ = q.recycle() // it was never answered
+		return Result{}, c.refusal(err)
+	}
+	return c.wait(ctx, q)
 }
 
-// wait returns q's answer. A request that nobody else can see any more goes
-// back to the pool.
+func (c *Committer) refusal(err error) error {
+	if !errors.Is(err, ErrFull) {
+		return err
+	}
+	c.log.count.refused.Add(1)
+	count, bytes := c.queue.length()
+	return fmt.Errorf("%w: %d commits of %d bytes are waiting", err, count, bytes)
+}
+
+// check reports what makes recs impossible to commit, and bounds their size.
+func (c *Committer) check(recs []Record) (size int, err error) {
+	if len(recs) == 0 {
+		return 0, errors.New("there are no records")
+	}
+	for i := range recs {
+		if err := checkRecord(&recs[i]); err != nil {
+			return 0, fmt.Errorf("record %d: %w", i, err)
+		}
+	}
+	size = sizeOf(recs)
+	if limit := c.log.cfg.MaxFrame - frameOverhead; size > limit {
+		return 0, fmt.Errorf("%w: %d records take %d bytes, at most %d fit", ErrTooLarge, len(recs), size, limit)
+	}
+	return size, nil
+}
+
+// wait returns q's answer. When ctx ends first, q belongs to the committer.
 func (c *Committer) wait(ctx context.Context, q *request) (Result, error) {
 	select {
 	case <-q.done:
 		return q.recycle()
 	case <-ctx.Done():
-		if q.withdraw() {
-			return Result{}, ctx.Err() // its place in the queue is freed in its turn
-		}
-		select {
-		case <-q.done:
-			return q.recycle()
-		default:
-			return Result{}, fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
-		}
-	case <-c.stopped:
-		if q.withdraw() {
-			c.release(q)
-			return Result{}, ErrClosed
-		}
-		<-q.done
-		return q.recycle()
 	}
-}
-
-func (c *Committer) release(q *request) {
-	c.held.Add(-q.weight)
-	c.room.Release(q.weight)
-}
-
-// request is one Commit on its way.
-type request struct {
-	recs   []Record
-	size   int
-	weight int64
-	began  time.Time
-	at     int64 // arrival, Unix nanoseconds
-	state  atomic.Int32
-	done   chan struct{} // receives once when res and err are set
-
-	res Result
-	err error
-}
-
-// The states of a request. Whoever moves it from queued decides its fate.
-const (
-	queued int32 = iota
-	taken
-	withdrawn
-)
-
-//nolint:gochecknoglobals // requests hold nothing of a log while they are in the pool
-var requests sync.Pool
-
-func (q *request) take() bool     { return q.state.CompareAndSwap(queued, taken) }
-func (q *request) withdraw() bool { return q.state.CompareAndSwap(queued, withdrawn) }
-
-func (q *request) recycle() (Result, error) {
-	res, err := q.res, q.err
-	q.recs, q.res, q.err = nil, Result{}, nil
-	q.state.Store(queued)
-	requests.Put(q)
-	return res, err
+	if q.withdraw() {
+		return Result{}, ctx.Err() // the committer drops it in its turn
+	}
+	select {
+	case <-q.done:
+		return q.recycle()
+	default:
+		return Result{}, fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
+	}
 }

@@ -15,7 +15,7 @@ const (
 	DefaultRecentBytes   = 32 << 20
 	DefaultDedupWindow   = 10 * time.Minute
 	DefaultDedupRecords  = 500_000
-	DefaultAckTimeout    = 5 * time.Second
+	DefaultAckTimeout    = 10 * time.Second
 	DefaultMinFree       = 64 << 20
 
 	minMaxFrame = 4 << 10
@@ -28,9 +28,9 @@ type Config struct {
 	// Dir is the folder of the log. It is created with mode 0700 when missing;
 	// its parent must exist.
 	Dir string
-	// MaxQueue is how many Commit calls may wait for the committer, and
-	// MaxQueueBytes how much they may carry together. Beyond either, Commit
-	// waits and TryCommit returns ErrFull.
+	// MaxQueue is how many commits may wait for their answer, and MaxQueueBytes
+	// how much they may carry together. Beyond either, TryCommit returns ErrFull;
+	// Commit joins the end of the queue and waits.
 	MaxQueue      int
 	MaxQueueBytes int64
 	// MaxFrame bounds the bytes of one frame, and so of one Commit or Append.
@@ -71,9 +71,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Owner, "another process")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Now == nil {
-		c.Now = time.Now
 	}
 	return c
 }

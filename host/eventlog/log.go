@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // leastFree is the room on disk without which a log cannot even be opened.
@@ -188,6 +189,14 @@ func (l *Log) checkRoom(least int64) error {
 		return fmt.Errorf("%w: %d bytes are free in %s, and %d are kept in reserve", ErrDiskFull, free, l.cfg.Dir, least)
 	}
 	return nil
+}
+
+// stamp is the log's reading of the clock at the moment now.
+func (l *Log) stamp(now time.Time) int64 {
+	if l.cfg.Now != nil {
+		now = l.cfg.Now()
+	}
+	return now.UnixNano()
 }
 
 // Committer returns the log's only writer of records.

@@ -129,7 +129,7 @@ func (l *Log) dedupStart(ctx context.Context, tail *eventFrameData) (uint64, err
 		return tail.seq, nil
 	}
 	// The engine's clock is this machine's, of which stamps may be ahead.
-	newest := min(l.cfg.Now().UnixNano(), tail.base)
+	newest := min(l.stamp(time.Now()), tail.base)
 	from, err := l.events.since(ctx, time.Unix(0, newest).Add(-d.window))
 	if errors.Is(err, ErrNotFound) {
 		return tail.seq, nil

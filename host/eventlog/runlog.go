@@ -56,7 +56,7 @@ func (r *RunLog) Append(ctx context.Context, recs []RunRecord) (seq uint64, err 
 	}
 	h, _, err := r.out.append(ctx,
 		func(h *header) ([]byte, error) {
-			h.base = r.log.cfg.Now().UnixNano()
+			h.base = r.log.stamp(time.Now())
 			r.buf = appendRunFrame(r.buf[:0], h, recs)
 			return r.buf, nil
 		},

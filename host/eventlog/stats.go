@@ -8,9 +8,9 @@ import (
 
 // Stats are a log's figures. Counters start at zero when the log is opened.
 type Stats struct {
-	Queue      int   // commits waiting
-	QueueLimit int   // commits that may wait
-	QueueBytes int64 // bytes waiting
+	Queue      int   // commits not yet answered
+	QueueLimit int   // how many of them make TryCommit refuse
+	QueueBytes int64 // bytes they carry
 
 	Frames     uint64 // stored in stream EV
 	Records    uint64
@@ -65,8 +65,9 @@ func (c *counters) runFrame(h *header, took time.Duration) {
 func (l *Log) Stats() Stats {
 	c := &l.count
 	free, _ := l.free()
+	count, bytes := l.committer.queue.length()
 	return Stats{
-		Queue: len(l.committer.queue), QueueLimit: l.cfg.MaxQueue, QueueBytes: l.committer.held.Load(),
+		Queue: count, QueueLimit: l.cfg.MaxQueue, QueueBytes: bytes,
 		Frames: c.frames.Load(), Records: c.records.Load(), Bytes: c.bytes.Load(),
 		Duplicates: c.duplicates.Load(), Refused: c.refused.Load(),
 		Commit: c.commit.latency(), Sync: c.sync.latency(),
