@@ -21,25 +21,56 @@ func (b *builder) at(tk *token.Token) Pos {
 	return b.pos(tk.Position.Line, tk.Position.Column)
 }
 
-func (b *builder) refuse(n ast.Node, key, fix, format string, args ...any) {
-	b.errs = append(b.errs, Errorf(b.at(n.GetToken()), key, CodeRefused, fix, format, args...))
+func (b *builder) report(e *Error) {
+	if len(b.errs) < maxErrors {
+		b.errs = append(b.errs, e)
+	}
+}
+
+func (b *builder) refuse(tk *token.Token, path, fix, format string, args ...any) {
+	b.report(Errorf(b.at(tk), path, CodeRefused, fix, format, args...))
+}
+
+// checkTokens refuses what is not taken here before the library's parser sees
+// it, and what would keep that parser busy: its work on a map or on empty values
+// grows with their square.
+func (b *builder) checkTokens(tokens token.Tokens) {
+	if len(tokens) > MaxTokens {
+		b.report(Errorf(b.at(tokens[MaxTokens]), "", CodeLimit, "split it with --- lines, or keep data in a file of its own",
+			"the document has more than %d keys, values and marks", MaxTokens))
+		return
+	}
+	for _, tk := range tokens {
+		switch tk.Type {
+		case token.TagType:
+			b.refuseText(tk, "tags (!x)")
+		case token.AnchorType:
+			b.refuseText(tk, "anchors (&x)")
+		case token.AliasType:
+			b.refuseText(tk, "aliases (*x)")
+		case token.MergeKeyType:
+			b.refuse(tk, "", "write the keys out", "merge keys (<<) are not taken here")
+		case token.DirectiveType:
+			b.refuse(tk, "", "remove the line", "directives (%%YAML, %%TAG) are not taken here")
+		}
+	}
 }
 
 // refuseText is refuse for a mark that may be the start of a text, such as the
 // ! of a condition.
-func (b *builder) refuseText(n ast.Node, path, what string) {
-	e := Errorf(b.at(n.GetToken()), path, CodeRefused, "write the value out", "%s are not taken here", what)
-	if key, value, _, ok := b.keyed(e.Pos.Line); ok && strings.ContainsAny(value[:1], "!&*") {
-		e.Code, e.Fix = CodeQuote, "if it is a text, quote it: "+key+": "+quote(value)
+func (b *builder) refuseText(tk *token.Token, what string) {
+	e := Errorf(b.at(tk), "", CodeRefused, "write the value out", "%s are not taken here", what)
+	if key, value, col, ok := b.keyed(e.Pos.Line); ok && col == e.Pos.Col {
+		e.Code, e.Key, e.Fix = CodeQuote, key, "if it is a text, quote it: "+key+": "+quote(value)
 	}
-	b.errs = append(b.errs, e)
+	b.report(e)
 }
 
 // node converts one value; path and depth say where it is. After an error it
 // may give a node that is not complete; the document is refused anyway.
 func (b *builder) node(n ast.Node, path string, depth int) *Node {
 	if depth > MaxDepth {
-		b.errs = append(b.errs, b.tooDeep(b.at(n.GetToken()), path))
+		b.report(b.tooDeep(b.at(n.GetToken()), path))
 		return &Node{}
 	}
 	switch n := n.(type) {
@@ -64,14 +95,8 @@ func (b *builder) node(n ast.Node, path string, depth int) *Node {
 			return &Node{Pos: b.at(tk)}
 		}
 		return b.plain(tk, tk.Value)
-	case *ast.TagNode:
-		b.refuseText(n, path, "tags (!x)")
-	case *ast.AnchorNode:
-		b.refuseText(n, path, "anchors (&x)")
-	case *ast.AliasNode:
-		b.refuseText(n, path, "aliases (*x)")
 	default:
-		b.refuse(n, path, "write a text, a number, a list or a map", "YAML of this sort (%s) is not taken here", n.Type())
+		b.refuse(n.GetToken(), path, "write a text, a number, a list or a map", "YAML of this sort (%s) is not taken here", n.Type())
 	}
 	return &Node{Pos: b.at(n.GetToken())}
 }
@@ -165,17 +190,14 @@ func (b *builder) entry(m *Node, v *ast.MappingValueNode, path string, depth int
 	}
 	switch v.Key.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
-	case *ast.MergeKeyNode:
-		b.refuse(v.Key, path, "write the keys out", "merge keys (<<) are not taken here")
-		return
 	default:
-		b.refuse(v.Key, path, "write the key as a text", "a key of this sort (%s) is not taken here", v.Key.Type())
+		b.refuse(tk, path, "write the key as a text", "a key of this sort (%s) is not taken here", v.Key.Type())
 		return
 	}
 	key := tk.Value
 	at := join(path, key)
 	if first, ok := seen[key]; ok {
-		b.errs = append(b.errs, Errorf(pos, at, CodeDuplicate, "keep one of them", "the key is there twice, first at line %d", first.Line))
+		b.report(Errorf(pos, at, CodeDuplicate, "keep one of them", "the key is there twice, first at line %d", first.Line))
 		return
 	}
 	seen[key] = pos

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -16,7 +17,11 @@ import (
 const (
 	MaxDepth    = 64      // maps and lists in one another
 	MaxDocument = 1 << 20 // bytes
+	MaxTokens   = 30_000  // keys, values and punctuation
 )
+
+// maxErrors is how many problems of one document are told.
+const maxErrors = 50
 
 // Parse reads the documents of a file; those without content are left out. The
 // name is only for positions. The error is Errors with the problems of all
@@ -134,17 +139,21 @@ func (s *section) parse() (doc *Node, errs Errors) {
 			doc, errs = nil, Errors{Errorf(s.pos(1, 1), "", CodeSyntax, "check indentation and quotes", "the document cannot be read (%v)", r)}
 		}
 	}()
-	tree, err := parser.ParseBytes(s.text, 0, parser.AllowDuplicateMapKey())
+	b := builder{section: s}
+	tokens := lexer.Tokenize(string(s.text) + "\n") // it loses a mark that ends the text
+	if b.checkTokens(tokens); len(b.errs) > 0 {
+		return nil, b.errs
+	}
+	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, Errors{s.syntaxError(err)}
 	}
-	b := builder{section: s}
 	for _, d := range tree.Docs {
 		if d.Body == nil {
 			continue
 		}
 		if doc != nil {
-			b.refuse(d.Body, "", "start each document with ---", "a second document without a --- line")
+			b.refuse(d.Body.GetToken(), "", "start each document with ---", "a second document without a --- line")
 			break
 		}
 		doc = b.node(d.Body, "", 0)
@@ -185,8 +194,8 @@ func (s *section) tooDeep(pos Pos, key string) *Error {
 // syntaxError makes the library's error ours. Most are texts that should have
 // been quoted, which the library cannot know.
 func (s *section) syntaxError(err error) *Error {
-	pos, msg := s.pos(1, 1), err.Error()
-	var ye yaml.Error
+	pos, msg := s.pos(1, 1), "not YAML"
+	var ye yaml.Error // its Error would print the source again, slowly
 	if errors.As(err, &ye) {
 		msg = ye.GetMessage()
 		if tk := ye.GetToken(); tk != nil && tk.Position != nil {

@@ -79,6 +79,9 @@ func TestParseErrors(t *testing.T) {
 		{"a: &x 1\n", `a.yaml:1:4: a: anchors (&x) are not taken here; if it is a text, quote it: a: '&x 1'`},
 		{"when: *x\n", `a.yaml:1:7: when: aliases (*x) are not taken here; if it is a text, quote it: when: '*x'`},
 		{"when: !has(data.x)\n", `a.yaml:1:7: when: tags (!x) are not taken here; if it is a text, quote it: when: '!has(data.x)'`},
+		{"a: [*x]\n", `a.yaml:1:5: aliases (*x) are not taken here; write the value out`},
+		{strings.Repeat("- x\n", yamldoc.MaxTokens), `a.yaml:15001:1: the document has more than 30000 keys, values and marks; split it with --- lines`},
+		{"when: !x", `quote it: when: '!x'`},
 		{"<<: {a: 1}\n", `a.yaml:1:1: merge keys (<<) are not taken here; write the keys out`},
 		{"? [a]\n: b\n", `a.yaml:2:1: found an invalid key for this map`},
 		{"%YAML 1.2\n---\na: 1\n", `a.yaml:1:1: directives (%YAML, %TAG) are not taken here; remove the line`},
@@ -166,6 +169,14 @@ func TestParseIsLinear(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, docs, 20_000)
 	assert.Less(t, time.Since(start), 5*time.Second)
+}
+
+// Without limits, most of these keep the YAML library busy for minutes.
+func TestParseHostile(t *testing.T) {
+	for _, unit := range []string{"&a ", "& ", "*a ", "<<: a\n", "-\n", "a: b\n", "- ", "[", "{},", "{a: ", "! ", "%a\n", "? ", "a:\n"} {
+		_, err := yamldoc.Parse("a.yaml", []byte(strings.Repeat(unit, 1<<18/len(unit))))
+		assert.Error(t, err, unit)
+	}
 }
 
 func BenchmarkParse(b *testing.B) {
