@@ -47,7 +47,8 @@ func (p path) Eval(env workflow.Env) (any, error) {
 	lookup := func(path string) (any, error) {
 		var v any = root
 		for part := range strings.SplitSeq(path, ".") {
-			m, ok := v.(map[string]any)
+			m, _ := v.(map[string]any) // nil where v is no map
+			var ok bool
 			if v, ok = m[part]; !ok {
 				return nil, fmt.Errorf("%s is unknown", path)
 			}

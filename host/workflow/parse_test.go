@@ -111,7 +111,7 @@ func TestParseErrors(t *testing.T) {
 		{"timeout", "do: [{run: p, timeout: 0s}]", "rule.yaml:1:24: timeout: \"0s\" is no time that fits here; write a time from 1ms to 1h, such as 30s"},
 		{"emit without type", "do: [{emit: {data: {}}}]", "rule.yaml:1:13: type: emit needs type; add type"},
 		{"emit not a map", "do: [{emit: a.b}]", "rule.yaml:1:13: emit: must be a map; the keys are type, data, subject"},
-		{"emit reserved", "do: [{emit: {type: rhost.x}}]", "rule.yaml:1:20: emit: type \"rhost.x\" is reserved for the host; use another prefix than rhost."},
+		{"emit reserved", "do: [{emit: {type: rhost.x}}]", "rule.yaml:1:20: emit: type \"rhost.x\" is reserved for the host; give it another prefix than \"rhost.\""},
 		{"emit subject", "do: [{emit: {type: a, subject: 5}}]", "rule.yaml:1:32: subject: must be text; put it in quotes"},
 		{"notify reserved", "do: [{notify: 'executions:x'}]", "rule.yaml:1:15: notify: topic \"executions:x\" is reserved for the host; use another name"},
 		{"notify empty", "do: [{notify: ''}]", "rule.yaml:1:15: notify: the name is empty"},
