@@ -34,24 +34,20 @@ func (s *stream) scan(ctx context.Context, from, to uint64, fn func(seq uint64, 
 	if err := s.ask(inbox, from, to); err != nil {
 		return err
 	}
-	for from <= to {
-		chunk, err := s.receive(ctx, sub, from, to)
-		if err != nil {
-			return err
+	for err == nil && from <= to {
+		var chunk []message
+		chunk, err = s.receive(ctx, sub, from, to)
+		if from += uint64(len(chunk)); err == nil && from <= to {
+			err = s.ask(inbox, from, to)
 		}
-		from += uint64(len(chunk))
-		if from <= to {
-			if err := s.ask(inbox, from, to); err != nil {
-				return err
-			}
-		}
+		// What came before an error is good.
 		for _, m := range chunk {
 			if err := fn(m.seq, m.data); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 func (s *stream) ask(inbox string, from, to uint64) error {
@@ -69,7 +65,8 @@ func (s *stream) ask(inbox string, from, to uint64) error {
 	return nil
 }
 
-// receive collects the answer to one request: at least one message, without a gap.
+// receive collects the answer to one request: messages without a gap, at least
+// one of them unless there is an error.
 func (s *stream) receive(ctx context.Context, sub *nats.Subscription, from, to uint64) ([]message, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -77,25 +74,25 @@ func (s *stream) receive(ctx context.Context, sub *nats.Subscription, from, to u
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("read frame %d of stream %s: %w", from, s.name, err)
+			return chunk, fmt.Errorf("read frame %d of stream %s: %w", from, s.name, err)
 		}
 		switch status := m.Header.Get("Status"); {
 		case status == endOfBatch && len(chunk) > 0:
 			return chunk, nil
 		case status == endOfBatch || status == noMessages:
-			return nil, s.missing(from)
+			return chunk, s.missing(from)
 		case status != "":
-			return nil, fmt.Errorf("read frame %d of stream %s: %s %s", from, s.name, status, m.Header.Get("Description"))
+			return chunk, fmt.Errorf("read frame %d of stream %s: %s %s", from, s.name, status, m.Header.Get("Description"))
 		}
 		seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("read frame %d of stream %s: %w", from, s.name, err)
+			return chunk, fmt.Errorf("read frame %d of stream %s: %w", from, s.name, err)
 		}
 		if seq > to {
 			continue
 		}
 		if want := from + uint64(len(chunk)); seq != want {
-			return nil, s.missing(want)
+			return chunk, s.missing(want)
 		}
 		chunk = append(chunk, message{seq: seq, data: m.Data})
 	}
