@@ -95,16 +95,17 @@ func (b *Budget) Queue() error {
 }
 
 // Start moves a waiting action to running, or gives a *Refusal and leaves it
-// waiting. Fuel counts here: a tenant in debt for earlier calls starts none.
+// waiting. Fuel counts here: a tenant in debt for earlier calls starts none. To
+// start what was not queued is a mistake of the caller, and panics.
 func (b *Budget) Start(now time.Time) error {
+	if b.queued == 0 {
+		panic("tenants: an action was started that was not queued")
+	}
 	if q := b.quota.RunningActions; q > 0 && b.running >= q {
 		return b.refuse("running_actions", int64(q), 0)
 	}
 	if wait := b.fuel.Wait(now, 1); wait > 0 {
 		return b.refuse("fuel_per_second", b.quota.FuelPerSecond, wait)
-	}
-	if b.queued == 0 {
-		panic("tenants: an action was started that was not queued")
 	}
 	b.queued--
 	b.running++

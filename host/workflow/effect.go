@@ -56,7 +56,7 @@ func (e Effect) check() error {
 	case e.Name == "":
 		return fmt.Errorf("%s: the name is empty", e.Kind)
 	case e.Kind == EffectEmit && strings.HasPrefix(e.Name, "rhost."):
-		return fmt.Errorf("emit: type %q is reserved for the host; "+`give it another prefix than "rhost."`, e.Name)
+		return fmt.Errorf(`emit: type %q is reserved for the host; give it another prefix than "rhost."`, e.Name)
 	case e.Kind == EffectNotify && reservedTopic(e.Name):
 		return fmt.Errorf("notify: topic %q is reserved for the host; use another name", e.Name)
 	case len(e.Value) > maxEffect:
