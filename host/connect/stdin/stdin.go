@@ -1,0 +1,122 @@
+// Package stdin reads events from the standard input: one CloudEvent a line, as
+// JSON. The input has no place to go on from, so it is read once, and an event
+// without an id gets a new one.
+package stdin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/connect"
+)
+
+const maxBatch = 1000
+
+// Config is the `stdin:` of a source. It has no keys.
+type Config struct{}
+
+// Validate has nothing to report.
+func (c *Config) Validate() error { return nil }
+
+// Source reads one input.
+type Source struct {
+	name string
+	in   io.Reader
+}
+
+// New returns the source called name, which reads in.
+func New(name string, in io.Reader) *Source { return &Source{name: name, in: in} }
+
+// Finite is true: the input ends when its writer closes it.
+func (s *Source) Finite() bool { return true }
+
+// found is one line of the input: an event, or why it is none.
+type found struct {
+	event event.Event
+	bad   *connect.BadRecord
+}
+
+// Run reads the input to its end. A read cannot be interrupted, so it happens on
+// a goroutine of its own. When ctx ends first, Run returns, and that goroutine
+// stays until its read does: for a terminal, until the process ends.
+func (s *Source) Run(ctx context.Context, _ []byte, sink connect.Sink) error {
+	lines := make(chan found, maxBatch)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(lines)
+		failed <- s.read(ctx, lines)
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f, ok := <-lines:
+			if !ok {
+				return <-failed
+			}
+			b := connect.Batch{}
+			add(&b, f)
+			for len(lines) > 0 && len(b.Events) < maxBatch {
+				add(&b, <-lines)
+			}
+			if err := sink.Submit(ctx, b); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func add(b *connect.Batch, f found) {
+	if f.bad != nil {
+		b.Bad = append(b.Bad, *f.bad)
+		return
+	}
+	b.Events = append(b.Events, f.event)
+}
+
+// read sends what the input holds until its end or ctx's.
+func (s *Source) read(ctx context.Context, lines chan<- found) error {
+	r := event.NewReader(s.in, event.MaxSize)
+	for {
+		n, text, err := r.Next()
+		var bad *event.LineError
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.As(err, &bad) {
+			return fmt.Errorf("read standard input: %w", err)
+		}
+		f := found{}
+		if err == nil {
+			f.event, err = s.parse(text)
+		}
+		if err != nil {
+			f.bad = &connect.BadRecord{Position: fmt.Sprintf("line %d", n), Reason: err.Error(), Raw: text[:min(len(text), connect.MaxRaw)]}
+		}
+		select {
+		case lines <- f:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// parse fills in what a hand-written line leaves out.
+func (s *Source) parse(text []byte) (event.Event, error) {
+	ev, err := event.ParseLoose(text)
+	if err != nil {
+		return ev, err
+	}
+	ev = ev.Clone() // the reader uses its buffer again
+	if ev.ID == "" {
+		ev.ID = event.NewID(time.Now())
+	}
+	if ev.Source == "" {
+		ev.Source = "/rhost/stdin/" + s.name
+	}
+	return ev, nil
+}
