@@ -207,7 +207,7 @@ func (d *Dispatcher) settle() {
 // worker runs tasks until there are none and none will come.
 func (d *Dispatcher) worker(ctx context.Context) {
 	for {
-		t, q, paid, ok := d.take()
+		t, q, paid, ok := d.take(ctx)
 		if !ok {
 			return
 		}
@@ -220,12 +220,13 @@ func (d *Dispatcher) worker(ctx context.Context) {
 	}
 }
 
-// take waits for a task and its turn.
-func (d *Dispatcher) take() (t Task, q *queue, paid time.Duration, ok bool) {
+// take waits for a task and its turn. It looks at ctx itself, for a task that
+// ctx has just ended comes here before stop does.
+func (d *Dispatcher) take(ctx context.Context) (t Task, q *queue, paid time.Duration, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
-		if d.stopped || d.closed && d.queues.waiting == 0 {
+		if d.stopped || ctx.Err() != nil || d.closed && d.queues.waiting == 0 {
 			return Task{}, nil, 0, false
 		}
 		if t, q, ok = d.queues.next(); ok {

@@ -23,8 +23,9 @@ type queues struct {
 	limit   int // waiting tasks per tenant
 	most    int // running tasks per tenant
 	tenants map[tenants.Name]*queue
-	ring    []*queue // those that may start a task now; ring[0] has the turn
-	waiting int      // tasks, in all
+	turn    *queue // who has the turn, in a ring of those that may start a task now; nil: nobody may
+	size    int    // of the ring
+	waiting int    // tasks, in all
 	running int
 }
 
@@ -39,9 +40,10 @@ type queue struct {
 	spent   time.Duration // by the tasks that ended
 	balance time.Duration // what may still be used in this turn; negative: owed
 	average time.Duration // of a task
-	inRing  bool
-	turn    bool          // has got the quantum of its turn
+	served  bool          // has got the quantum of its turn
 	room    chan struct{} // closed when a full queue gets room; nil while nobody waits for that
+
+	next, prev *queue // in the ring; nil outside
 }
 
 func newQueues(limit, most int) *queues {
@@ -73,22 +75,21 @@ func (qs *queues) push(q *queue, t Task) bool {
 
 // next starts the task whose turn it is. ok is false when none may start.
 func (qs *queues) next() (t Task, q *queue, ok bool) {
-	for passed := 0; len(qs.ring) > 0; passed++ {
-		q = qs.ring[0]
-		if passed > len(qs.ring) {
+	for passed := 0; qs.turn != nil; passed++ {
+		if passed > qs.size {
 			qs.forgive() // everybody is in debt, maybe by many turns
 			passed = 0
 		}
-		if !q.turn {
-			q.turn = true
+		q = qs.turn
+		if !q.served {
+			q.served = true
 			q.balance += quantum
 		}
 		if q.balance > 0 {
 			return qs.start(q), q, true
 		}
-		q.turn = false
-		copy(qs.ring, qs.ring[1:])
-		qs.ring[len(qs.ring)-1] = q
+		q.served = false
+		qs.turn = q.next
 	}
 	return Task{}, nil, false
 }
@@ -96,12 +97,14 @@ func (qs *queues) next() (t Task, q *queue, ok bool) {
 // forgive gives every tenant in the ring as many turns as the one who owes least
 // has to wait, at once.
 func (qs *queues) forgive() {
-	least := qs.ring[0].balance
-	for _, q := range qs.ring {
+	least := qs.turn.balance
+	for q := qs.turn.next; q != qs.turn; q = q.next {
 		least = max(least, q.balance)
 	}
-	for _, q := range qs.ring {
-		q.balance -= min(least, 0)
+	least = min(least, 0)
+	qs.turn.balance -= least
+	for q := qs.turn.next; q != qs.turn; q = q.next {
+		q.balance -= least
 	}
 }
 
@@ -143,18 +146,30 @@ func (qs *queues) finish(q *queue, paid, took time.Duration) {
 
 // enter puts q at the end of the ring if it may start a task and is not there.
 func (qs *queues) enter(q *queue) {
-	if q.inRing || q.waiting() == 0 || q.running >= qs.most {
+	if q.next != nil || q.waiting() == 0 || q.running >= qs.most {
 		return
 	}
-	q.inRing = true
 	q.balance = max(q.balance, -maxDebt)
-	qs.ring = append(qs.ring, q)
+	qs.size++
+	if qs.turn == nil {
+		q.next, q.prev = q, q
+		qs.turn = q
+		return
+	}
+	q.next, q.prev = qs.turn, qs.turn.prev
+	q.prev.next, q.next.prev = q, q
 }
 
 // leave takes q, which has the turn, out of the ring. What it did not use of its
 // turn is lost, what it owes is not.
 func (qs *queues) leave(q *queue) {
-	q.inRing, q.turn = false, false
+	q.served = false
 	q.balance = min(q.balance, 0)
-	qs.ring = append(qs.ring[:0], qs.ring[1:]...)
+	qs.size--
+	qs.turn = q.next
+	if qs.size == 0 {
+		qs.turn = nil
+	}
+	q.prev.next, q.next.prev = q.next, q.prev
+	q.next, q.prev = nil, nil
 }
