@@ -76,6 +76,10 @@ func (n *NFA) SeesAll() bool { return n.alert }
 // EndsInTime reports whether time alone can complete a match.
 func (n *NFA) EndsInTime() bool { return n.fires }
 
+// Waits reports whether the time since the last bound event is bounded anywhere,
+// so that a run's deadline can change while it is open.
+func (n *NFA) Waits() bool { return n.bounds }
+
 // Starts lists the conditions, bit by bit, that can begin a match. any is set
 // when an event that meets none of them can, too.
 func (n *NFA) Starts() (conds uint64, any bool) { return n.starts, n.anyStart }

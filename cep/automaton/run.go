@@ -97,3 +97,16 @@ func (m *Machine) Deadline(r *Runs) (first time.Time, ok bool) {
 	}
 	return first, ok
 }
+
+// Later says when to call Expire next, at now, for runs whose Deadline is at.
+// Where running out of time has no outcome, it need not be at once: the later,
+// the more there is to free.
+func (m *Machine) Later(now, at time.Time) time.Time {
+	if !m.quiet {
+		return at
+	}
+	if t := now.Add(m.pol.Within / 8); t.After(at) {
+		return t
+	}
+	return at
+}

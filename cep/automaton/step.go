@@ -27,6 +27,9 @@ type Worker struct {
 	Dropped  uint64 // start events that made room for others
 	Overflow uint64 // forks refused because a key had too many runs
 
+	// Closed keeps events from beginning new runs.
+	Closed bool
+
 	m     *Machine
 	at    time.Time // lane time
 	in    *Input
@@ -63,7 +66,7 @@ func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 		}
 		w.step(q)
 	}
-	if m.nfa.starts&may != 0 || m.nfa.anyStart {
+	if !w.Closed && (m.nfa.starts&may != 0 || m.nfa.anyStart) {
 		before := len(w.next)
 		w.step(nil)
 		w.started = len(w.next) > before

@@ -1,0 +1,61 @@
+package automaton
+
+import (
+	"math/bits"
+	"time"
+)
+
+// Ahead is what a run waits for.
+type Ahead struct {
+	Bound    Bound
+	Elems    []int     // elements it would bind an event to
+	Nots     uint64    // conditions that end it, bit by bit
+	Deadline time.Time // zero: it has none
+}
+
+// Furthest looks at the open run that has come furthest: that has bound the
+// latest element, and of those the most events. With none open it gives what
+// would begin one.
+func (m *Machine) Furthest(r *Runs, now time.Time) Ahead {
+	var best *run
+	for i := range r.open {
+		q := &r.open[i]
+		if m.quiet && !m.renew(q, now) {
+			continue
+		}
+		if best == nil || q.bound().Further(best.bound()) {
+			best = q
+		}
+	}
+	at, a := m.nfa.start, Ahead{}
+	if best != nil {
+		at, a.Bound = best.state, best.bound()
+		a.Deadline, _ = m.deadline(best)
+	}
+	for _, i := range m.nfa.reach(at, func(e edge) bool { return e.op == proceed }) {
+		s := &m.nfa.states[i]
+		for _, e := range s.edges {
+			switch {
+			case e.op == take:
+				a.Elems = append(a.Elems, s.elem)
+			case e.op == proceed && m.nfa.states[e.to].kind == stop:
+				for _, c := range e.when {
+					a.Nots |= c.pos
+				}
+			}
+		}
+	}
+	return a
+}
+
+// Further reports whether b has come further than c.
+func (b Bound) Further(c Bound) bool {
+	if b.n == 0 || c.n == 0 {
+		return b.n > c.n
+	}
+	x, y := bits.Len64(b.head.seen), bits.Len64(c.head.seen)
+	if x != y {
+		return x > y
+	}
+	return b.n > c.n
+}

@@ -1,0 +1,76 @@
+package cep
+
+import (
+	"encoding/json"
+
+	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/predicate"
+)
+
+// Reason says why one event is part of a match.
+type Reason struct {
+	Element   string `json:"element"`
+	Event     string `json:"event"`     // id
+	Condition string `json:"condition"` // of the element, as understood
+	Atoms     []Atom `json:"atoms"`     // its parts, all of them evaluated
+}
+
+// Atom is one part of a condition, and what became of it.
+type Atom struct {
+	Text   string `json:"text"`
+	Result string `json:"result"` // true, false or unknown
+	Values []Seen `json:"values,omitempty"`
+}
+
+// Seen is a value that an atom read.
+type Seen struct {
+	Path  string          `json:"path"`            // data.user or last(fail).data.user
+	Value json.RawMessage `json:"value,omitempty"` // absent when the field is missing
+}
+
+// why tells, for every event of a match, what met its element's condition.
+func (pl *plan) why(pairs []automaton.Pair) []Reason {
+	reasons := make([]Reason, 0, len(pairs))
+	for i, p := range pairs {
+		atoms, _ := pl.explain(p.Elem, &p.Held.Seen, pairs[:i])
+		reasons = append(reasons, Reason{
+			Element: pl.elems[p.Elem], Event: p.Held.Event.ID,
+			Condition: pl.preds[p.Elem].String(), Atoms: atoms,
+		})
+	}
+	return reasons
+}
+
+// explain evaluates all parts of an element's condition, after bound was bound,
+// and counts those that hold.
+func (pl *plan) explain(elem int, ev *predicate.Event, bound []automaton.Pair) (atoms []Atom, hold int) {
+	for _, r := range pl.preds[elem].Explain(ev, pairEnv(bound)) {
+		a := Atom{Text: r.Text, Result: r.Result.String()}
+		for _, v := range r.Values {
+			s := Seen{Path: v.Path}
+			if v.Value.Kind() != 0 {
+				s.Value = v.Value.AppendJSON(nil)
+			}
+			a.Values = append(a.Values, s)
+		}
+		if r.Result == predicate.True {
+			hold++
+		}
+		atoms = append(atoms, a)
+	}
+	return atoms, hold
+}
+
+// pairEnv is bound events as conditions ask for them.
+type pairEnv []automaton.Pair
+
+// Bound gives the events bound to an element.
+func (e pairEnv) Bound(elem int) []*predicate.Event {
+	var events []*predicate.Event
+	for _, p := range e {
+		if p.Elem == elem {
+			events = append(events, &p.Held.Seen)
+		}
+	}
+	return events
+}

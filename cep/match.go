@@ -1,0 +1,237 @@
+package cep
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/event"
+)
+
+// Match is one match of a rule, or a partial match that ran out of time and that
+// the rule wants to hear of. Its events are copies that belong to it; it stays
+// valid and must not be changed.
+type Match struct {
+	ID           string // "m-" and 32 characters: the same for the same match, however often the log is read
+	Rule         *Rule
+	At           time.Time    // lane time when it was given out; for what time triggered, the deadline
+	Trigger      string       // id of the completing event, or "time"
+	TriggerEvent *event.Event // nil for time
+	TriggerPos   Position     // of the completing event, or of the record that moved time
+	Timeout      bool         // a partial match that ran out of time
+	Deadline     time.Time    // when time completed it or cut it short; otherwise zero
+	Bind         []Binding    // elements with events, in the order of the pattern
+	Why          []Reason     // with Options.Explain
+
+	rank int
+}
+
+// Binding is an element and the events bound to it, oldest first.
+type Binding struct {
+	Element   string
+	Events    []*event.Event
+	Positions []Position
+}
+
+// Bound gives the events bound to an element, oldest first; none when it is not
+// bound.
+func (m *Match) Bound(element string) []*event.Event {
+	for i := range m.Bind {
+		if m.Bind[i].Element == element {
+			return m.Bind[i].Events
+		}
+	}
+	return nil
+}
+
+// Key shows the value of the rule's `by` to people; parts are joined by a space.
+// It is empty for a rule without.
+func (m *Match) Key() string {
+	var parts []string
+	for _, path := range m.Rule.When.By {
+		parts = append(parts, m.Bind[0].Events[0].Get(path).String())
+	}
+	return strings.Join(parts, " ")
+}
+
+// AppendJSON appends the line that `rhost match` prints, without the line break.
+func (m *Match) AppendJSON(dst []byte) []byte {
+	dst = appendText(append(dst, `{"rule":`...), m.Rule.Name)
+	dst = appendText(append(dst, `,"id":`...), m.ID)
+	dst = appendTime(append(dst, `,"at":`...), m.At)
+	if m.Timeout {
+		dst = appendTime(append(dst, `,"timeout":true,"deadline":`...), m.Deadline)
+	} else {
+		dst = appendText(append(dst, `,"trigger":`...), m.Trigger)
+	}
+	dst = append(dst, `,"bind":{`...)
+	for i, b := range m.Bind {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendText(dst, b.Element), ':', '[')
+		for j, ev := range b.Events {
+			if j > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendText(dst, ev.ID)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}', '}')
+}
+
+func appendText(dst []byte, s string) []byte { return event.StringValue(s).AppendJSON(dst) }
+
+// appendTime writes RFC 3339 in UTC; the fraction has no zeros at its end.
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = append(dst, '"')
+	dst = t.UTC().AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, '"')
+}
+
+// given turns what a step of a key gave out into matches.
+func (m *Matcher) given(ks *keyState, pos Position, dst []Match) []Match {
+	w, rs := &m.worker, ks.rule
+	rs.counts.Rejected += w.Rejected
+	rs.counts.Dropped += w.Dropped
+	rs.counts.Overflow += w.Overflow
+	w.Rejected, w.Dropped, w.Overflow = 0, 0, 0
+	for i := range w.Out {
+		dst = append(dst, m.match(ks, &w.Out[i], pos))
+		if w.Out[i].Outcome == automaton.TimedOut {
+			rs.counts.Timeouts++
+		} else {
+			rs.counts.Matches++
+		}
+	}
+	if w.Err != nil {
+		m.stop(rs, w.Err)
+	}
+	return dst
+}
+
+func (m *Matcher) match(ks *keyState, d *automaton.Done, pos Position) Match {
+	rs := ks.rule
+	out := Match{
+		Rule: rs.plan.rule, At: d.At, Trigger: "time", TriggerPos: pos, Deadline: d.Deadline,
+		Timeout: d.Outcome == automaton.TimedOut, rank: rs.rank,
+	}
+	kind := kindTime
+	switch d.Outcome {
+	case automaton.Complete:
+		out.Trigger, out.TriggerEvent, out.TriggerPos = d.Trigger.Event.ID, &d.Trigger.Event, d.Trigger.Pos
+		kind = kindEvent
+	case automaton.TimedOut:
+		kind = kindTimeout
+	case automaton.ByTime:
+	}
+	pairs := d.Bound.Append(nil)
+	out.Bind = bindings(rs.plan.elems, pairs)
+	out.ID = identity(m.opt.Tenant, rs.plan.rule, kind, ks.key, out.Bind, d.Deadline)
+	if m.opt.Explain {
+		out.Why = rs.plan.why(pairs)
+	}
+	return out
+}
+
+// single is the match of a rule whose pattern is one event.
+func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
+	if rs.draining {
+		return dst
+	}
+	h := m.input.Hold()
+	rs.counts.Matches++
+	out := Match{
+		Rule: rs.plan.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
+		Bind: []Binding{{rs.plan.elems[0], []*event.Event{&h.Event}, []Position{h.Pos}}},
+		rank: rs.rank,
+	}
+	out.ID = identity(m.opt.Tenant, rs.plan.rule, kindEvent, string(rs.keyBuf), out.Bind, time.Time{})
+	if m.opt.Explain {
+		out.Why = rs.plan.why([]automaton.Pair{{Elem: 0, Held: h}})
+	}
+	return append(dst, out)
+}
+
+// bindings groups events by element, elements in the order of the pattern.
+func bindings(elems []string, pairs []automaton.Pair) []Binding {
+	var list []Binding
+	for e, name := range elems {
+		n := 0
+		for _, p := range pairs {
+			if p.Elem == e {
+				n++
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		b := Binding{Element: name, Events: make([]*event.Event, 0, n), Positions: make([]Position, 0, n)}
+		for _, p := range pairs {
+			if p.Elem == e {
+				b.Events, b.Positions = append(b.Events, &p.Held.Event), append(b.Positions, p.Held.Pos)
+			}
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
+// The kinds of matches, as they enter an identity.
+const (
+	kindEvent   = "event"
+	kindTime    = "time"
+	kindTimeout = "timeout"
+)
+
+// identity hashes what makes a match the match it is. Whatever batches a log is
+// read in, the same match has the same identity.
+func identity(tenant string, r *Rule, kind, key string, bind []Binding, deadline time.Time) string {
+	var b idText
+	for _, part := range []string{tenant, r.Name, r.Version, kind, key} {
+		b.text(part)
+	}
+	b.number(uint64(len(bind)))
+	for _, e := range bind {
+		b.text(e.Element)
+		b.number(uint64(len(e.Positions)))
+		for _, p := range e.Positions {
+			b.number(uint64(p.Lane))
+			b.number(p.Seq)
+			b.number(uint64(p.Index))
+		}
+	}
+	if !deadline.IsZero() {
+		b.number(uint64(deadline.Unix()))
+		b.number(uint64(deadline.Nanosecond()))
+	}
+	sum := sha256.Sum256(b)
+	return encodeID(sum[:])
+}
+
+// encodeID gives "m-" and the first 160 bits of a hash in base 32.
+func encodeID(sum []byte) string {
+	const digits, chars = "abcdefghijklmnopqrstuvwxyz234567", 32
+	id := append(make([]byte, 0, 2+chars), "m-"...)
+	var bits, have uint
+	for _, b := range sum[:chars*5/8] {
+		bits, have = bits<<8|uint(b), have+8
+		for ; have >= 5; have -= 5 {
+			id = append(id, digits[bits>>(have-5)&31])
+		}
+	}
+	return string(id)
+}
+
+// idText is length-prefixed parts, so that no two rows of parts look alike.
+type idText []byte
+
+func (b *idText) text(s string) {
+	b.number(uint64(len(s)))
+	*b = append(*b, s...)
+}
+
+func (b *idText) number(n uint64) { *b = binary.AppendUvarint(*b, n) }

@@ -1,0 +1,80 @@
+package cep
+
+// Stats is what a matcher has done and what it holds.
+type Stats struct {
+	Events  uint64 // fed
+	Matches uint64 // given out, timeouts included
+	Keys    int    // with anything open
+	Runs    int    // open partial matches
+	Timers  int
+	Rules   []RuleStats // in the order of the program; versions that drain come before
+}
+
+// RuleStats is the part of one rule. What bounds and missing keys made different
+// is counted here and nowhere hidden.
+type RuleStats struct {
+	Rule, Version string
+	Draining      bool // an earlier version that finishes what it has open
+
+	Matches  uint64
+	Timeouts uint64
+	Keyless  uint64 // events that met a condition and had no value for `by`
+	Rejected uint64 // start events that `limit` refused
+	Dropped  uint64 // start events that made room under `limit: {full: drop-oldest}`
+	Overflow uint64 // partial matches beyond what one key may have
+	Keys     int
+	Runs     int
+}
+
+// Stats counts what the matcher holds; it takes time in proportion.
+func (m *Matcher) Stats() Stats {
+	s := Stats{Events: m.seen, Matches: m.matches, Timers: len(m.timers.heap)}
+	for _, g := range append(m.old[:len(m.old):len(m.old)], m.cur) {
+		for _, rs := range g.rules {
+			if rs == nil {
+				continue
+			}
+			r := rs.counts
+			r.Rule, r.Version, r.Draining = rs.plan.rule.Name, rs.plan.rule.Version, rs.draining
+			for _, ks := range rs.keys { // the order does not show in sums
+				if !ks.runs.Empty() {
+					r.Keys++
+				}
+				r.Runs += ks.runs.Len()
+			}
+			s.Keys += r.Keys
+			s.Runs += r.Runs
+			s.Rules = append(s.Rules, r)
+		}
+	}
+	return s
+}
+
+// RuleError is a rule that was stopped.
+type RuleError struct {
+	Rule string
+	Err  error
+}
+
+func (e RuleError) Error() string { return "rule " + e.Rule + " stopped: " + e.Err.Error() }
+
+// Unwrap gives what stopped the rule.
+func (e RuleError) Unwrap() error { return e.Err }
+
+// Stopped lists the rules that were stopped, because a match broke a promise the
+// rule asked for. They see no more events until a Swap brings another version.
+func (m *Matcher) Stopped() []RuleError {
+	var list []RuleError
+	for _, rs := range m.cur.rules {
+		if rs.err != nil {
+			list = append(list, RuleError{rs.plan.rule.Name, rs.err})
+		}
+	}
+	return list
+}
+
+// stop ends a rule and frees what it has open.
+func (m *Matcher) stop(rs *ruleState, err error) {
+	rs.err = err
+	clear(rs.keys)
+}

@@ -1,0 +1,129 @@
+package cep
+
+import (
+	"time"
+
+	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/predicate"
+)
+
+// Furthest is how far a rule came since it last matched.
+type Furthest struct {
+	Rule     string
+	Matches  uint64    // matches so far
+	Keyless  uint64    // events that had no value for the rule's `by`
+	Bind     []Binding // of the partial match that came furthest; empty when nothing began
+	Waiting  []string  // the elements it waited for
+	Deadline time.Time // when its time was up, if it had a bound on time
+	Expired  bool      // lane time has passed the deadline
+	Stop     *Stop     // what came closest to going on, or ended it; nil when nothing came
+}
+
+// Stop is an event that a partial match could not go on with.
+type Stop struct {
+	Element   string
+	Forbidden bool // the element must not happen, and did
+	Event     string
+	Position  Position
+	At        time.Time
+	Condition string
+	Atoms     []Atom
+}
+
+// furthest is the record behind Furthest, one for each rule.
+type furthest struct {
+	bound    automaton.Bound
+	waiting  []int
+	deadline time.Time
+	stop     *Stop
+	hold     int // parts of the stop's condition that held
+}
+
+// WhyNot tells how far a rule came since it last matched, and what stopped it.
+// It needs Options.Explain; ok is false without, or when there is no such rule.
+func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
+	pl, ok := m.cur.prog.byName[rule]
+	if !ok || !m.opt.Explain {
+		return Furthest{}, false
+	}
+	rs := m.cur.rules[pl.ord]
+	f = Furthest{Rule: rule, Matches: rs.counts.Matches, Keyless: rs.counts.Keyless}
+	r := rs.furthest
+	if r == nil {
+		f.Waiting = []string{pl.elems[0]}
+		return f, true
+	}
+	f.Bind = bindings(pl.elems, r.bound.Append(nil))
+	for _, e := range r.waiting {
+		f.Waiting = append(f.Waiting, pl.elems[e])
+	}
+	f.Deadline, f.Stop = r.deadline, r.stop
+	f.Expired = !r.deadline.IsZero() && !m.now.Before(r.deadline)
+	return f, true
+}
+
+// notice keeps, for every rule, what the event means to the partial match of its
+// key that has come furthest.
+func (m *Matcher) notice(g *generation) {
+	for _, rs := range g.rules {
+		if rs == nil || rs.err != nil {
+			continue
+		}
+		key, ok := rs.plan.appendKey(rs.keyBuf[:0], g.fields)
+		rs.keyBuf = key
+		if !ok {
+			continue
+		}
+		ahead := automaton.Ahead{Elems: []int{0}}
+		if rs.plan.machine != nil {
+			runs := new(automaton.Runs)
+			if ks := rs.keys[string(key)]; ks != nil {
+				runs = &ks.runs
+			}
+			ahead = rs.plan.machine.Furthest(runs, m.now)
+		}
+		rs.weigh(m, ahead)
+	}
+}
+
+// weigh compares a partial match, and what the event does to it, with the record.
+func (rs *ruleState) weigh(m *Matcher, ahead automaton.Ahead) {
+	rec := rs.furthest
+	if rec == nil || ahead.Bound.Further(rec.bound) {
+		rec = &furthest{}
+		rs.furthest = rec
+	} else if rec.bound.Further(ahead.Bound) {
+		return
+	}
+	rec.bound, rec.waiting, rec.deadline = ahead.Bound, ahead.Elems, ahead.Deadline
+	bound := ahead.Bound.Append(nil)
+	for elem := range rs.plan.elems {
+		forbidden := ahead.Nots&(1<<(rs.plan.numbers[elem]-1)) != 0
+		awaited := contains(ahead.Elems, elem)
+		if !forbidden && !awaited {
+			continue
+		}
+		met := rs.plan.preds[elem].Eval(&m.env.seen, pairEnv(bound)) == predicate.True
+		if met != forbidden {
+			continue
+		}
+		atoms, hold := rs.plan.explain(elem, &m.env.seen, bound)
+		if rec.stop != nil && hold < rec.hold && !forbidden {
+			continue
+		}
+		rec.hold = hold
+		rec.stop = &Stop{
+			Element: rs.plan.elems[elem], Forbidden: forbidden, Event: m.input.Hold().Event.ID, Position: m.input.Pos,
+			At: m.now, Condition: rs.plan.preds[elem].String(), Atoms: atoms,
+		}
+	}
+}
+
+func contains(list []int, x int) bool {
+	for _, y := range list {
+		if x == y {
+			return true
+		}
+	}
+	return false
+}
