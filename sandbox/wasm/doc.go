@@ -1,0 +1,36 @@
+// Package wasm is the engine for WebAssembly guests. It runs them in wazero,
+// whose types do not leave it.
+//
+// A module on its way to a call meets these parts, in this order:
+//
+//   - Engine.Compile has package fuel read the uploaded bytes, checks what the
+//     module imports and exports against ABI v1 (admit.go), has package fuel
+//     rewrite it so that it can be stopped, and compiles the result. No byte
+//     that was not scanned reaches the compiler.
+//   - Module.New makes an instance: its memory is reserved first, outside the Go
+//     heap (memory.go); then the start-up code runs under a budget of its own,
+//     and the state it leaves is kept as an image (image.go).
+//   - Instance.Invoke runs one call. Its run (run.go) is what host functions
+//     find in their context: the meter, the session, the call's frame. The core
+//     functions are in core.go, the services in services.go, WASI in wasi.go.
+//   - After a clean call the memory and globals are put back to the image. An
+//     instance that cannot be put back says so through Reusable.
+//
+// # Limits
+//
+// Fuel is counted in instructions by the rewritten code itself; the meter hands
+// it out in slices and looks at the clock between two of them. A call that uses
+// exactly its budget succeeds. Memory is what the guest's linear memory may grow
+// to. Stack is counted in slots by the rewritten code.
+//
+// # The same call uses the same fuel
+//
+// Nothing that a guest can observe changes between two runs of a call: its
+// memory and globals are those that start-up left, its WASI clock moves only
+// when it is read, its WASI random bytes depend on the call. What the services
+// answer is the session's doing. Start-up sees a clock that begins at zero and
+// random bytes that depend on the module alone.
+//
+// Engine and the modules it makes are safe for concurrent use; an instance
+// serves one call at a time.
+package wasm

@@ -1,0 +1,241 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/rhost/rhost/abi"
+	v1 "github.com/rhost/rhost/abi/v1"
+	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/wasm/fuel"
+)
+
+// instance is one guest in memory. It belongs to one goroutine at a time.
+type instance struct {
+	module  *module
+	mem     *memory
+	guest   api.Module
+	depth   api.MutableGlobal
+	globals []api.MutableGlobal // those that a call may change, in the order of image.globals
+	invoke  api.Function
+	stack   [1]uint64 // argument and result of invoke
+	image   *image    // nil when the instance cannot be put back
+	elapsed uint64    // on the guest's clock, after start-up
+	run     run
+	ready   bool // as start-up left it
+	frame   []byte
+}
+
+// New makes an instance and runs the guest's start-up code.
+func (m *module) New(ctx context.Context, lim sandbox.Limits) (sandbox.Instance, error) {
+	lim = lim.WithDefaults()
+	if need := uint64(m.memory.Min) * pageSize; need > uint64(lim.Memory) {
+		return nil, &sandbox.Fault{
+			Kind: sandbox.FaultMemory, Module: m.info.Name,
+			Err: fmt.Errorf("%w: the module starts with %d bytes and may have %d", ErrMemory, need, lim.Memory),
+		}
+	}
+	mem, err := newMemory(min(uint64(lim.Memory), uint64(m.memory.Max)*pageSize))
+	if err != nil {
+		return nil, &sandbox.Fault{Kind: sandbox.FaultMemory, Module: m.info.Name, Err: fmt.Errorf("%w: %w", ErrMemory, err)}
+	}
+	i := &instance{module: m, mem: mem}
+	if err := i.load(ctx); err != nil {
+		mem.Free()
+		return nil, fmt.Errorf("make an instance of %s: %w", m.info.Name, err)
+	}
+	if err := i.startup(ctx, lim); err != nil {
+		return nil, errors.Join(startup(err), i.Close(ctx))
+	}
+	return i, nil
+}
+
+// load has wazero build the instance. Nothing of the guest runs yet: the pass
+// took the start section out, and no function is called by name.
+func (i *instance) load(ctx context.Context) (err error) {
+	defer func() {
+		// wazero panics rather than return an error when memory is refused.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("wazero: %v", r)
+		}
+	}()
+	m := i.module
+	// The name is set, to nothing: a name of the module's own would collide with
+	// its second instance.
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	i.guest, err = m.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, i.mem), m.code, config)
+	if err != nil {
+		return err
+	}
+	i.run.meter.slice = slice
+	i.run.meter.global, err = i.global(fuel.FuelGlobal)
+	if err != nil {
+		return err
+	}
+	if i.depth, err = i.global(fuel.DepthGlobal); err != nil {
+		return err
+	}
+	if m.resets {
+		for _, g := range m.reset {
+			global, err := i.global(g.Name)
+			if err != nil {
+				return err
+			}
+			i.globals = append(i.globals, global)
+		}
+	}
+	i.invoke = i.guest.ExportedFunction(v1.ExportInvoke)
+	return nil
+}
+
+// global returns a global that the fuel pass exported.
+func (i *instance) global(name string) (api.MutableGlobal, error) {
+	g, ok := i.guest.ExportedGlobal(name).(api.MutableGlobal)
+	if !ok {
+		return nil, fmt.Errorf("the rewritten module does not export a mutable global %s", name)
+	}
+	return g, nil
+}
+
+// startup runs the guest's start-up code and keeps the state it leaves.
+func (i *instance) startup(ctx context.Context, lim sandbox.Limits) error {
+	m, r := i.module, &i.run
+	if m.resets && m.adopt(i, uint64(lim.Memory)) {
+		i.ready = true
+		return nil
+	}
+	o := m.engine.options
+	*r = run{Context: ctx, meter: r.meter, logs: func(level sandbox.LogLevel, line string) { o.Log(m.info.Name, level, line) }}
+	r.wasi.beginCall(0, func() [32]byte { return m.seed("start", nil) })
+	i.begin(lim, o.StartupFuel, o.StartupDeadline)
+	defer i.end()
+	for _, name := range []string{m.start, v1.ExportInitialize, v1.ExportInit} {
+		if err := i.start(name); err != nil {
+			return err
+		}
+	}
+	i.elapsed = r.wasi.elapsed
+	if m.resets {
+		m.keep(i)
+	}
+	i.ready = true
+	return nil
+}
+
+// start calls one of the functions that start-up consists of, if it is there.
+func (i *instance) start(name string) error {
+	var f api.Function
+	if name != "" {
+		f = i.guest.ExportedFunction(name)
+	}
+	if f == nil {
+		return nil
+	}
+	var stack [1]uint64
+	if err := f.CallWithStack(&i.run, stack[:]); err != nil {
+		i.run.wasi.stdio.end(i.run.logs)
+		return i.module.fault(&i.run, i.mem, err)
+	}
+	if result := api.DecodeI32(stack[0]); name == v1.ExportInit && result != 0 {
+		return &sandbox.Fault{Kind: sandbox.FaultTrap, Module: i.module.info.Name, Where: name, Err: fmt.Errorf("returned %d: %s", result, i.run.message)}
+	}
+	return nil
+}
+
+// begin sets the limits of an execution.
+func (i *instance) begin(lim sandbox.Limits, budget int64, deadline time.Duration) bool {
+	i.depth.Set(uint64(min(lim.Stack, fuel.MaxDepth)))
+	i.run.meter.begin(budget, deadline)
+	return i.mem.begin(uint64(lim.Memory))
+}
+
+// end drops what an execution held.
+func (i *instance) end() {
+	i.run = run{meter: i.run.meter}
+}
+
+// Invoke runs one call.
+func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Session) (abi.Reply, sandbox.Usage, error) {
+	if !i.ready {
+		return abi.Reply{}, sandbox.Usage{}, fmt.Errorf("call %s: the instance is not as new and cannot run another call", i.module.info.Name)
+	}
+	i.ready = false
+	i.frame = appendFrame(i.frame[:0], call)
+	i.run = run{Context: ctx, meter: i.run.meter, session: s, call: call, input: i.frame, logs: s.Log}
+	i.run.wasi.beginCall(i.elapsed, func() [32]byte { return i.module.seed("call", i.frame) })
+	defer i.end()
+
+	err := i.execute(ctx, s.Limits())
+	i.run.wasi.stdio.end(i.run.logs)
+	usage := sandbox.Usage{
+		Fuel:       i.run.meter.used(),
+		Wall:       time.Since(i.run.meter.began),
+		PeakMemory: int64(i.mem.size),
+		HostCalls:  s.HostCalls(),
+	}
+	if err != nil {
+		return abi.Reply{}, usage, err
+	}
+	reply, err := i.reply()
+	if err == nil && i.image != nil {
+		i.ready = i.image.restore(i.mem, i.globals)
+	}
+	return reply, usage, err
+}
+
+// execute calls rhost_invoke within the limits. The error is a fault.
+func (i *instance) execute(ctx context.Context, lim sandbox.Limits) error {
+	name := i.module.info.Name
+	if !i.begin(lim, lim.Fuel, lim.Deadline) {
+		return &sandbox.Fault{Kind: sandbox.FaultMemory, Module: name, Err: fmt.Errorf("%w: the instance has %d bytes and the call may have %d", ErrMemory, i.mem.size, lim.Memory)}
+	}
+	if err := ctx.Err(); err != nil {
+		return &sandbox.Fault{Kind: sandbox.FaultDeadline, Module: name, Err: fmt.Errorf("%w: the caller gave up: %w", ErrDeadline, context.Cause(ctx))}
+	}
+	i.stack[0] = uint64(len(i.frame))
+	if err := i.invoke.CallWithStack(&i.run, i.stack[:]); err != nil {
+		return i.module.fault(&i.run, i.mem, err)
+	}
+	return nil
+}
+
+// reply makes a reply of what the guest returned and said.
+func (i *instance) reply() (abi.Reply, error) {
+	r := &i.run
+	result := abi.Result(api.DecodeI32(i.stack[0]))
+	switch result {
+	case abi.ResultOK:
+		result = r.result // of fail, which counts when the guest returns 0
+	case abi.ResultFail, abi.ResultRetry, abi.ResultDrop:
+	default:
+		return abi.Reply{}, &sandbox.Fault{
+			Kind: sandbox.FaultABI, Module: i.module.info.Name, Where: v1.ExportInvoke,
+			Err: fmt.Errorf("returned %d, which is not a result; 0 is ok, 1 fail, 2 retry, 3 drop", int32(result)),
+		}
+	}
+	reply := abi.Reply{Result: result, Output: r.output, Message: r.message}
+	if result == abi.ResultOK {
+		reply.Effects = r.session.Effects()
+	}
+	return reply, nil
+}
+
+// Reusable reports whether the instance is as start-up left it.
+func (i *instance) Reusable() bool { return i.ready }
+
+// Close releases the instance. It may be called twice.
+func (i *instance) Close(ctx context.Context) error {
+	i.ready = false
+	err := i.guest.Close(ctx)
+	i.mem.Free() // wazero does, unless it failed half-way
+	if err != nil {
+		return fmt.Errorf("close an instance of %s: %w", i.module.info.Name, err)
+	}
+	return nil
+}

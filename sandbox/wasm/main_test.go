@@ -1,0 +1,151 @@
+package wasm_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/wasm"
+	"github.com/rhost/rhost/sandbox/wasm/wasmtest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if conformance.module != nil {
+			if err := closeGoGuest(); err != nil && code == 0 {
+				fmt.Println(err)
+				code = 1
+			}
+		}
+		os.Exit(code)
+	}))
+}
+
+// conformance is the Go guest that does what its arguments say, compiled once
+// for all tests: under the race detector that takes seconds.
+var conformance struct {
+	once   sync.Once
+	engine *wasm.Engine
+	module sandbox.Module
+}
+
+// goGuest returns the module of the Go guest.
+func goGuest(t testing.TB) sandbox.Module {
+	t.Helper()
+	src := wasmtest.BuildGo(t, "testdata/conformance")
+	conformance.once.Do(func() {
+		var err error
+		conformance.engine, err = wasm.New(wasm.Options{CacheDir: sharedCache(t), Seed: []byte("a secret")})
+		require.NoError(t, err)
+		conformance.module, err = conformance.engine.Compile(t.Context(), sandbox.Source{Name: "conformance", Bytes: src})
+		require.NoError(t, err)
+	})
+	require.NotNil(t, conformance.module, "the guest was not compiled")
+	return conformance.module
+}
+
+func closeGoGuest() error {
+	ctx := context.Background()
+	return errors.Join(conformance.module.Close(ctx), conformance.engine.Close(ctx))
+}
+
+// sharedCache is a folder in which compiled modules last from one test run to the
+// next: a Go guest takes seconds, under the race detector a minute.
+func sharedCache(t testing.TB) string {
+	t.Helper()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "rhost-test", "wasm")
+}
+
+func newEngine(t testing.TB) *wasm.Engine {
+	t.Helper()
+	e, err := wasm.New(wasm.Options{CacheDir: sharedCache(t)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, e.Close(context.WithoutCancel(t.Context()))) })
+	return e
+}
+
+// compile admits a module, which is closed with the test.
+func compile(t testing.TB, e *wasm.Engine, name string, src []byte) sandbox.Module {
+	t.Helper()
+	m, err := e.Compile(t.Context(), sandbox.Source{Name: name, Bytes: src})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, m.Close(context.WithoutCancel(t.Context()))) })
+	return m
+}
+
+// instance makes an instance, which is closed with the test.
+func instance(t testing.TB, m sandbox.Module, lim sandbox.Limits) sandbox.Instance {
+	t.Helper()
+	i, err := m.New(t.Context(), lim)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, i.Close(context.WithoutCancel(t.Context()))) })
+	return i
+}
+
+// patient are limits whose deadline a loaded machine does not meet.
+func patient() sandbox.Limits { return sandbox.Limits{Deadline: time.Minute} }
+
+// world is what a call finds around it.
+type world struct {
+	limits sandbox.Limits
+	grant  abi.Grant
+	state  map[string]json.RawMessage // all at version 7
+	lines  []string
+}
+
+func newWorld() *world { return &world{limits: patient(), grant: abi.Capabilities()} }
+
+func (w *world) session() *sandbox.Session {
+	return sandbox.NewSession(sandbox.Services{
+		State: func(key string) (json.RawMessage, uint64, bool) {
+			v, ok := w.state[key]
+			return v, 7, ok
+		},
+		Now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC) },
+		Random: func(p []byte) { copy(p, "random bytes of the host, not very random") },
+		Log:    func(level sandbox.LogLevel, msg string) { w.lines = append(w.lines, level.String()+" "+msg) },
+	}, w.grant, w.limits)
+}
+
+// callWith is a call with those arguments.
+func callWith(with string) *abi.Call {
+	c := &abi.Call{
+		Match:   abi.Match{Tenant: "default", Rule: "burst", Version: "v1", ID: "m1", At: time.Date(2026, 2, 28, 23, 0, 0, 0, time.UTC), Trigger: "e1"},
+		Event:   event.Event{ID: "e1", Source: "/sshd", Type: "ssh.failed", Data: []byte(`{"user":"bob"}`)},
+		Config:  json.RawMessage(`{"limit":5}`),
+		Attempt: 1,
+		Key:     "k1",
+	}
+	if with != "" {
+		c.With = json.RawMessage(with)
+	}
+	return c
+}
+
+// once runs one call in an instance of its own.
+func once(t testing.TB, m sandbox.Module, w *world, call *abi.Call) (abi.Reply, sandbox.Usage, error) {
+	t.Helper()
+	i, err := m.New(t.Context(), w.limits)
+	if err != nil {
+		return abi.Reply{}, sandbox.Usage{}, err
+	}
+	defer func() { assert.NoError(t, i.Close(context.WithoutCancel(t.Context()))) }()
+	return i.Invoke(t.Context(), call, w.session())
+}

@@ -1,0 +1,65 @@
+package wasm
+
+import (
+	"fmt"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+const pageSize = 64 << 10
+
+// memory is the linear memory of one instance. Its address range is reserved
+// when it is made and lies outside the Go heap, where it would drive the garbage
+// collector; pages cost nothing until they are touched. It belongs to the
+// goroutine that uses the instance.
+type memory struct {
+	space  []byte // the reserved range; nil once freed
+	size   uint64 // bytes the guest has
+	limit  uint64 // bytes the running call may have
+	denied bool   // the running call asked for more
+}
+
+// newMemory reserves room for a memory of at most limit bytes.
+func newMemory(limit uint64) (*memory, error) {
+	space, err := reserve(int(limit))
+	if err != nil {
+		return nil, fmt.Errorf("reserve %d bytes: %w", limit, err)
+	}
+	return &memory{space: space, limit: limit}, nil
+}
+
+// Allocate is called once, by wazero, while it instantiates the module. The
+// module's own bounds are wazero's business.
+func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
+
+// Reallocate grants size bytes at the same address, or returns nil, which the
+// guest sees as a failed memory.grow.
+func (m *memory) Reallocate(size uint64) []byte {
+	if size > min(m.limit, uint64(len(m.space))) {
+		m.denied = true
+		return nil
+	}
+	m.size = size
+	return m.space[:size]
+}
+
+// Free releases the range. The guest must not be running.
+func (m *memory) Free() {
+	if m.space == nil {
+		return
+	}
+	// An error would mean that the range is not ours: a broken promise of this
+	// file, and nothing that a caller could act on.
+	if err := release(m.space); err != nil {
+		panic(fmt.Sprintf("release memory of a guest: %v", err))
+	}
+	m.space = nil
+}
+
+// begin prepares for a call that may have limit bytes. It reports whether the
+// memory is within that already.
+func (m *memory) begin(limit uint64) bool {
+	m.limit = limit
+	m.denied = false
+	return m.size <= limit
+}

@@ -1,0 +1,83 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/rhost/rhost/abi"
+	v1 "github.com/rhost/rhost/abi/v1"
+	"github.com/rhost/rhost/sandbox"
+)
+
+// run is one execution of guest code: the start-up of an instance or a call. It
+// is the context that wazero hands to host functions, which is how they find
+// it; everything else a context does is left to the caller's. It belongs to the
+// goroutine of the call.
+type run struct {
+	context.Context //nolint:containedctx // run is the context of the call, nothing that outlives it
+
+	meter meter
+	wasi  wasi
+
+	// session is nil during start-up: services answer unavailable then.
+	session *sandbox.Session
+	call    *abi.Call
+	input   []byte // what input gives
+	kept    []byte // an answer that did not fit, for take; nil when there is none
+	output  []byte // nil when the guest gave none
+	result  abi.Result
+	message string
+	logs    func(sandbox.LogLevel, string) // where log and WASI output go
+}
+
+// runOf finds the run of a host function's context.
+func runOf(ctx context.Context) *run {
+	r, ok := ctx.(*run)
+	if !ok {
+		panic(fmt.Sprintf("a host function was called with %T as its context", ctx))
+	}
+	return r
+}
+
+// charge takes fuel for a host function of the ABI that moves n bytes, before
+// it does anything.
+func (r *run) charge(n int) { r.meter.charge(r.Context, sandbox.HostCallFuel(n)) }
+
+// chargeBytes takes fuel for n bytes of an answer.
+func (r *run) chargeBytes(n int) { r.meter.charge(r.Context, int64(n)/8) }
+
+// begin counts a service call against the limits of the call.
+func (r *run) begin(service string) {
+	if err := r.session.Begin(service); err != nil {
+		panic(stop(sandbox.FaultLimit, err))
+	}
+}
+
+// view returns the bytes that a guest names by pointer and length. They are the
+// guest's own and change when it runs. A range outside the memory ends the call.
+func view(mod api.Module, function, what string, ptr, n uint64) []byte {
+	// The stack holds i32 arguments in 64 bits.
+	if b, ok := mod.Memory().Read(uint32(ptr), uint32(n)); ok {
+		return b
+	}
+	if uint32(n) == 0 {
+		return nil // no bytes lie at any address
+	}
+	panic(stop(sandbox.FaultABI, fmt.Errorf("%s.%s: %s at 0x%x with %d bytes lies outside the memory of %d bytes",
+		v1.Module, function, what, uint32(ptr), uint32(n), mod.Memory().Size())))
+}
+
+// hostFunc is a function offered to guests.
+type hostFunc struct {
+	name    string
+	params  []api.ValueType
+	results []api.ValueType
+	call    api.GoModuleFunc
+}
+
+const (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+)
