@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/rhost/rhost/event"
@@ -114,4 +115,28 @@ func BenchmarkDecodeBinary(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkEncodingJSON is what the standard library takes for the same event:
+// to check it, and to decode it.
+func BenchmarkEncodingJSON(b *testing.B) {
+	text := []byte(login)
+	b.Run("Valid", func(b *testing.B) {
+		for b.Loop() {
+			if !json.Valid(text) {
+				b.Fatal()
+			}
+		}
+	})
+	b.Run("Unmarshal", func(b *testing.B) {
+		for b.Loop() {
+			var ev struct {
+				ID, Source, Type, Time string
+				Data                   map[string]any
+			}
+			if err := json.Unmarshal(text, &ev); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -1,7 +1,9 @@
 package event
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -12,16 +14,15 @@ type parser struct {
 	d   []byte
 	err *SyntaxError
 
-	// keys are those of all objects now open, innermost last; the first few live
-	// in room, so that an ordinary event needs no memory.
-	keys []string
-	room [32]string
+	// keys are where the keys of the objects now open stand in d, innermost
+	// object last. The array is part of the parser so that an ordinary event
+	// needs no memory; an object for which it is too short moves to a map.
+	keys  [32]span
+	nkeys int
 }
 
-func (p *parser) init(d []byte) {
-	p.d = d
-	p.keys = p.room[:0]
-}
+// span is a part of the parsed bytes.
+type span struct{ from, to uint32 }
 
 func (p *parser) fail(i int, fix, format string, args ...any) int {
 	p.err = &SyntaxError{Offset: i, Msg: fmt.Sprintf(format, args...), Fix: fix}
@@ -108,7 +109,19 @@ func (p *parser) literal(i int, word string) int {
 // str checks the string whose opening quote is d[i]; it returns the index
 // behind the closing quote and whether there are escapes.
 func (p *parser) str(i int) (end int, escaped bool) {
-	i++
+	d := p.d
+	if i++; i+8 <= len(d) { // most texts are short, and most keys are very short
+		if m := marks(binary.LittleEndian.Uint64(d[i:])); m != 0 {
+			if j := i + bits.TrailingZeros64(m)>>3; d[j] == '"' {
+				return j + 1, false
+			}
+		}
+	}
+	return p.longStr(i)
+}
+
+// longStr is str from behind the opening quote on.
+func (p *parser) longStr(i int) (end int, escaped bool) {
 	for {
 		i = plain(p.d, i)
 		if i >= len(p.d) {
@@ -209,7 +222,7 @@ func (p *parser) list(i, depth int) int {
 }
 
 func (p *parser) object(i, depth int) int {
-	seen := keyset{base: len(p.keys)}
+	seen := keyset{base: p.nkeys}
 	i = p.space(i + 1)
 	if i < len(p.d) && p.d[i] == '}' {
 		return i + 1
@@ -231,70 +244,83 @@ func (p *parser) object(i, depth int) int {
 	if i >= len(p.d) || p.d[i] != '}' {
 		return p.unexpected(i, "a comma or }")
 	}
-	p.keys = p.keys[:seen.base]
+	p.nkeys = seen.base
 	return i + 1
 }
 
 // key checks a key and its colon, and that the object does not have it yet; it
-// returns the key and the index of the value.
+// returns the key's text and the index of the value.
 func (p *parser) key(i int, seen *keyset) (string, int) {
-	if i >= len(p.d) || p.d[i] != '"' {
+	d := p.d
+	if i >= len(d) || d[i] != '"' {
 		return "", p.unexpected(i, "a quoted key")
 	}
 	end, escaped := p.str(i)
 	if end < 0 {
 		return "", -1
 	}
-	key := text(p.d[i+1:end-1], escaped)
-	if !seen.add(p, key) {
-		return "", p.fail(i, "keep one of them", "the key %q is there twice", clip(key))
+	name := text(d[i+1:end-1], escaped)
+	if !p.unique(i+1, name, escaped, seen) {
+		return "", p.fail(i, "keep one of them", "the key %q is there twice", clip(name))
+	}
+	if end+1 < len(d) && d[end] == ':' && d[end+1] > ' ' {
+		return name, end + 1 // as it is nearly always written
 	}
 	at := p.space(end)
-	if at >= len(p.d) || p.d[at] != ':' {
+	if at >= len(d) || d[at] != ':' {
 		return "", p.unexpected(at, "a colon")
 	}
-	return key, p.space(at + 1)
+	return name, p.space(at + 1)
 }
 
-// keyset finds out whether a key is new to its object. A 64-bit filter answers
-// for most keys of small objects; then the keys are compared; from manyInSet on
-// a map keeps the cost of a large object linear, whatever its keys.
+// keyset finds out whether a key is new to its object. A filter of 64 bits
+// answers for most keys of small objects; then the keys are compared. An object
+// with many keys, or with escapes in one, has a map, which keeps the cost linear
+// whatever the keys are.
 type keyset struct {
 	base   int // where the object's keys start in parser.keys
 	filter uint64
 	byName map[string]struct{}
 }
 
+// manyInSet is how many keys are compared one by one at most.
 const manyInSet = 24
 
-func (s *keyset) add(p *parser, key string) bool {
-	if s.byName != nil {
-		n := len(s.byName)
-		s.byName[key] = struct{}{}
-		return len(s.byName) > n
+// unique adds the key that starts at d[at] unless the object has it.
+func (p *parser) unique(at int, k string, escaped bool, seen *keyset) bool {
+	if seen.byName != nil || escaped || p.nkeys == len(p.keys) || p.nkeys-seen.base >= manyInSet {
+		return p.uniqueByName(k, seen)
 	}
-	h := uint(len(key)) * 7
-	if key != "" {
-		h += uint(key[0])*3 + uint(key[len(key)-1])*29 + uint(key[len(key)/2])*11
+	// The length and three letters tell most keys of an object apart.
+	h := uint(len(k)) * 7
+	if len(k) > 0 {
+		h += uint(k[0])*3 + uint(k[len(k)-1])*29 + uint(k[len(k)/2])*11
 	}
 	bit := uint64(1) << (h & 63)
-	if s.filter&bit != 0 {
-		for _, k := range p.keys[s.base:] {
-			if k == key {
+	if seen.filter&bit != 0 {
+		for _, o := range p.keys[seen.base:p.nkeys] {
+			if string(p.d[o.from:o.to]) == k {
 				return false
 			}
 		}
 	}
-	s.filter |= bit
-	p.keys = append(p.keys, key)
-	if len(p.keys)-s.base > manyInSet {
-		s.byName = make(map[string]struct{}, 2*manyInSet)
-		for _, k := range p.keys[s.base:] {
-			s.byName[k] = struct{}{}
-		}
-		p.keys = p.keys[:s.base]
-	}
+	seen.filter |= bit
+	p.keys[p.nkeys] = span{uint32(at), uint32(at + len(k))}
+	p.nkeys++
 	return true
+}
+
+func (p *parser) uniqueByName(name string, seen *keyset) bool {
+	if seen.byName == nil {
+		seen.byName = make(map[string]struct{}, 2*manyInSet)
+		for _, k := range p.keys[seen.base:p.nkeys] {
+			seen.byName[alias(p.d[k.from:k.to])] = struct{}{} // without escapes
+		}
+		p.nkeys = seen.base
+	}
+	n := len(seen.byName)
+	seen.byName[name] = struct{}{}
+	return len(seen.byName) > n
 }
 
 // clip shortens a text for a message.

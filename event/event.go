@@ -58,34 +58,44 @@ func isJSON(contentType string) bool {
 // Get gives the value at p without decoding the payload; a String, List or Map
 // aliases it. For several paths of one event PathSet.Scan is faster.
 func (e *Event) Get(p Path) Value {
-	attr, steps := p.resolve()
-	if attr != attrData {
+	rest, ok := strings.CutPrefix(p.text, "data")
+	if !ok {
+		attr, steps := p.resolve()
 		if attr == attrExt {
 			return e.attr(attr, steps[0].Key)
 		}
 		return e.attr(attr, "")
 	}
-	if len(e.Data) == 0 {
+	switch {
+	case len(e.Data) == 0:
 		return Value{}
-	}
-	if !e.IsJSON() {
-		if len(steps) > 0 {
-			return Value{}
-		}
+	case e.IsJSON():
+		return seek(e.Data, rest)
+	case rest == "":
 		return e.textData()
 	}
-	i := space(e.Data, 0)
-	for _, st := range steps {
+	return Value{}
+}
+
+// seek follows the steps of a path into JSON.
+func seek(d []byte, steps string) Value {
+	i := space(d, 0)
+	for steps != "" {
+		st, rest, err := nextStep(steps)
+		if err != nil {
+			return Value{} // not a path, so it leads nowhere
+		}
 		if st.Index >= 0 {
-			i = seekItem(e.Data, i, st.Index)
+			i = seekItem(d, i, st.Index)
 		} else {
-			i = seekKey(e.Data, i, st.Key)
+			i = seekKey(d, i, st.Key)
 		}
 		if i < 0 {
 			return Value{}
 		}
+		steps = rest
 	}
-	v, _ := read(e.Data, i)
+	v, _ := read(d, i)
 	return v
 }
 
@@ -288,8 +298,7 @@ func (e *Event) Validate() error {
 
 // checkData reports whether b is one JSON value that fits into an event.
 func checkData(b []byte) error {
-	var p parser
-	p.init(b)
+	p := parser{d: b}
 	if !p.utf8() {
 		return p.err
 	}
@@ -313,12 +322,12 @@ func checkAttr(name, s string) (msg, fix string) {
 		return "is not valid UTF-8", "encode it as UTF-8"
 	}
 	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
+		if s[i] < 0x20 {
 			return fmt.Sprintf("has the control character %q", s[i]), "remove it; attributes are plain text"
 		}
-		if s[i] == ' ' && (name == "source" || name == "dataschema") {
-			return "has a space; it is a URI reference", "write %20 for the space"
-		}
+	}
+	if (name == "source" || name == "dataschema") && strings.IndexByte(s, ' ') >= 0 {
+		return "has a space; it is a URI reference", "write %20 for the space"
 	}
 	switch name {
 	case "dataschema":

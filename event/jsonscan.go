@@ -22,13 +22,7 @@ const (
 // is none. Eight bytes are looked at together.
 func plain(d []byte, i int) int {
 	for ; i+8 <= len(d); i += 8 {
-		w := binary.LittleEndian.Uint64(d[i:])
-		quote := w ^ ones*'"'
-		slash := w ^ ones*'\\'
-		// Each term marks the first byte of its sort exactly; false marks can
-		// only follow a true one.
-		m := (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w
-		if m &= highs; m != 0 {
+		if m := marks(binary.LittleEndian.Uint64(d[i:])); m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
 		}
 	}
@@ -40,9 +34,24 @@ func plain(d []byte, i int) int {
 	return i
 }
 
+// marks sets the top bit of the first byte that is a quote, a backslash or a
+// control character. Bytes above the first may be marked by mistake.
+func marks(w uint64) uint64 {
+	quote := w ^ ones*'"'
+	slash := w ^ ones*'\\'
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w) & highs
+}
+
 // stringEnd returns the index of the quote that closes the string whose text
 // starts at i, and whether the text holds escapes; -1 when it never closes.
 func stringEnd(d []byte, i int) (end int, escaped bool) {
+	if i+8 <= len(d) { // most texts are short, and most keys are very short
+		if m := marks(binary.LittleEndian.Uint64(d[i:])); m != 0 {
+			if j := i + bits.TrailingZeros64(m)>>3; d[j] == '"' {
+				return j, false
+			}
+		}
+	}
 	for {
 		i = plain(d, i)
 		if i >= len(d) {

@@ -22,9 +22,7 @@ func ParseLoose(b []byte) (Event, error) { return parse(b, false) }
 // bad event by its index (from the first syntax error on nothing more can be
 // read), or a *SyntaxError when b is no array.
 func ParseBatch(b []byte) ([]Event, error) {
-	var p envelope
-	p.init(b)
-	p.strict = true
+	p := envelope{parser: parser{d: b}, strict: true}
 	if !p.utf8() {
 		return nil, p.err
 	}
@@ -91,9 +89,7 @@ func parse(b []byte, strict bool) (Event, error) {
 	if len(b) > MaxSize {
 		return ev, tooLarge(len(b))
 	}
-	var p envelope
-	p.init(b)
-	p.strict = strict
+	p := envelope{parser: parser{d: b}, strict: strict}
 	if !p.utf8() {
 		return Event{}, p.err
 	}
@@ -138,7 +134,7 @@ func (p *envelope) event(i int, ev *Event) int {
 	if i >= len(p.d) || p.d[i] != '{' {
 		return p.unexpected(i, "{, the start of an event,")
 	}
-	seen := keyset{base: len(p.keys)}
+	seen := keyset{base: p.nkeys}
 	i = p.space(i + 1)
 	if i < len(p.d) && p.d[i] == '}' {
 		p.finish(ev)
@@ -161,7 +157,7 @@ func (p *envelope) event(i int, ev *Event) int {
 	if i >= len(p.d) || p.d[i] != '}' {
 		return p.unexpected(i, "a comma or }")
 	}
-	p.keys = p.keys[:seen.base]
+	p.nkeys = seen.base
 	p.finish(ev)
 	return i + 1
 }
@@ -189,7 +185,7 @@ func (p *envelope) attribute(name string, at int, ev *Event) int {
 		return p.time(at, ev)
 	case "specversion":
 		var v string
-		end := p.text(name, at, &v)
+		end, _ := p.plainText(name, at, &v)
 		if end >= 0 && p.field == nil && v != "1.0" {
 			p.bad(name, at, `send CloudEvents 1.0: "specversion":"1.0"`, "%q is not supported", clip(v))
 		}
@@ -201,34 +197,40 @@ func (p *envelope) attribute(name string, at int, ev *Event) int {
 		return p.dataEnd
 	case "data_base64":
 		p.data64At = at
-		return p.plainText(name, at, &p.data64)
+		end, _ := p.plainText(name, at, &p.data64)
+		return end
 	}
 	return p.extension(name, at, ev)
 }
 
-// plainText reads a member that must be a string.
-func (p *envelope) plainText(name string, at int, dst *string) int {
+// plainText reads a member that must be a string, and says whether it was
+// written with escapes.
+func (p *envelope) plainText(name string, at int, dst *string) (end int, escaped bool) {
 	if at < len(p.d) && p.d[at] != '"' {
 		end := p.value(at, 1)
 		if end >= 0 {
 			p.bad(name, at, "put it into quotes", "must be a text, is %s", clip(alias(p.d[at:end])))
 		}
-		return end
+		return end, false
 	}
 	if at >= len(p.d) {
-		return p.unexpected(at, "a value")
+		return p.unexpected(at, "a value"), false
 	}
-	end, escaped := p.str(at)
-	if end >= 0 {
+	if end, escaped = p.str(at); end >= 0 {
 		*dst = text(p.d[at+1:end-1], escaped)
 	}
-	return end
+	return end, escaped
 }
 
 // text is plainText for an attribute whose text has rules of its own.
 func (p *envelope) text(name string, at int, dst *string) int {
-	end := p.plainText(name, at, dst)
+	end, escaped := p.plainText(name, at, dst)
 	if end < 0 || p.field != nil {
+		return end
+	}
+	// Without escapes there are no control characters, and UTF-8 was checked;
+	// so only an empty text can be wrong, save for those that name something.
+	if *dst != "" && !escaped && (name == "id" || name == "type" || name == "subject") {
 		return end
 	}
 	if msg, fix := checkAttr(name, *dst); msg != "" {
@@ -239,7 +241,7 @@ func (p *envelope) text(name string, at int, dst *string) int {
 
 func (p *envelope) time(at int, ev *Event) int {
 	var s string
-	end := p.plainText("time", at, &s)
+	end, _ := p.plainText("time", at, &s)
 	if end < 0 || p.field != nil {
 		return end
 	}

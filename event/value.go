@@ -83,10 +83,12 @@ func TimeValue(t time.Time) Value {
 // RawValue is the value of a JSON text, which must stay unchanged: lists and
 // maps alias it. A text that is not JSON gives Missing.
 func RawValue(b []byte) Value {
-	var p parser
-	p.init(b)
+	p := parser{d: b}
+	if !p.utf8() {
+		return Value{}
+	}
 	i := p.space(0)
-	end := p.value(i, MaxDepth)
+	end := p.value(i, 0)
 	if end < 0 || p.space(end) != len(b) {
 		return Value{}
 	}
