@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 // PathSet reads many paths of an event in one pass over its payload: the paths
 // form a trie, and a subtree of the payload that no path leads into is skipped
 // without being looked at. A PathSet is immutable and safe to share.
@@ -36,8 +38,12 @@ type node struct {
 	keys  []string
 	kids  []*node          // belong to keys
 	byKey map[string]*node // instead of a walk over keys when there are many
-	items []*node          // by list index; nil where no path goes
-	nitem int              // how many items are not nil
+	items []itemNode       // by rising index
+}
+
+type itemNode struct {
+	index int
+	node  *node
 }
 
 // manyKeys is from where on a map finds a key faster than a walk.
@@ -103,17 +109,11 @@ func (p Path) resolve() (attribute, []Step) {
 // child finds or makes the node one step below n.
 func (n *node) child(st Step) *node {
 	if st.Index >= 0 {
-		if st.Index > maxIndex {
-			return new(node) // behind the end of any list an event can hold
+		at, found := slices.BinarySearchFunc(n.items, st.Index, func(it itemNode, i int) int { return it.index - i })
+		if !found {
+			n.items = slices.Insert(n.items, at, itemNode{st.Index, new(node)})
 		}
-		for len(n.items) <= st.Index {
-			n.items = append(n.items, nil)
-		}
-		if n.items[st.Index] == nil {
-			n.items[st.Index] = new(node)
-			n.nitem++
-		}
-		return n.items[st.Index]
+		return n.items[at].node
 	}
 	if kid := n.find(st.Key); kid != nil {
 		return kid
@@ -131,9 +131,6 @@ func (n *node) child(st Step) *node {
 	}
 	return kid
 }
-
-// maxIndex is the largest index that an event within MaxSize can have.
-const maxIndex = MaxSize / 2
 
 func (n *node) find(key string) *node {
 	if n.byKey != nil {
@@ -202,14 +199,14 @@ func (s *scanner) value(i int, n *node) int {
 		if s.left--; s.left == 0 {
 			return -1
 		}
-		if len(n.keys) == 0 && n.nitem == 0 {
+		if len(n.keys) == 0 && len(n.items) == 0 {
 			return end
 		}
 	}
 	switch {
 	case s.d[i] == '{' && len(n.keys) > 0:
 		return s.object(i+1, n)
-	case s.d[i] == '[' && n.nitem > 0:
+	case s.d[i] == '[' && len(n.items) > 0:
 		return s.list(i+1, n)
 	}
 	return skip(s.d, i)
@@ -253,22 +250,22 @@ func (s *scanner) object(i int, n *node) int {
 
 func (s *scanner) list(i int, n *node) int {
 	d := s.d
-	left := n.nitem
+	left := n.items
 	for at := 0; ; at++ {
 		i = space(d, i)
 		if i >= len(d) || d[i] == ']' {
 			return closed(d, i, ']')
 		}
-		if at < len(n.items) && n.items[at] != nil {
-			i = s.value(i, n.items[at])
-			left--
+		if at == left[0].index {
+			i = s.value(i, left[0].node)
+			left = left[1:]
 		} else {
 			i = skip(d, i)
 		}
 		if i < 0 {
 			return -1
 		}
-		if left == 0 {
+		if len(left) == 0 {
 			return skipOpen(d, i, 1)
 		}
 		if i = space(d, i); i >= len(d) || d[i] != ',' {
