@@ -55,9 +55,12 @@ func (h *header) seal(b []byte) {
 	le.PutUint64(b[48:], uint64(h.base))
 	le.PutUint32(b[56:], h.prev)
 	le.PutUint32(b[60:], h.lanes)
-	h.crc = crc32.Checksum(b[12:], castagnoli)
+	h.crc = checksum(b)
 	le.PutUint32(b[8:], h.crc)
 }
+
+// checksum is the checksum of the frame in b.
+func checksum(b []byte) uint32 { return crc32.Checksum(b[12:], castagnoli) }
 
 // parseHeader checks b as far as that goes without reading its records:
 // magic, version, type, length and checksum.
@@ -92,7 +95,7 @@ func parseHeader(b []byte, typ frameType) (header, error) {
 	if int64(h.length) != int64(len(b)) {
 		return h, fmt.Errorf("it says it has %d bytes and has %d", h.length, len(b))
 	}
-	if sum := crc32.Checksum(b[12:], castagnoli); sum != h.crc {
+	if sum := checksum(b); sum != h.crc {
 		return h, fmt.Errorf("its checksum is %08x, not %08x", sum, h.crc)
 	}
 	return h, nil

@@ -152,7 +152,7 @@ func (l *Log) attach(ctx context.Context, said [witnessSlots]*testimony) error {
 	writer := rand.Uint64()
 	l.committer = newCommitter(l, l.appender(l.events, eventFrame, slotEvents, writer))
 	l.run = newRunLog(l, l.appender(runs, runFrame, slotRun, writer))
-	l.blobs.engine = l.engine
+	l.blobs.log = l
 	if err := l.recoverEvents(ctx, said[slotEvents]); err != nil {
 		return err
 	}

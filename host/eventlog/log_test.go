@@ -2,7 +2,6 @@ package eventlog_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -161,4 +160,3 @@ func TestErrorsNameTheCause(t *testing.T) {
 	}
 }
 
-var errStop = errors.New("stop")

@@ -93,14 +93,25 @@ func (s *stream) state(ctx context.Context) (streamState, error) {
 // errStale means that seq is taken, ErrUncertain that nobody knows whether the
 // frame is stored. After any other error it is not.
 func (s *stream) publish(seq uint64, frame []byte) error {
-	m := &nats.Msg{
-		Subject: s.subject,
-		Header:  nats.Header{"Nats-Expected-Last-Sequence": {strconv.FormatUint(seq-1, 10)}},
-		Data:    frame,
+	expect := nats.Header{"Nats-Expected-Last-Sequence": {strconv.FormatUint(seq-1, 10)}}
+	stored, err := s.send(s.subject, expect, frame)
+	switch {
+	case errors.Is(err, errStale):
+		return err
+	case err != nil:
+		return fmt.Errorf("store frame %d of stream %s: %w", seq, s.name, err)
+	case stored != seq:
+		return fmt.Errorf("%w: frame %d of stream %s was stored as %d", ErrUncertain, seq, s.name, stored)
 	}
-	reply, err := s.write.RequestMsg(m, s.timeout)
+	return nil
+}
+
+// send stores one message and returns its sequence once it is on disk. The
+// errors are those of publish.
+func (s *stream) send(subject string, h nats.Header, data []byte) (uint64, error) {
+	reply, err := s.write.RequestMsg(&nats.Msg{Subject: subject, Header: h, Data: data}, s.timeout)
 	if err != nil {
-		return fmt.Errorf("%w: store frame %d of stream %s: %w", ErrUncertain, seq, s.name, err)
+		return 0, fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
 	var ack struct {
 		Seq   uint64 `json:"seq"`
@@ -110,17 +121,15 @@ func (s *stream) publish(seq uint64, frame []byte) error {
 		} `json:"error"`
 	}
 	if err := json.Unmarshal(reply.Data, &ack); err != nil {
-		return fmt.Errorf("%w: store frame %d of stream %s: unreadable answer %q", ErrUncertain, seq, s.name, reply.Data)
+		return 0, fmt.Errorf("%w: unreadable answer %q", ErrUncertain, reply.Data)
 	}
 	switch {
 	case ack.Error != nil && ack.Error.Code == wrongLastSequence:
-		return errStale
+		return 0, errStale
 	case ack.Error != nil:
-		return fmt.Errorf("store frame %d of stream %s: %s", seq, s.name, ack.Error.Description)
-	case ack.Seq != seq:
-		return fmt.Errorf("%w: frame %d of stream %s was stored as %d", ErrUncertain, seq, s.name, ack.Seq)
+		return 0, errors.New(ack.Error.Description)
 	}
-	return nil
+	return ack.Seq, nil
 }
 
 // getRequest asks the stream for messages without a consumer.
@@ -135,7 +144,11 @@ func (s *stream) directSubject() string { return "$JS.API.DIRECT.GET." + s.name 
 
 // get returns the message with sequence seq.
 func (s *stream) get(ctx context.Context, seq uint64) ([]byte, error) {
-	_, b, err := s.getOne(ctx, getRequest{Seq: seq})
+	body, err := json.Marshal(getRequest{Seq: seq})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", s.name, err)
+	}
+	_, b, err := s.getOne(ctx, s.directSubject(), body)
 	if errors.Is(err, ErrNotFound) {
 		return nil, s.missing(seq)
 	}
@@ -145,18 +158,22 @@ func (s *stream) get(ctx context.Context, seq uint64) ([]byte, error) {
 // since returns the sequence of the first message stored at or after at;
 // ErrNotFound when there is none.
 func (s *stream) since(ctx context.Context, at time.Time) (uint64, error) {
-	seq, _, err := s.getOne(ctx, getRequest{StartTime: &at})
+	body, err := json.Marshal(getRequest{StartTime: &at})
+	if err != nil {
+		return 0, fmt.Errorf("read stream %s: %w", s.name, err)
+	}
+	seq, _, err := s.getOne(ctx, s.directSubject(), body)
 	return seq, err
 }
 
-func (s *stream) getOne(ctx context.Context, req getRequest) (uint64, []byte, error) {
+// getOne sends one request for one message.
+func (s *stream) getOne(ctx context.Context, subject string, body []byte) (uint64, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	body, err := json.Marshal(req)
-	if err != nil {
-		return 0, nil, fmt.Errorf("read stream %s: %w", s.name, err)
+	m, err := s.read.RequestWithContext(ctx, subject, body)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return 0, nil, fmt.Errorf("stream %s: %w", s.name, ErrNotFound)
 	}
-	m, err := s.read.RequestWithContext(ctx, s.directSubject(), body)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read stream %s: %w", s.name, err)
 	}
