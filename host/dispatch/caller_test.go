@@ -24,7 +24,9 @@ type guest func(ctx context.Context, call *abi.Call, s *sandbox.Session) (abi.Re
 
 func (guest) Info() sandbox.Info { return sandbox.Info{Name: "p", Digest: "sha256:aa"} }
 
-func (g guest) New(context.Context, sandbox.Limits) (sandbox.Instance, error) { return instance{g}, nil }
+func (g guest) New(context.Context, sandbox.Limits) (sandbox.Instance, error) {
+	return instance{g}, nil
+}
 
 func (guest) Close(context.Context) error { return nil }
 

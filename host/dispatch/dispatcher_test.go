@@ -271,7 +271,7 @@ func TestHammer(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				task := dispatch.Task{Tenant: name, Do: func(context.Context) {
-					if ran.Add(1) == 20_000 {
+					if ran.Add(1) == 5_000 {
 						close(enough)
 					}
 					if i%97 == 0 {
