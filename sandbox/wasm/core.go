@@ -96,7 +96,7 @@ func coreLog(ctx context.Context, mod api.Module, stack []uint64) {
 	if r.session != nil {
 		r.begin(v1.FuncLog)
 	}
-	r.logs(min(max(level, sandbox.LogDebug), sandbox.LogError), clip(text))
+	r.log(min(max(level, sandbox.LogDebug), sandbox.LogError), clip(text))
 }
 
 // clip makes a line for people of what a guest wrote: no longer than the ABI

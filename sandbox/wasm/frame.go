@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -11,12 +10,20 @@ import (
 	"github.com/rhost/rhost/event"
 )
 
-// appendFrame appends the input frame of a call.
-func appendFrame(dst []byte, call *abi.Call) []byte {
+// frame builds input frames. It keeps the memory of the last one for the next.
+type frame struct {
+	bytes []byte
+	match []byte
+	names []string
+}
+
+// build returns the input frame of a call, until the next.
+func (f *frame) build(call *abi.Call) []byte {
+	f.appendMatch(&call.Match)
 	in := v1.Input{
 		Attempt: uint32(call.Attempt),
 		Key:     call.Key,
-		Match:   appendMatch(nil, &call.Match),
+		Match:   f.match,
 		With:    call.With,
 		// An event without a type is no event: time completed the match.
 		HasEvent: call.Event.Type != "",
@@ -24,7 +31,8 @@ func appendFrame(dst []byte, call *abi.Call) []byte {
 	if in.HasEvent {
 		in.Event = wireEvent(&call.Event)
 	}
-	return v1.AppendInput(dst, &in)
+	f.bytes = v1.AppendInput(f.bytes[:0], &in)
+	return f.bytes
 }
 
 func wireEvent(e *event.Event) v1.Event {
@@ -67,37 +75,46 @@ func wireAttr(a event.Attr) v1.Attr {
 	return w
 }
 
-// appendMatch appends a match as JSON, the way encoding/json would, at a
-// fraction of the price: every call has one.
-func appendMatch(dst []byte, m *abi.Match) []byte {
-	field := func(name, value string) {
-		dst = append(dst, '"')
-		dst = append(dst, name...)
-		dst = append(dst, '"', ':')
-		dst = event.StringValue(value).AppendJSON(dst)
-		dst = append(dst, ',')
+// appendMatch writes a match as JSON, the way encoding/json would, at a fraction
+// of the price: every call has one.
+func (f *frame) appendMatch(m *abi.Match) {
+	b := append(f.match[:0], '{')
+	b = appendMember(b, "tenant", m.Tenant)
+	b = appendMember(b, "rule", m.Rule)
+	b = appendMember(b, "version", m.Version)
+	b = appendMember(b, "id", m.ID)
+	b = append(b, `"at":"`...)
+	b = m.At.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `",`...)
+	b = appendMember(b, "trigger", m.Trigger)
+	b = append(b, `"bind":{`...)
+	f.names = f.names[:0]
+	for name := range m.Bind {
+		f.names = append(f.names, name)
 	}
-	dst = append(dst, '{')
-	field("tenant", m.Tenant)
-	field("rule", m.Rule)
-	field("version", m.Version)
-	field("id", m.ID)
-	field("at", m.At.Format(time.RFC3339Nano))
-	field("trigger", m.Trigger)
-	dst = append(dst, `"bind":{`...)
-	for i, element := range slices.Sorted(maps.Keys(m.Bind)) {
+	slices.Sort(f.names)
+	for i, name := range f.names {
 		if i > 0 {
-			dst = append(dst, ',')
+			b = append(b, ',')
 		}
-		dst = event.StringValue(element).AppendJSON(dst)
-		dst = append(dst, ':', '[')
-		for j, id := range m.Bind[element] {
+		b = append(appendText(b, name), ':', '[')
+		for j, id := range m.Bind[name] {
 			if j > 0 {
-				dst = append(dst, ',')
+				b = append(b, ',')
 			}
-			dst = event.StringValue(id).AppendJSON(dst)
+			b = appendText(b, id)
 		}
-		dst = append(dst, ']')
+		b = append(b, ']')
 	}
-	return append(dst, '}', '}')
+	f.match = append(b, '}', '}')
 }
+
+// appendMember appends a member of an object and a comma.
+func appendMember(b []byte, name, value string) []byte {
+	b = append(b, '"')
+	b = append(b, name...)
+	b = append(b, '"', ':')
+	return append(appendText(b, value), ',')
+}
+
+func appendText(b []byte, s string) []byte { return event.StringValue(s).AppendJSON(b) }

@@ -28,8 +28,8 @@ type instance struct {
 	image   *image    // nil when the instance cannot be put back
 	elapsed uint64    // on the guest's clock, after start-up
 	run     run
-	ready   bool // as start-up left it
-	frame   []byte
+	ready   bool  // as start-up left it
+	frame   frame // kept for its memory
 }
 
 // New makes an instance and runs the guest's start-up code.
@@ -110,9 +110,8 @@ func (i *instance) startup(ctx context.Context, lim sandbox.Limits) error {
 		i.ready = true
 		return nil
 	}
-	o := m.engine.options
-	*r = run{Context: ctx, meter: r.meter, logs: func(level sandbox.LogLevel, line string) { o.Log(m.info.Name, level, line) }}
-	r.wasi.beginCall(0, func() [32]byte { return m.seed("start", nil) })
+	o := &m.engine.options
+	*r = run{Context: ctx, module: m, meter: r.meter, wasi: newWASI(0)}
 	i.begin(lim, o.StartupFuel, o.StartupDeadline)
 	defer i.end()
 	for _, name := range []string{m.start, v1.ExportInitialize, v1.ExportInit} {
@@ -139,7 +138,7 @@ func (i *instance) start(name string) error {
 	}
 	var stack [1]uint64
 	if err := f.CallWithStack(&i.run, stack[:]); err != nil {
-		i.run.wasi.stdio.end(i.run.logs)
+		i.run.wasi.stdio.end(&i.run)
 		return i.module.fault(&i.run, i.mem, err)
 	}
 	if result := api.DecodeI32(stack[0]); name == v1.ExportInit && result != 0 {
@@ -166,13 +165,14 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 		return abi.Reply{}, sandbox.Usage{}, fmt.Errorf("call %s: the instance is not as new and cannot run another call", i.module.info.Name)
 	}
 	i.ready = false
-	i.frame = appendFrame(i.frame[:0], call)
-	i.run = run{Context: ctx, meter: i.run.meter, session: s, call: call, input: i.frame, logs: s.Log}
-	i.run.wasi.beginCall(i.elapsed, func() [32]byte { return i.module.seed("call", i.frame) })
+	i.run = run{
+		Context: ctx, module: i.module, meter: i.run.meter, wasi: newWASI(i.elapsed),
+		session: s, call: call, input: i.frame.build(call),
+	}
 	defer i.end()
 
 	err := i.execute(ctx, s.Limits())
-	i.run.wasi.stdio.end(i.run.logs)
+	i.run.wasi.stdio.end(&i.run)
 	usage := sandbox.Usage{
 		Fuel:       i.run.meter.used(),
 		Wall:       time.Since(i.run.meter.began),
@@ -198,7 +198,7 @@ func (i *instance) execute(ctx context.Context, lim sandbox.Limits) error {
 	if err := ctx.Err(); err != nil {
 		return &sandbox.Fault{Kind: sandbox.FaultDeadline, Module: name, Err: fmt.Errorf("%w: the caller gave up: %w", ErrDeadline, context.Cause(ctx))}
 	}
-	i.stack[0] = uint64(len(i.frame))
+	i.stack[0] = uint64(len(i.run.input))
 	if err := i.invoke.CallWithStack(&i.run, i.stack[:]); err != nil {
 		return i.module.fault(&i.run, i.mem, err)
 	}

@@ -81,6 +81,14 @@ func newEngine(t testing.TB) *wasm.Engine {
 	return e
 }
 
+// newColdEngine makes an engine without a cache. Its user closes it.
+func newColdEngine(t testing.TB) *wasm.Engine {
+	t.Helper()
+	e, err := wasm.New(wasm.Options{})
+	require.NoError(t, err)
+	return e
+}
+
 // compile admits a module, which is closed with the test.
 func compile(t testing.TB, e *wasm.Engine, name string, src []byte) sandbox.Module {
 	t.Helper()

@@ -18,8 +18,9 @@ import (
 type run struct {
 	context.Context //nolint:containedctx // run is the context of the call, nothing that outlives it
 
-	meter meter
-	wasi  wasi
+	module *module
+	meter  meter
+	wasi   wasi
 
 	// session is nil during start-up: services answer unavailable then.
 	session *sandbox.Session
@@ -29,7 +30,6 @@ type run struct {
 	output  []byte // nil when the guest gave none
 	result  abi.Result
 	message string
-	logs    func(sandbox.LogLevel, string) // where log and WASI output go
 }
 
 // runOf finds the run of a host function's context.
@@ -53,6 +53,24 @@ func (r *run) begin(service string) {
 	if err := r.session.Begin(service); err != nil {
 		panic(stop(sandbox.FaultLimit, err))
 	}
+}
+
+// log passes on a line of log or of WASI output.
+func (r *run) log(level sandbox.LogLevel, line string) {
+	if r.session == nil {
+		r.module.engine.options.Log(r.module.info.Name, level, line)
+		return
+	}
+	r.session.Log(level, line)
+}
+
+// seed is what the random bytes of the run begin with where the guest may not
+// have the host's.
+func (r *run) seed() [32]byte {
+	if r.session == nil {
+		return r.module.seed("start", nil)
+	}
+	return r.module.seed("call", r.input)
 }
 
 // view returns the bytes that a guest names by pointer and length. They are the

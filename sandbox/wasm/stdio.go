@@ -16,9 +16,6 @@ const maxStdio = 64 << 10
 // empty lines come to an end too.
 const lineCost = 32
 
-// logFunc takes a line that a guest logs.
-type logFunc func(level sandbox.LogLevel, line string)
-
 // stdio cuts what a guest writes to its standard output and standard error into
 // log lines.
 type stdio struct {
@@ -31,7 +28,7 @@ func newStdio() stdio { return stdio{room: maxStdio} }
 
 // write takes bytes of descriptor fd, 1 or 2, and passes on the lines that they
 // complete.
-func (s *stdio) write(log logFunc, fd uint32, b []byte) {
+func (s *stdio) write(r *run, fd uint32, b []byte) {
 	for len(b) > 0 && s.room > 0 {
 		line, rest, ended := bytes.Cut(b, []byte("\n"))
 		part := &s.part[fd-1]
@@ -40,18 +37,18 @@ func (s *stdio) write(log logFunc, fd uint32, b []byte) {
 		s.room -= n
 		if ended {
 			s.room -= lineCost
-			s.flush(log, fd)
+			s.flush(r, fd)
 		}
 		if s.room <= 0 {
-			s.end(log)
-			log(sandbox.LogWarn, "(the rest of what the guest wrote is left out)")
+			s.end(r)
+			r.log(sandbox.LogWarn, "(the rest of what the guest wrote is left out)")
 		}
 		b = rest
 	}
 }
 
 // flush passes on what there is of a line.
-func (s *stdio) flush(log logFunc, fd uint32) {
+func (s *stdio) flush(r *run, fd uint32) {
 	line := clip(s.part[fd-1])
 	s.part[fd-1] = s.part[fd-1][:0]
 	if line == "" {
@@ -64,13 +61,13 @@ func (s *stdio) flush(log logFunc, fd uint32) {
 	if fd == 2 {
 		level = sandbox.LogWarn
 	}
-	log(level, line)
+	r.log(level, line)
 }
 
 // end passes on lines that the guest did not end.
-func (s *stdio) end(log logFunc) {
-	s.flush(log, 1)
-	s.flush(log, 2)
+func (s *stdio) end(r *run) {
+	s.flush(r, 1)
+	s.flush(r, 2)
 }
 
 // isPanic recognises how Go and Rust begin their last words.

@@ -60,7 +60,7 @@ func (n names) parse(text string) *Trap {
 // or "\t.$12(i32)". It is "" for a line that names none of the guest's.
 func (n names) frame(line string) string {
 	name, ok := strings.CutPrefix(strings.TrimSpace(line), ".")
-	if !ok {
+	if !ok || strings.HasPrefix(name, "..") { // "... maybe followed by omitted frames"
 		return ""
 	}
 	name = signatureless(name)

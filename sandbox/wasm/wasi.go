@@ -20,7 +20,6 @@ type wasi struct {
 	real    uint64 // what the realtime clock shows when elapsed is 0
 	realSet bool
 	random  *rand.ChaCha8
-	seed    func() [32]byte
 	stdio   stdio
 }
 
@@ -202,7 +201,7 @@ func wasiWrite(r *run, mem api.Memory, a []uint64) errno {
 		// charge as they come, or a small list would move gigabytes.
 		r.chargeBytes(len(b) + 8)
 		n += len(b)
-		r.wasi.stdio.write(r.logs, fd, b)
+		r.wasi.stdio.write(r, fd, b)
 	}
 	if !mem.WriteUint32Le(uint32(a[3]), uint32(n)) {
 		return errnoFault
@@ -219,11 +218,9 @@ func wasiExit(_ context.Context, _ api.Module, stack []uint64) {
 	panic(&exit{code: uint32(stack[0])})
 }
 
-// beginCall prepares WASI for a call: the clock goes on from where start-up left
-// it, everything else is new.
-func (w *wasi) beginCall(elapsed uint64, seed func() [32]byte) {
-	*w = wasi{elapsed: elapsed, seed: seed, stdio: newStdio()}
-}
+// newWASI begins a run. The clock goes on from where start-up left it, everything
+// else is new.
+func newWASI(elapsed uint64) wasi { return wasi{elapsed: elapsed, stdio: newStdio()} }
 
 // realtime returns the time that the realtime clock shows. A call's begins with
 // the host's time where that is granted, else with the time of the match.
@@ -283,7 +280,7 @@ func wasiRandom(r *run, mem api.Memory, a []uint64) errno {
 	if w.random == nil {
 		var seed [32]byte
 		if r.session == nil || r.session.Random(seed[:]) != abi.StatusOK {
-			seed = w.seed()
+			seed = r.seed()
 		}
 		w.random = rand.NewChaCha8(seed)
 	}

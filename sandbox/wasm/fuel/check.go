@@ -10,6 +10,7 @@ type checker struct {
 	stack  []ValueType
 	slots  int // slots that the stack takes
 	frames []frame
+	total  [7]int // sums over functions, in the order of checkWork
 }
 
 // frame is one block that surrounds the instruction at hand.
@@ -38,11 +39,7 @@ func (m *module) checkBodies(visit func(*function)) *Error {
 	for i, body := range m.bodies {
 		c.r = reader{src: m.src, pos: body.pos, end: body.end}
 		c.function(m.importedFuncs + i)
-		m.values += c.f.values
 		m.instrs += len(c.f.instrs)
-		if c.r.err == nil && m.values > m.bounds.AllValues {
-			c.r.fail(body.pos, "the functions up to this one push more than %d values", m.bounds.AllValues)
-		}
 		if c.r.err != nil {
 			return m.inFunction(i, c.r.err)
 		}
@@ -88,24 +85,34 @@ func (c *checker) readLocals() {
 	c.f.decl.end = r.pos
 }
 
-// checkWork bounds what makes a compiler slow: products of sizes that are
-// harmless one by one.
+// checkWork bounds what the function costs the compiler, alone and with the
+// functions before it.
 func (c *checker) checkWork() {
 	f, b := &c.f, c.m.bounds
 	f.plan.build(f)
-	joints := f.blocks + len(f.plan.regions)
-	for _, w := range []struct {
+	f.work.measure(f)
+	charges := len(f.plan.regions)
+	for i, w := range [...]struct {
 		what  string
 		n     int
 		limit int
 	}{
-		{"(locals + parameters + operands) × (blocks + charges)", (len(f.types) + f.operands) * joints, b.LocalBlocks},
-		{"memory accesses × (blocks + charges)", f.accesses * joints, b.AccessPaths},
-		{"(calls + charges) × mutable globals", (f.calls + joints) * c.m.mutableGlobals(), b.Reloads},
+		{"values pushed and passed on", f.values, b.Values},
+		{"(locals + parameters + operands) × (blocks + charges)", (len(f.types) + f.operands) * (f.blocks + charges), b.LocalBlocks},
+		{"locals that differ where control flow meets", f.joins, b.Joins},
+		{"basic blocks and the blocks that each depends on", f.work.chains, b.Chains},
+		{"basic blocks and the memory accesses before each", f.work.lists, b.Lists},
+		{"(calls + charges) × mutable globals", (f.calls + charges) * c.m.mutableGlobals(), b.Reloads},
+		{"calls × imports", f.calls * len(c.m.imports), b.Lookups},
 	} {
-		if w.n > w.limit {
-			c.r.fail(f.decl.pos, "%s are %d; at most %d are admitted", w.what, w.n, w.limit)
+		c.total[i] += w.n
+		switch {
+		case w.n > w.limit:
+			c.r.fail(f.decl.pos, "%s: %d; at most %d are admitted in one function", w.what, w.n, w.limit)
 			c.r.err.Fix = "split the function"
+		case c.total[i] > moduleFactor*w.limit:
+			c.r.fail(f.decl.pos, "%s: %d in the functions up to this one; at most %d are admitted in a module", w.what, c.total[i], moduleFactor*w.limit)
+			c.r.err.Fix = "split the module"
 		}
 	}
 }

@@ -215,6 +215,9 @@ func (c *checker) branchTable(in *instr) {
 		depth, _ := c.label()
 		c.f.labels = append(c.f.labels, depth)
 	}
+	if len(c.f.labels) > c.m.bounds.Labels {
+		r.fail(in.at.pos, "more than %d labels in one function", c.m.bounds.Labels)
+	}
 	if r.err != nil {
 		return
 	}
@@ -228,7 +231,6 @@ func (c *checker) branchTable(in *instr) {
 	}
 	c.wantAll(last)
 	in.cost += moves(len(last))
-	c.f.blocks += n / 8 // each label takes a small block of the compiler's
 	c.unreachable()
 }
 

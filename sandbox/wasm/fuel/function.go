@@ -10,6 +10,7 @@ type function struct {
 	instrs []instr
 	labels []uint32 // of all br_table instructions
 	plan   plan
+	work   work
 
 	height   int // greatest height of the operand stack, in slots
 	operands int // greatest number of operands
@@ -17,7 +18,6 @@ type function struct {
 	joins    int // locals that may differ where control flow meets
 	blocks   int
 	calls    int // calls, and everything else that may change globals
-	accesses int // memory accesses
 }
 
 // instr is one instruction.
@@ -35,6 +35,6 @@ func (f *function) locals() int { return len(f.types) - len(f.typ.Params) }
 func (f *function) reset(index int, t FuncType) {
 	*f = function{
 		index: index, typ: t,
-		types: append(f.types[:0], t.Params...), instrs: f.instrs[:0], labels: f.labels[:0], plan: f.plan,
+		types: append(f.types[:0], t.Params...), instrs: f.instrs[:0], labels: f.labels[:0], plan: f.plan, work: f.work,
 	}
 }

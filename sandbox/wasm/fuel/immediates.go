@@ -101,7 +101,6 @@ func (c *checker) memoryIndex() {
 func (c *checker) memoryAccess(info *opInfo) {
 	at := c.r.pos
 	align := c.r.u32()
-	c.f.accesses++
 	switch {
 	case c.r.err != nil:
 		return

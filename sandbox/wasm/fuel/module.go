@@ -65,7 +65,6 @@ type module struct {
 	dataCount   int // -1 when there is no such section
 	declared    int // functions declared by the function section
 	elements    int // items of all element segments
-	values      int // that all functions push
 	instrs      int
 	uses        Features
 	exportNames map[string]bool
