@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rhost/rhost/cep"
+)
+
+func explainCmd() *cobra.Command {
+	var r reach
+	var o explainOptions
+	cmd := &cobra.Command{
+		Use:   "explain [RULE]",
+		Short: "Say how a rule is run, why it matched, or why it did not",
+		Long: `Without flags: how a rule is run — which engine and why, where its conditions are
+filed, what it keeps. With --match: which event met which condition of a
+recorded match, with the values seen. With --why-not: how far a rule came, and
+the condition that stopped it: over the events of a file, or over those that the
+running host has in its log.`,
+		Example: `  rhost explain ssh-burst --app plugins/examples/sshguard
+  rhost explain --match m-4f…
+  rhost explain ssh-burst --why-not --events events.ndjson`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.rule = args[0]
+			}
+			return explain(cmd, &r, o)
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.match, "match", "", "id of a recorded match")
+	f.StringVar(&o.whyNot, "why-not", "", "rule that did not match")
+	f.Lookup("why-not").NoOptDefVal = " " // `explain RULE --why-not` names it once
+	f.StringVar(&o.events, "events", "", "file of events for --why-not, - for stdin")
+	f.StringArrayVar(&o.rules, "rule", nil, "rule file or folder instead of the app's (repeatable)")
+	f.BoolVar(&o.json, "json", false, "JSON, for machines")
+	return cmd
+}
+
+type explainOptions struct {
+	rule, match, whyNot, events string
+	rules                       []string
+	json                        bool
+}
+
+func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
+	if o.match != "" {
+		return explainMatch(cmd, r, o)
+	}
+	whyNot := o.whyNot != ""
+	if name := strings.TrimSpace(o.whyNot); name != "" {
+		o.rule = name
+	}
+	if o.rule == "" {
+		return usage(errors.New("name a rule, or a match with --match"))
+	}
+	if whyNot && o.events == "" {
+		return whyNotLive(cmd, r, o)
+	}
+	names := o.rules
+	if len(names) == 0 {
+		names = []string{filepath.Join(r.app, "rules")}
+	}
+	program, err := readProgram(names, false)
+	if err != nil {
+		return usage(err)
+	}
+	if _, ok := program.Rule(o.rule); !ok {
+		return usage(unknownRule(o.rule, program))
+	}
+	if whyNot {
+		return whyNotOver(cmd, program, o)
+	}
+	plan, _ := program.Plan(o.rule)
+	if o.json {
+		raw, err := json.Marshal(plan)
+		if err != nil {
+			return err
+		}
+		return printIndented(cmd.OutOrStdout(), raw)
+	}
+	return showPlan(newStyle(cmd.OutOrStdout()), plan)
+}
+
+// showPlan prints how a rule is run.
+func showPlan(out style, p cep.Plan) error {
+	rows := [][]string{
+		{"mode", p.Mode},
+		{"engine", p.Engine + ": " + p.Why},
+		{"keeps", p.Bound},
+	}
+	if len(p.By) > 0 {
+		rows = append(rows, []string{"by", strings.Join(p.By, ", ")})
+	}
+	if p.Within != "" {
+		rows = append(rows, []string{"within", p.Within})
+	}
+	if err := out.line("%s  version %s", out.bold(clean(p.Rule)), clip(p.Version, 12)); err != nil {
+		return err
+	}
+	for _, e := range p.Elements {
+		rows = append(rows, []string{e.Name, e.Condition}, []string{"", "found by " + e.Index})
+		if e.Correlated {
+			rows = append(rows, []string{"", "depends on events bound before"})
+		}
+		if e.Interpreted != "" {
+			rows = append(rows, []string{"", "slow, interpreted: " + e.Interpreted})
+		}
+	}
+	return out.table(nil, rows)
+}
+
+func unknownRule(name string, p *cep.Program) error {
+	var names []string
+	for _, r := range p.Rules() {
+		names = append(names, r.Name)
+	}
+	return fmt.Errorf("no rule is called %s; there are %s", name, strings.Join(names, ", "))
+}
+
+// whyNotOver runs the rules over a file and tells how far one came.
+func whyNotOver(cmd *cobra.Command, program *cep.Program, o explainOptions) error {
+	in, done, err := openInput(cmd, o.events)
+	if err != nil {
+		return err
+	}
+	defer done()
+	stream := cep.NewStream(program, cep.Options{Explain: true})
+	m := &matching{stream: stream, discard: true}
+	if err := m.lines(in, o.events, false); err != nil {
+		return usage(err)
+	}
+	furthest, _ := stream.Matcher().WhyNot(o.rule)
+	raw, err := json.Marshal(furthest)
+	if err != nil {
+		return err
+	}
+	return showFurthest(cmd, raw, o.json)
+}
+
+// whyNotLive asks the running host, which reads its log again.
+func whyNotLive(cmd *cobra.Command, r *reach, o explainOptions) error {
+	c, err := r.host()
+	if err != nil {
+		return fmt.Errorf("%w; or name a file with --events", err)
+	}
+	defer c.Close()
+	raw, err := c.WhyNot(cmd.Context(), o.rule)
+	if err != nil {
+		return err
+	}
+	return showFurthest(cmd, raw, o.json)
+}
+
+// reason and atom are why an event met a condition, or did not.
+type atom struct {
+	Text   string `json:"text"`
+	Result string `json:"result"`
+	Values []struct {
+		Path  string          `json:"path"`
+		Value json.RawMessage `json:"value"`
+	} `json:"values"`
+}
+
+func showFurthest(cmd *cobra.Command, raw json.RawMessage, asJSON bool) error {
+	if asJSON {
+		return printIndented(cmd.OutOrStdout(), raw)
+	}
+	var f struct {
+		Rule    string              `json:"rule"`
+		Matches uint64              `json:"matches"`
+		Keyless uint64              `json:"keyless"`
+		Bind    map[string][]string `json:"bind"`
+		Waiting []string            `json:"waiting"`
+		Expired bool                `json:"expired"`
+		Stop    *struct {
+			Element   string    `json:"element"`
+			Forbidden bool      `json:"forbidden"`
+			Event     string    `json:"event"`
+			At        time.Time `json:"at"`
+			Condition string    `json:"condition"`
+			Atoms     []atom    `json:"atoms"`
+		} `json:"stop"`
+	}
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return err
+	}
+	out := newStyle(cmd.OutOrStdout())
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", out.bold(f.Rule), pluralES(f.Matches, "match"))
+	if f.Keyless > 0 {
+		fmt.Fprintf(&b, "%s had no value for the rule's `by`\n", plural(f.Keyless, "event"))
+	}
+	if len(f.Bind) == 0 {
+		fmt.Fprintf(&b, "nothing began: no event met %s\n", strings.Join(f.Waiting, " or "))
+	} else {
+		fmt.Fprintf(&b, "furthest partial match: %s\nwaited for %s\n", bindText(f.Bind), strings.Join(f.Waiting, " or "))
+	}
+	if f.Expired {
+		fmt.Fprintln(&b, out.yellow("its time ran out"))
+	}
+	if s := f.Stop; s != nil {
+		verb := "did not meet"
+		if s.Forbidden {
+			verb = "must not have met"
+		}
+		fmt.Fprintf(&b, "closest: %s at %s %s %s: %s\n", clean(s.Event), stamp(s.At), verb, s.Element, s.Condition)
+		writeAtoms(&b, out, s.Atoms)
+	}
+	return out.line("%s", strings.TrimRight(b.String(), "\n"))
+}
+
+func bindText(bind map[string][]string) string {
+	var parts []string
+	for _, name := range sortedKeys(bind) {
+		parts = append(parts, name+" "+clean(strings.Join(bind[name], " ")))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func writeAtoms(b *strings.Builder, out style, atoms []atom) {
+	for _, a := range atoms {
+		mark := out.green("✓")
+		if a.Result != "true" {
+			mark = out.red("✗")
+		}
+		var seen []string
+		for _, v := range a.Values {
+			value := "missing"
+			if len(v.Value) > 0 {
+				value = clip(string(v.Value), 60)
+			}
+			seen = append(seen, v.Path+" = "+clean(value))
+		}
+		fmt.Fprintf(b, "    %s %s  %s\n", mark, a.Text, out.dim(strings.Join(seen, ", ")))
+	}
+}
+
+// explainMatch tells which event met which condition of a recorded match.
+func explainMatch(cmd *cobra.Command, r *reach, o explainOptions) error {
+	raw, err := recordedMatch(cmd.Context(), r, o.match)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return printIndented(cmd.OutOrStdout(), raw)
+	}
+	var m struct {
+		Line struct {
+			Rule string    `json:"rule"`
+			ID   string    `json:"id"`
+			At   time.Time `json:"at"`
+		} `json:"line"`
+		Version string `json:"version"`
+		Key     string `json:"key"`
+		Why     []struct {
+			Element   string `json:"element"`
+			Event     string `json:"event"`
+			Condition string `json:"condition"`
+			Atoms     []atom `json:"atoms"`
+		} `json:"why"`
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return err
+	}
+	out := newStyle(cmd.OutOrStdout())
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s  at %s  key %s\nrule version %s\n", out.bold(m.Line.Rule), m.Line.ID, stamp(m.Line.At), clean(m.Key), clip(m.Version, 12))
+	for _, w := range m.Why {
+		fmt.Fprintf(&b, "  %s %s: %s\n", out.cyan(w.Element), clean(w.Event), w.Condition)
+		writeAtoms(&b, out, w.Atoms)
+	}
+	return out.line("%s", strings.TrimRight(b.String(), "\n"))
+}
+
+func recordedMatch(ctx context.Context, r *reach, id string) (json.RawMessage, error) {
+	src, err := r.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	return src.Match(ctx, id)
+}

@@ -1,0 +1,133 @@
+// Command rhost runs a reactive automation host and everything around it:
+// writing and trying rules, building plugins, looking at what happened.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is the release; a build may set it with -ldflags "-X main.version=…".
+var version = "0.1.0" //nolint:gochecknoglobals // set by the linker
+
+// The exit codes, as `rhost --help` documents them.
+const (
+	exitOK      = 0
+	exitFailure = 1 // it was tried and failed
+	exitUsage   = 2 // bad input: a rule, an event, an argument, a config
+	exitNoHost  = 3 // the command needs a running host and there is none
+)
+
+// codedError carries the exit code of an error.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// usage marks an error as the input's fault.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{exitUsage, err}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// stdio is where a command reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, args []string, s stdio) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	printError(s.err, err)
+	var coded *codedError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return exitFailure
+}
+
+func newRoot(s stdio) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rhost",
+		Short: "A reactive automation host: events in, rules match, sandboxed actions out",
+		Long: `rhost matches rules over events and runs sandboxed actions (Wasm, Lua,
+JavaScript), durably, from one binary.
+
+Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
+3 the command needs a running host and there is none`,
+		Example: `  rhost run plugins/examples/sshguard
+  rhost match --rule rules/ --events events.ndjson
+  rhost plugin new --lang go decide`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w; `%s --help` shows the flags", err, cmd.CommandPath()))
+	})
+	root.AddGroup(
+		&cobra.Group{ID: "host", Title: "Run a host:"},
+		&cobra.Group{ID: "rules", Title: "Write rules:"},
+		&cobra.Group{ID: "look", Title: "Look at a host:"},
+		&cobra.Group{ID: "plugins", Title: "Write plugins:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("host", runCmd(), emitCmd())
+	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd())
+	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
+	add("plugins", pluginCmd())
+	root.AddCommand(versionCmd())
+	return root
+}
+
+func versionCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  rhost version",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			line := "rhost " + version
+			if info, ok := debug.ReadBuildInfo(); ok {
+				line += " " + info.GoVersion
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
+			return err
+		},
+	}
+}

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host"
+	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/sandbox"
+)
+
+func pluginCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plugin",
+		Short: "Make, build, try and look at plugins",
+		Example: `  rhost plugin new --lang go decide
+  rhost plugin build decide
+  rhost plugin run decide -e decide/event.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginInspect())
+	return cmd
+}
+
+// findPlugin finds a plugin by its path: a file, a folder of source, or a name
+// under plugins/.
+func findPlugin(arg string) (deploy.Found, error) {
+	for _, path := range []string{arg, filepath.Join("plugins", arg)} {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return deploy.Found{}, err
+		}
+		found, err := deploy.Find(filepath.Dir(abs))
+		for _, f := range found {
+			if abs == f.File || abs == filepath.Dir(f.File) && filepath.Base(abs) == f.Name || abs == strings.TrimSuffix(f.File, filepath.Ext(f.File)) {
+				return f, nil
+			}
+		}
+		if info, statErr := os.Stat(abs); statErr == nil && !info.IsDir() {
+			return loose(abs)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) && arg == path {
+			continue // a neighbour that is no plugin is not this command's business
+		}
+	}
+	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of Go source and no plugin of that name under plugins/", arg))
+}
+
+// loose is a file that lies among others that are no plugins.
+func loose(abs string) (deploy.Found, error) {
+	kind := deploy.Kind(strings.TrimPrefix(filepath.Ext(abs), "."))
+	switch kind {
+	case deploy.Wasm, deploy.Lua, deploy.JS:
+		return deploy.Found{Name: strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs)), Kind: kind, File: abs}, nil
+	}
+	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of Go source", abs))
+}
+
+func pluginBuild() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build PLUGIN...",
+		Short: "Build plugins from their Go source",
+		Long: `Build plugins from their Go source, into NAME/NAME.wasm beside it. A running host
+that watches the folder puts the new version in force.`,
+		Example: "  rhost plugin build plugins/decide",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := newStyle(cmd.OutOrStdout())
+			for _, arg := range args {
+				f, err := findPlugin(arg)
+				if err != nil {
+					return err
+				}
+				if f.Source == "" {
+					return usage(fmt.Errorf("%s: nothing to build; only Go source is built, scripts run as they are", f.File))
+				}
+				took, err := deploy.Build(cmd.Context(), f)
+				if err != nil {
+					return err
+				}
+				info, err := inspect(cmd.Context(), f)
+				if err != nil {
+					return err
+				}
+				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green("built"), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// withModule compiles a plugin and calls fn with it.
+func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
+	engines, err := host.NewEngines("")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, e := range engines {
+			err = errors.Join(err, e.Close(ctx))
+		}
+	}()
+	src, err := os.ReadFile(f.File)
+	if errors.Is(err, os.ErrNotExist) && f.Source != "" {
+		return usage(fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source)))
+	}
+	if err != nil {
+		return usage(err)
+	}
+	module, err := engines[f.Kind].Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
+	if err != nil {
+		return usage(err)
+	}
+	return errors.Join(fn(module), module.Close(ctx))
+}
+
+func inspect(ctx context.Context, f deploy.Found) (info sandbox.Info, err error) {
+	err = withModule(ctx, f, func(m sandbox.Module) error {
+		info = m.Info()
+		return nil
+	})
+	return info, err
+}
+
+func pluginInspect() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "inspect PLUGIN",
+		Short:   "Say what a plugin is and what it asks for",
+		Example: "  rhost plugin inspect plugins/decide",
+		Args:    exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := findPlugin(args[0])
+			if err != nil {
+				return err
+			}
+			info, err := inspect(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			needs := make([]string, len(info.Needs))
+			for i, c := range info.Needs {
+				needs[i] = string(c)
+			}
+			if asJSON {
+				raw, err := json.Marshal(map[string]any{
+					"name": info.Name, "engine": info.Engine, "abi": info.ABI, "digest": info.Digest, "size": info.Size, "needs": needs,
+				})
+				if err != nil {
+					return err
+				}
+				return printIndented(cmd.OutOrStdout(), raw)
+			}
+			return newStyle(cmd.OutOrStdout()).table(nil, [][]string{
+				{"name", info.Name},
+				{"file", relative(f.File)},
+				{"engine", info.Engine},
+				{"abi", info.ABI},
+				{"size", thousands(info.Size) + " bytes"},
+				{"digest", info.Digest},
+				{"asks for", strings.Join(needs, ", ")},
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON, for machines")
+	return cmd
+}
+
+func pluginRun() *cobra.Command {
+	var o pluginRunOptions
+	cmd := &cobra.Command{
+		Use:   "run PLUGIN -e EVENT.json",
+		Short: "Call a plugin once, without a host",
+		Long: `Call a plugin once with an event, under the limits it would have in a host, and
+print its result, its effects and what it used. State is empty. Exit code 1 when
+the call faults or the plugin answers fail or retry.`,
+		Example: `  rhost plugin run plugins/decide -e event.json --with '{"ip":"192.0.2.7"}'
+  rhost plugin run render.lua -e event.json --fuel 20000 --json`,
+		Args: exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := findPlugin(args[0])
+			if err != nil {
+				return err
+			}
+			return o.run(cmd, f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVarP(&o.event, "event", "e", "", "file with the event, as JSON; - for stdin; without, the call has none")
+	fl.StringVar(&o.with, "with", "", "arguments of the step, a JSON object")
+	fl.StringVar(&o.config, "config", "", "settings of the plugin, a JSON object")
+	fl.Int64Var(&o.limits.Fuel, "fuel", 0, "limit of fuel (default 10,000,000)")
+	fl.Int64Var(&o.limits.Memory, "memory", 32<<20, "limit of memory in bytes")
+	fl.DurationVar(&o.limits.Deadline, "deadline", 5*time.Second, "limit of time")
+	fl.BoolVar(&o.json, "json", false, "JSON, for machines")
+	return cmd
+}
+
+type pluginRunOptions struct {
+	event, with, config string
+	limits              sandbox.Limits
+	json                bool
+}
+
+// callResult is what `plugin run --json` prints.
+type callResult struct {
+	Result  string          `json:"result"` // ok, fail, retry, drop or fault
+	Message string          `json:"message,omitempty"`
+	Fault   string          `json:"fault,omitempty"`
+	Output  json.RawMessage `json:"output,omitempty"`
+	Effects []abi.Effect    `json:"effects,omitempty"`
+	Logs    []string        `json:"logs,omitempty"`
+	Usage   sandbox.Usage   `json:"usage"`
+}
+
+func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
+	call, err := o.call(cmd)
+	if err != nil {
+		return err
+	}
+	var res callResult
+	err = withModule(cmd.Context(), f, func(m sandbox.Module) error {
+		inst, err := m.New(cmd.Context(), o.limits)
+		if err != nil {
+			return err
+		}
+		session := sandbox.NewSession(sandbox.Services{Log: func(l sandbox.LogLevel, msg string) {
+			res.Logs = append(res.Logs, l.String()+": "+msg)
+		}}, m.Info().Needs, o.limits)
+		reply, usage, err := inst.Invoke(cmd.Context(), call, session)
+		res.fill(reply, usage, err)
+		return inst.Close(cmd.Context())
+	})
+	if err != nil {
+		return err
+	}
+	if err := res.print(cmd, o.json); err != nil {
+		return err
+	}
+	if res.Result != "ok" && res.Result != "drop" {
+		return fmt.Errorf("the call ended with %s: %s", res.Result, res.Message)
+	}
+	return nil
+}
+
+func (r *callResult) fill(reply abi.Reply, usage sandbox.Usage, err error) {
+	r.Usage = usage
+	if err != nil {
+		r.Result, r.Fault, r.Message = "fault", string(sandbox.KindOf(err)), err.Error()
+		return
+	}
+	r.Result, r.Message, r.Output, r.Effects = reply.Result.String(), reply.Message, reply.Output, reply.Effects
+}
+
+func (r *callResult) print(cmd *cobra.Command, asJSON bool) error {
+	if asJSON {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		return printIndented(cmd.OutOrStdout(), raw)
+	}
+	rows := [][]string{{"result", r.Result}}
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []string{name, value})
+		}
+	}
+	add("output", string(r.Output))
+	for _, e := range r.Effects {
+		add(string(e.Kind), e.Name+" "+string(e.Value))
+	}
+	for _, line := range r.Logs {
+		add("log", line)
+	}
+	add("fuel", thousands(r.Usage.Fuel))
+	add("time", millis(r.Usage.Wall))
+	add("memory", thousands(r.Usage.PeakMemory)+" bytes")
+	add("host calls", fmt.Sprint(r.Usage.HostCalls))
+	return newStyle(cmd.OutOrStdout()).table(nil, rows)
+}
+
+// call makes the call that the flags describe.
+func (o *pluginRunOptions) call(cmd *cobra.Command) (*abi.Call, error) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c := &abi.Call{Attempt: 1, Key: "plugin-run", Match: abi.Match{
+		Tenant: "default", Rule: "plugin-run", Version: "0", ID: "m-plugin-run", At: at, Trigger: "time", Bind: map[string][]string{},
+	}}
+	for _, arg := range []struct {
+		flag, text string
+		dst        *json.RawMessage
+	}{{"--with", o.with, &c.With}, {"--config", o.config, &c.Config}} {
+		if arg.text == "" {
+			continue
+		}
+		var object map[string]any
+		if err := json.Unmarshal([]byte(arg.text), &object); err != nil {
+			return nil, usage(fmt.Errorf("%s: write a JSON object: %w", arg.flag, err))
+		}
+		*arg.dst = json.RawMessage(arg.text)
+	}
+	if o.event == "" {
+		return c, nil
+	}
+	text, err := readInput(cmd, o.event)
+	if err != nil {
+		return nil, err
+	}
+	ev, err := event.ParseLoose(text)
+	if err != nil {
+		return nil, usage(fmt.Errorf("%s: %w", o.event, err))
+	}
+	if ev.ID == "" {
+		ev.ID = "ev-1"
+	}
+	if ev.Source == "" {
+		ev.Source = "/rhost/cli"
+	}
+	c.Event = ev
+	c.Match.Trigger, c.Match.Bind = ev.ID, map[string][]string{"event": {ev.ID}}
+	if !ev.Time.IsZero() {
+		c.Match.At = ev.Time
+	}
+	return c, nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rhost/rhost/host"
+)
+
+func runCmd() *cobra.Command {
+	var o host.Options
+	var asJSON bool
+	var level string
+	cmd := &cobra.Command{
+		Use:   "run APP",
+		Short: "Run an app folder: its sources, rules and plugins",
+		Long: `Run an app folder until it is interrupted. Rules and plugins are watched: a
+change is put in force while events flow, and a bad file changes nothing.
+
+Everything accepted is on disk before it is acknowledged. Killed and started
+again, the host goes on where it was.`,
+		Example: `  rhost run plugins/examples/sshguard
+  rhost run plugins/examples/sshguard --once --data /tmp/ssh
+  rhost run . --set sources.sshd.files.path=auth.log --set sources.sshd.files.from=start`,
+		Args: exactArgs(1, "APP", "the folder that holds rhost.yaml and rules/"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.App, o.Version, o.Stdin = args[0], version, cmd.InOrStdin()
+			logger, err := newLogger(cmd.ErrOrStderr(), level, asJSON)
+			if err != nil {
+				return err
+			}
+			o.Logger = logger
+			return runHost(cmd.Context(), o, newPrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), asJSON))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Data, "data", "", "data folder (default: data_dir of rhost.yaml, .rhost in the app)")
+	f.StringVar(&o.Listen, "listen", "", "address of the API, or off (default: listen of rhost.yaml)")
+	f.StringArrayVar(&o.Set, "set", nil, "override a key of rhost.yaml: KEY.KEY=VALUE (repeatable)")
+	f.BoolVar(&o.Once, "once", false, "end when every finite source is read and what it caused is done")
+	f.BoolVar(&asJSON, "json", false, "one JSON object a line, for machines")
+	f.StringVar(&level, "log", "warn", "what the parts log to stderr: debug, info, warn or error")
+	return cmd
+}
+
+// runHost runs a host from start to end, printing what happens.
+func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
+	o.Report = p.notice
+	h, err := host.New(ctx, o)
+	if err != nil {
+		return usage(err)
+	}
+	acts, err := h.Activities()
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	printed := make(chan error, 1)
+	go func() { printed <- p.follow(acts) }()
+
+	err = h.Run(ctx, p.ready)
+	end := h.Summary()
+	return errors.Join(err, h.Close(), <-printed, p.bye(end))
+}
+
+func newLogger(w io.Writer, level string, asJSON bool) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usage(fmt.Errorf("--log %s: write debug, info, warn or error", level))
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, opts)), nil
+}

@@ -1,0 +1,123 @@
+package host
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/rhost/rhost/host/notify"
+	"github.com/rhost/rhost/host/workflow"
+)
+
+// Action is one attempt at a step, as `rhost actions` prints it, or the end of
+// an execution, whose Step is empty.
+type Action struct {
+	At        time.Time       `json:"at"`
+	Rule      string          `json:"rule"`
+	Match     string          `json:"match"`
+	Execution string          `json:"execution"`
+	Step      string          `json:"step,omitempty"`
+	Undo      bool            `json:"undo,omitempty"`
+	Action    string          `json:"action,omitempty"` // run, emit, notify, http or file
+	Plugin    string          `json:"plugin,omitempty"`
+	Digest    string          `json:"digest,omitempty"` // of the module that ran
+	Attempt   int             `json:"attempt,omitempty"`
+	Status    string          `json:"status"` // ok, dropped, retry, failed; of an execution: workflow.Status
+	Fuel      int64           `json:"fuel,omitempty"`
+	Wall      time.Duration   `json:"wall_ns,omitempty"`
+	Out       json.RawMessage `json:"out,omitempty"`
+	Error     string          `json:"error,omitempty"`
+}
+
+// message is the action as those who watch see it.
+func (a Action) message() notify.Message {
+	body, err := json.Marshal(a)
+	if err != nil {
+		body = []byte("null") // an output that is not JSON was refused before it became a record
+	}
+	return notify.Message{Topic: notify.TopicActions, At: a.At, Rule: a.Rule, Match: a.Match, Payload: body}
+}
+
+// actionFold turns the history of executions into actions. The lane folds as it
+// decides; a query folds what it reads from RUN.
+type actionFold struct {
+	open map[string]*openExecution // by execution id
+}
+
+// openExecution is what the records of an execution do not repeat.
+type openExecution struct {
+	Rule, Match string
+	depth       int
+	scheduled   map[string]*workflow.Scheduled // latest, by command id
+}
+
+func newActionFold() *actionFold { return &actionFold{open: make(map[string]*openExecution)} }
+
+// fold takes one record; ok is false when it tells of no action. A dead letter
+// that is redriven goes on under its id, so only what is over for good is
+// forgotten.
+func (f *actionFold) fold(rec workflow.Record) (Action, bool) {
+	if rec.Started != nil {
+		f.open[rec.Execution] = &openExecution{
+			Rule: rec.Started.Rule, Match: rec.Started.Key, depth: payloadDepth(rec.Started.Match),
+			scheduled: make(map[string]*workflow.Scheduled),
+		}
+		return Action{}, false
+	}
+	x := f.open[rec.Execution]
+	if x == nil {
+		return Action{}, false
+	}
+	a := Action{At: rec.At, Rule: x.Rule, Match: x.Match, Execution: rec.Execution}
+	undo := rec.Kind == workflow.KindUndoScheduled || rec.Kind == workflow.KindUndoSucceeded || rec.Kind == workflow.KindUndoFailed
+	switch {
+	case rec.Scheduled != nil:
+		x.scheduled[commandID("", rec.Scheduled.Step, undo)] = rec.Scheduled
+		return Action{}, false
+	case rec.Succeeded != nil:
+		s := rec.Succeeded
+		a.of(x.scheduled[commandID("", s.Step, undo)], s.Step, undo, s.Attempt, s.Usage)
+		a.Digest, a.Out, a.Status = s.Digest, s.Out, "ok"
+		if s.Dropped {
+			a.Status = "dropped"
+		}
+	case rec.Failed != nil:
+		s := rec.Failed
+		a.of(x.scheduled[commandID("", s.Step, undo)], s.Step, undo, s.Attempt, s.Usage)
+		a.Digest, a.Error, a.Status = s.Digest, s.Message, "failed"
+		if s.Retryable {
+			a.Status = "retry"
+		}
+	case rec.Finished != nil:
+		a.Status = string(rec.Finished.Status)
+		if rec.Finished.Status == workflow.StatusDone || rec.Finished.Status == workflow.StatusDropped {
+			delete(f.open, rec.Execution)
+		}
+	case rec.Dropped != nil:
+		delete(f.open, rec.Execution)
+		return Action{}, false
+	default:
+		return Action{}, false
+	}
+	return a, true
+}
+
+func (a *Action) of(s *workflow.Scheduled, step string, undo bool, attempt int, u *workflow.Usage) {
+	a.Step, a.Undo, a.Attempt = step, undo, attempt
+	if s != nil {
+		a.Action, a.Plugin = string(s.Action), s.Plugin
+	}
+	if u != nil {
+		a.Fuel, a.Wall = u.Fuel, u.Wall
+	}
+}
+
+// payloadDepth reads the cascade depth out of an execution's payload.
+func payloadDepth(raw json.RawMessage) int {
+	var p struct {
+		Depth int `json:"depth"`
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return 0
+	}
+	return p.Depth
+}

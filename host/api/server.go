@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+const (
+	maxBody      = 8 << 20 // of a request with events
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// Options says how New works.
+type Options struct {
+	Version string
+	// Local serves a socket that only the owner can open: the Host header, which
+	// guards a loopback port against pages in a browser, means nothing there.
+	Local bool
+}
+
+// server answers requests from a backend.
+type server struct {
+	backend Backend
+}
+
+// New returns the API over b.
+func New(b Backend, o Options) http.Handler {
+	mux := http.NewServeMux()
+	api := humago.New(mux, config(o.Version))
+	s := &server{backend: b}
+	s.register(api)
+	mux.HandleFunc("POST /hooks/{name}", s.hook)
+	mux.HandleFunc("GET /v1/tail", s.tail)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	if o.Local {
+		return mux
+	}
+	return loopbackOnly(mux)
+}
+
+// Spec returns the OpenAPI 3.1 description as JSON.
+func Spec(version string) ([]byte, error) {
+	api := humago.New(http.NewServeMux(), config(version))
+	(&server{}).register(api)
+	return json.MarshalIndent(api.OpenAPI(), "", "  ")
+}
+
+func config(version string) huma.Config {
+	c := huma.DefaultConfig("rhost", version)
+	c.Info.Description = "A reactive automation host: events in, matches and actions out."
+	c.DocsPath = "" // its page loads scripts from elsewhere
+	c.OpenAPIPath = "/openapi"
+	c.CreateHooks = nil // no $schema links in replies
+	return c
+}
+
+func (s *server) register(api huma.API) {
+	events := huma.Operation{
+		OperationID: "submit-events", Method: http.MethodPost, Path: "/v1/events", DefaultStatus: http.StatusAccepted,
+		Summary: "Accept events", MaxBodyBytes: maxBody,
+		Description: "CloudEvents 1.0: structured (application/cloudevents+json), batch (application/cloudevents-batch+json) or binary (ce-* headers). All events of a request are accepted, or none. The reply comes after they are on disk.",
+		Errors:      []int{400, 413, 415, 429, 503}, SkipValidateBody: true,
+	}
+	huma.Register(api, events, s.submit)
+	huma.Get(api, "/v1/matches", s.matches)
+	huma.Get(api, "/v1/matches/{id}", s.match)
+	huma.Get(api, "/v1/actions", s.actions)
+	huma.Get(api, "/v1/deadletters", s.deadLetters)
+	huma.Post(api, "/v1/deadletters/{id}/redrive", s.redrive)
+	huma.Delete(api, "/v1/deadletters/{id}", s.drop)
+	huma.Get(api, "/v1/rules/{rule}/plan", s.plan)
+	huma.Get(api, "/v1/rules/{rule}/why-not", s.whyNot)
+	huma.Get(api, "/v1/status", s.status)
+}
+
+// problem turns an error of the backend into a reply.
+func problem(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNotFound):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, ErrInvalid):
+		return huma.Error400BadRequest(err.Error())
+	case errors.Is(err, ErrTooLarge):
+		return huma.NewError(http.StatusRequestEntityTooLarge, err.Error())
+	case errors.Is(err, ErrFull):
+		return huma.ErrorWithHeaders(huma.Error429TooManyRequests(err.Error()), http.Header{"Retry-After": {"1"}})
+	case errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled):
+		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(err.Error()), http.Header{"Retry-After": {"5"}})
+	}
+	return huma.Error500InternalServerError(err.Error())
+}
+
+// loopbackOnly refuses what does not come from this machine, and requests for a
+// name other than the loopback's: a page in a browser that had its own name
+// resolve to 127.0.0.1 would otherwise speak for the user.
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		remote, _, err := net.SplitHostPort(r.RemoteAddr)
+		ip := net.ParseIP(remote)
+		if err != nil || ip == nil || !ip.IsLoopback() || !loopbackName(host) {
+			writeText(w, http.StatusForbidden, "only loopback may call until authentication exists; use http://127.0.0.1 on this machine")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func loopbackName(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	if ip == nil && len(host) > 2 && host[0] == '[' {
+		ip = net.ParseIP(host[1 : len(host)-1])
+	}
+	return ip != nil && ip.IsLoopback()
+}
+
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.backend.Ready(ctx); err != nil {
+		writeText(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+		return
+	}
+	writeText(w, http.StatusOK, "ready")
+}
+
+func (s *server) hook(w http.ResponseWriter, r *http.Request) {
+	h, ok := s.backend.Hook(r.PathValue("name"))
+	if !ok {
+		writeText(w, http.StatusNotFound, fmt.Sprintf("no source has a webhook called %q; add it under sources in rhost.yaml", r.PathValue("name")))
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text) //nolint:errcheck // the caller is gone
+}

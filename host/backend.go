@@ -1,0 +1,210 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
+	"github.com/rhost/rhost/host/workflow"
+)
+
+// tailBuffer is how many messages a watcher may be behind before it loses some.
+const tailBuffer = 4096
+
+// backend answers the API from a running host. It implements api.Backend.
+type backend struct{ *Host }
+
+func (b backend) Submit(ctx context.Context, events []event.Event) error {
+	return apiError(b.admit.accept(ctx, events))
+}
+
+// apiError gives an error of the log the kind that decides the HTTP status.
+func apiError(err error) error {
+	for _, kind := range []struct{ is, as error }{
+		{eventlog.ErrFull, api.ErrFull},
+		{eventlog.ErrTooLarge, api.ErrTooLarge},
+		{ErrReserved, api.ErrInvalid},
+		{eventlog.ErrClosed, api.ErrUnavailable},
+		{eventlog.ErrDiskFull, api.ErrUnavailable},
+		{eventlog.ErrUncertain, api.ErrUnavailable},
+		{eventlog.ErrFenced, api.ErrUnavailable},
+		{errLaneStopped, api.ErrUnavailable},
+		{workflow.ErrNoDeadLetter, api.ErrNotFound},
+	} {
+		if errors.Is(err, kind.is) {
+			return fmt.Errorf("%w (%w)", err, kind.as)
+		}
+	}
+	return err
+}
+
+func (b backend) records() records { return records{b.log.RunLog()} }
+
+func (b backend) Matches(ctx context.Context, q api.Query) (api.Page, error) {
+	return b.records().matches(ctx, q)
+}
+
+func (b backend) Actions(ctx context.Context, q api.Query) (api.Page, error) {
+	return b.records().actions(ctx, q)
+}
+
+func (b backend) Match(ctx context.Context, id string) (json.RawMessage, error) {
+	return b.records().match(ctx, id)
+}
+
+func (b backend) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
+	return b.records().deadLetters(ctx)
+}
+
+func (b backend) Redrive(ctx context.Context, id string) error {
+	return b.inLane(ctx, func() error { return b.lane.redrive(id) })
+}
+
+func (b backend) Drop(ctx context.Context, id string) error {
+	return b.inLane(ctx, func() error { return b.lane.discard(id) })
+}
+
+// inLane runs fn on the lane's goroutine and returns its error.
+func (b backend) inLane(ctx context.Context, fn func() error) error {
+	var err error
+	if askErr := b.lane.ask(ctx, func() { err = fn() }); askErr != nil {
+		return apiError(askErr)
+	}
+	return apiError(err)
+}
+
+func (b backend) Plan(_ context.Context, rule string) (json.RawMessage, error) {
+	plan, ok := b.rules.Load().Program.Plan(rule)
+	if !ok {
+		return nil, noRule(rule, b.rules.Load())
+	}
+	return json.Marshal(plan)
+}
+
+func (b backend) WhyNot(ctx context.Context, rule string) (json.RawMessage, error) {
+	var out json.RawMessage
+	err := b.inLane(ctx, func() error {
+		furthest, ok := b.lane.matcher.WhyNot(rule)
+		if !ok {
+			return noRule(rule, b.rules.Load())
+		}
+		var err error
+		out, err = json.Marshal(furthest)
+		return err
+	})
+	return out, err
+}
+
+func noRule(name string, set *RuleSet) error {
+	return fmt.Errorf("rule %s: %w; the rules are %v", name, api.ErrNotFound, set.names())
+}
+
+func (b backend) Status(ctx context.Context) (json.RawMessage, error) {
+	return json.Marshal(b.Summary())
+}
+
+// Tail passes on messages as they come. A watcher that falls behind is told how
+// many it lost.
+func (b backend) Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error {
+	sub, err := b.hub.Subscribe(tailBuffer, topics...)
+	if err != nil {
+		return fmt.Errorf("%w (%w)", err, api.ErrUnavailable)
+	}
+	defer sub.Close()
+	for {
+		m, lost, err := sub.Next(ctx)
+		if err != nil {
+			return err
+		}
+		line, err := json.Marshal(struct {
+			notify.Message
+			Lost int `json:"lost,omitempty"`
+		}{m, lost})
+		if err != nil {
+			return err
+		}
+		if err := fn(line); err != nil {
+			return err
+		}
+	}
+}
+
+// Ready writes to the disk of the log and waits for the lane to answer: both
+// must be able to go on.
+func (b backend) Ready(ctx context.Context) error {
+	if err := probeDisk(filepath.Join(b.data, "ready.probe")); err != nil {
+		return fmt.Errorf("write to %s: %w", b.data, err)
+	}
+	return b.lane.ask(ctx, func() {})
+}
+
+func probeDisk(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	_, writeErr := f.WriteString("ready\n")
+	return errors.Join(writeErr, f.Sync(), f.Close())
+}
+
+func (b backend) Hook(name string) (http.Handler, bool) { return b.sources.hook(name) }
+
+// Summary describes a host: what is loaded and what was counted.
+type Summary struct {
+	Version string          `json:"version"`
+	App     string          `json:"app"`
+	Data    string          `json:"data"`
+	API     string          `json:"api,omitempty"`
+	Began   time.Time       `json:"began"`
+	ReadyIn time.Duration   `json:"ready_in_ns"`
+	Rules   []string        `json:"rules"`
+	Digest  string          `json:"rules_digest"`
+	Plugins []PluginSummary `json:"plugins"`
+	Sources []SourceSummary `json:"sources"`
+	Counts  Counts          `json:"counts"`
+}
+
+// PluginSummary describes a plugin's version in force.
+type PluginSummary struct {
+	Name   string `json:"name"`
+	Engine string `json:"engine"`
+	Digest string `json:"digest"`
+	Size   int    `json:"size"`
+}
+
+// Counts are totals since the host began.
+type Counts struct {
+	Events      uint64 `json:"events"`
+	Matches     uint64 `json:"matches"`
+	Actions     uint64 `json:"actions"`
+	Failed      uint64 `json:"failed"` // attempts
+	DeadLetters uint64 `json:"dead_letters"`
+	BadRecords  uint64 `json:"bad_records"`
+}
+
+// Summary describes the host as it is now.
+func (h *Host) Summary() Summary {
+	s := h.loaded()
+	s.Data, s.API, s.ReadyIn = h.data, h.servers.addr(), h.readyIn
+	s.Sources, s.Counts = h.sources.summary(), h.lane.counts.load()
+	return s
+}
+
+// loaded describes what was read from the app folder.
+func (h *Host) loaded() Summary {
+	rules := h.rules.Load()
+	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest}
+	for _, info := range h.plugins.Loaded() {
+		s.Plugins = append(s.Plugins, PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size})
+	}
+	return s
+}

@@ -1,0 +1,249 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/host/connect/schedule"
+	"github.com/rhost/rhost/host/connect/stdin"
+	"github.com/rhost/rhost/host/connect/webhook"
+	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/tenants"
+	"github.com/rhost/rhost/yamldoc"
+)
+
+// Config is rhost.yaml. Everything is optional.
+type Config struct {
+	DataDir string                  `yaml:"data_dir"` // relative to the app; .rhost
+	Listen  string                  `yaml:"listen"`   // API and webhooks; 127.0.0.1:4000, "off" for none
+	Tenant  string                  `yaml:"tenant"`   // default
+	Sources map[string]SourceConfig `yaml:"sources"`
+	Plugins map[string]PluginConfig `yaml:"plugins"`
+	Notify  map[string]NotifyConfig `yaml:"notify"`
+	Egress  EgressConfig            `yaml:"egress"`
+	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
+}
+
+// SourceConfig declares one source, by exactly one of its keys.
+type SourceConfig struct {
+	Pos      yamldoc.Pos      `yaml:",pos"`
+	Webhook  *webhook.Config  `yaml:"webhook"`
+	Schedule *schedule.Config `yaml:"schedule"`
+	Stdin    *stdin.Config    `yaml:"stdin"`
+}
+
+// PluginConfig is what an operator says of a plugin.
+type PluginConfig struct {
+	Pos    yamldoc.Pos    `yaml:",pos"`
+	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for
+	Limits LimitsConfig   `yaml:"limits"`
+	Config map[string]any `yaml:"config"` // handed to the plugin
+
+	json json.RawMessage // Config, encoded once
+}
+
+// LimitsConfig bounds each call of a plugin. Zero fields have their defaults.
+type LimitsConfig struct {
+	Fuel        int64         `yaml:"fuel"`
+	Memory      yamldoc.Bytes `yaml:"memory"`
+	Deadline    time.Duration `yaml:"deadline"`
+	Stack       int           `yaml:"stack"`
+	HostCalls   int           `yaml:"host_calls"`
+	Output      yamldoc.Bytes `yaml:"output"`
+	Effects     int           `yaml:"effects"`
+	EffectBytes yamldoc.Bytes `yaml:"effect_bytes"`
+}
+
+// NotifyConfig says where a topic goes beside those who subscribe to it.
+type NotifyConfig struct {
+	Log bool `yaml:"log"` // to the output of `rhost run`
+}
+
+// EgressConfig says where http steps may go.
+type EgressConfig struct {
+	Allow []string `yaml:"allow"` // host names, addresses and networks; none: any public host
+}
+
+// encodeConfigs turns each plugin's settings into the JSON it is handed.
+func (c *Config) encodeConfigs() error {
+	for name, p := range c.Plugins {
+		if p.Config == nil {
+			continue
+		}
+		b, err := json.Marshal(p.Config)
+		if err != nil {
+			return fmt.Errorf("%s: plugins.%s.config: %w", p.Pos, name, err)
+		}
+		p.json = b
+		c.Plugins[name] = p
+	}
+	return nil
+}
+
+// eventClock reports whether a source's events alone move the clock.
+func (c *Config) eventClock() bool {
+	return false
+}
+
+func (l LimitsConfig) limits() sandbox.Limits {
+	return sandbox.Limits{
+		Fuel: l.Fuel, Memory: int64(l.Memory), Deadline: l.Deadline, Stack: l.Stack,
+		HostCalls: l.HostCalls, Output: int(l.Output), Effects: l.Effects, EffectBytes: int(l.EffectBytes),
+	}
+}
+
+// ReadConfig reads rhost.yaml of an app folder. A folder without one has the
+// defaults. set holds overrides, each a dotted path and a value:
+// "sources.sshd.files.path=auth.log".
+func ReadConfig(app string, set []string) (Config, error) {
+	name := filepath.Join(app, "rhost.yaml")
+	src, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Config{}, fmt.Errorf("read config: %w", err)
+	}
+	docs, err := yamldoc.Parse("rhost.yaml", src)
+	if err != nil {
+		return Config{}, err
+	}
+	if len(docs) > 1 {
+		return Config{}, yamldoc.Errorf(docs[1].Pos, "", "config", "put everything into the first", "rhost.yaml holds one document")
+	}
+	root := &yamldoc.Node{Kind: yamldoc.Map, Pos: yamldoc.Pos{File: "rhost.yaml"}}
+	if len(docs) == 1 {
+		root = docs[0]
+	}
+	var errs []error
+	for _, s := range set {
+		errs = append(errs, override(root, s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Config{}, err
+	}
+	var c Config
+	if err := yamldoc.Decode(root, &c); err != nil {
+		return Config{}, err
+	}
+	c = c.withDefaults()
+	return c, errors.Join(c.encodeConfigs(), c.validate())
+}
+
+// override sets one value in the tree, making the maps on its way.
+func override(root *yamldoc.Node, set string) error {
+	path, value, ok := strings.Cut(set, "=")
+	if !ok || path == "" {
+		return fmt.Errorf("--set %s: write it as KEY.KEY=VALUE", set)
+	}
+	docs, err := yamldoc.Parse("--set "+path, []byte("v: "+value))
+	if err != nil {
+		return err
+	}
+	leaf := docs[0].Get("v")
+	leaf.Pos = yamldoc.Pos{File: "--set " + path}
+	node := root
+	keys := strings.Split(path, ".")
+	for i, key := range keys {
+		if node.Kind != yamldoc.Map {
+			return fmt.Errorf("--set %s: %s is not a map", set, strings.Join(keys[:i], "."))
+		}
+		at := slices.IndexFunc(node.Keys, func(e yamldoc.Entry) bool { return e.Key == key })
+		if at < 0 {
+			next := &yamldoc.Node{Kind: yamldoc.Map, Pos: leaf.Pos}
+			node.Keys = append(node.Keys, yamldoc.Entry{Key: key, Pos: leaf.Pos, Value: next})
+			at = len(node.Keys) - 1
+		}
+		if i == len(keys)-1 {
+			node.Keys[at].Value = leaf
+		}
+		node = node.Keys[at].Value
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.DataDir == "" {
+		c.DataDir = ".rhost"
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:4000"
+	}
+	if c.Tenant == "" {
+		c.Tenant = "default"
+	}
+	return c
+}
+
+// validate reports everything wrong with c, not only the first thing.
+func (c Config) validate() error {
+	var errs []error
+	if _, err := tenants.ParseName(c.Tenant); err != nil {
+		errs = append(errs, fmt.Errorf("rhost.yaml: tenant: %w", err))
+	}
+	if c.Listen != "off" {
+		errs = append(errs, checkListen(c.Listen))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		src := c.Sources[name]
+		if err := src.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: sources.%s: %w", src.Pos, name, err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Plugins)) {
+		p := c.Plugins[name]
+		for _, g := range p.Grant {
+			if !slices.Contains(abi.Capabilities(), abi.Capability(g)) {
+				errs = append(errs, fmt.Errorf("%s: plugins.%s.grant: %q is no capability; there are %s", p.Pos, name, g, capabilityNames()))
+			}
+		}
+		if p.Limits.limits().Negative() {
+			errs = append(errs, fmt.Errorf("%s: plugins.%s.limits: no limit may be below 0", p.Pos, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkListen(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("rhost.yaml: listen: %q: write HOST:PORT, such as 127.0.0.1:4000, or off", addr)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("rhost.yaml: listen: %s is not a loopback address; until authentication exists only 127.0.0.1, ::1 and localhost are possible", host)
+	}
+	return nil
+}
+
+func capabilityNames() string {
+	var names []string
+	for _, c := range abi.Capabilities() {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, ", ")
+}
+
+// validate checks that exactly one kind is declared, and that one.
+func (s SourceConfig) validate() error {
+	var kinds []string
+	var err error
+	check := func(kind string, declared bool, validate func() error) {
+		if declared {
+			kinds = append(kinds, kind)
+			err = errors.Join(err, validate())
+		}
+	}
+	check("webhook", s.Webhook != nil, func() error { return s.Webhook.Validate() })
+	check("schedule", s.Schedule != nil, func() error { return s.Schedule.Validate() })
+	check("stdin", s.Stdin != nil, func() error { return s.Stdin.Validate() })
+	if len(kinds) != 1 {
+		return fmt.Errorf("declares %d kinds (%s); declare exactly one of files, fswatch, webhook, schedule, stdin", len(kinds), strings.Join(kinds, ", "))
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Kind says what a plugin is made of; it is also its file extension.
+type Kind string
+
+// The kinds of plugin.
+const (
+	Wasm Kind = "wasm"
+	Lua  Kind = "lua"
+	JS   Kind = "js"
+)
+
+// Found is a plugin in an app folder.
+type Found struct {
+	Name   string
+	Kind   Kind
+	File   string // what is loaded; for Go source, what Build makes
+	Source string // folder of Go source, or ""
+}
+
+// Stale reports whether the plugin has source that is newer than its file, or
+// no file yet.
+func (f Found) Stale() (bool, error) {
+	if f.Source == "" {
+		return false, nil
+	}
+	built, err := os.Stat(f.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	sources, err := filepath.Glob(filepath.Join(f.Source, "*"))
+	if err != nil {
+		return false, err
+	}
+	for _, name := range sources {
+		if ext := filepath.Ext(name); ext != ".go" && ext != ".mod" && ext != ".sum" {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return false, err
+		}
+		if info.ModTime().After(built.ModTime()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Find lists the plugins of dir, by name: NAME.wasm, NAME.lua, NAME.js, and
+// folders of Go source NAME/, whose plugin is NAME/NAME.wasm. A folder that does
+// not exist holds none. Two plugins of one name are an error, and so is a file
+// of a kind that no engine runs.
+func Find(dir string) ([]Found, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plugins: %w", err)
+	}
+	var found []Found
+	var errs []error
+	for _, entry := range entries {
+		f, ok, err := find(dir, entry)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if ok {
+			found = append(found, f)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Found) int { return strings.Compare(a.Name, b.Name) })
+	for i := 1; i < len(found); i++ {
+		if a, b := found[i-1], found[i]; a.Name == b.Name {
+			errs = append(errs, fmt.Errorf("plugin %s: both %s and %s have that name; rename one of them", a.Name, a.where(), b.where()))
+		}
+	}
+	return found, errors.Join(errs...)
+}
+
+func (f Found) where() string {
+	if f.Source != "" {
+		return f.Source
+	}
+	return f.File
+}
+
+func find(dir string, entry fs.DirEntry) (Found, bool, error) {
+	name := entry.Name()
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+		return Found{}, false, nil
+	}
+	full := filepath.Join(dir, name)
+	if entry.IsDir() {
+		return findFolder(full, name)
+	}
+	ext := filepath.Ext(name)
+	switch kind := Kind(strings.TrimPrefix(ext, ".")); kind {
+	case Wasm, Lua, JS:
+		return Found{Name: strings.TrimSuffix(name, ext), Kind: kind, File: full}, true, nil
+	case "ts", "star":
+		return Found{}, false, fmt.Errorf("plugin %s: %s plugins are not supported yet; use .lua, .js or .wasm", full, kind)
+	}
+	return Found{}, false, nil // READMEs and the like may lie beside plugins
+}
+
+// findFolder takes a folder with Go files, or with the plugin built from them.
+func findFolder(full, name string) (Found, bool, error) {
+	f := Found{Name: name, Kind: Wasm, File: filepath.Join(full, name+".wasm")}
+	sources, err := filepath.Glob(filepath.Join(full, "*.go"))
+	if err != nil {
+		return Found{}, false, err
+	}
+	if len(sources) > 0 {
+		f.Source = full
+		return f, true, nil
+	}
+	if _, err := os.Stat(f.File); err == nil {
+		return f, true, nil
+	}
+	return Found{}, false, fmt.Errorf("plugin %s: the folder holds neither Go source nor %s.wasm; add one, or start its name with _ to have it left alone", full, name)
+}

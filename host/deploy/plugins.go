@@ -1,0 +1,228 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rhost/rhost/sandbox"
+)
+
+const (
+	maxPluginBytes = 32 << 20
+	drainTime      = 5 * time.Second
+)
+
+// Options says how Plugins works. Engines is required.
+type Options struct {
+	Engines map[Kind]sandbox.Engine
+	// Spares is how many idle instances a plugin keeps.
+	Spares int
+	// Keep is given every version before it takes calls, so that it can be found
+	// again by its digest. A version that cannot be kept is not used. Nil keeps none.
+	Keep func(ctx context.Context, digest string, src []byte) error
+	// Building is told before a plugin is built from source. May be nil.
+	Building func(name string)
+}
+
+// Plugins holds the plugins of one app folder.
+type Plugins struct {
+	dir  string
+	opts Options
+
+	reload sync.Mutex // held by whoever changes a slot, so that reloads do not cross
+
+	mu    sync.RWMutex
+	slots map[string]*sandbox.Slot // guarded by mu
+	found map[string]Found         // guarded by mu
+}
+
+// Change says what a reload did.
+type Change struct {
+	Name   string
+	Old    string // digest before; "" when the plugin is new
+	New    string // digest now
+	Took   time.Duration
+	Engine string
+}
+
+// NewPlugins returns the plugins of dir, none loaded yet.
+func NewPlugins(dir string, o Options) *Plugins {
+	return &Plugins{dir: dir, opts: o, slots: make(map[string]*sandbox.Slot), found: make(map[string]Found)}
+}
+
+// Load loads every plugin of the folder, building those whose Go source is
+// newer than their file. It goes on after an error and reports all of them.
+func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
+	found, err := Find(p.dir)
+	errs := []error{err}
+	var changes []Change
+	for _, f := range found {
+		if err := p.build(ctx, f); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		change, err := p.Reload(ctx, f)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		changes = append(changes, change)
+	}
+	return changes, errors.Join(errs...)
+}
+
+// build brings the file of a plugin up to date with its source. Without a Go
+// toolchain an older file is good enough.
+func (p *Plugins) build(ctx context.Context, f Found) error {
+	stale, err := f.Stale()
+	if err != nil || !stale {
+		return err
+	}
+	if p.opts.Building != nil {
+		p.opts.Building(f.Name)
+	}
+	_, err = Build(ctx, f)
+	if errors.Is(err, ErrNoGo) {
+		if _, statErr := os.Stat(f.File); statErr == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// Reload puts the plugin's file, as it is now, in force. If the bytes are those
+// already in force nothing happens and Change.New equals Change.Old. After an
+// error the version before goes on.
+func (p *Plugins) Reload(ctx context.Context, f Found) (Change, error) {
+	p.reload.Lock()
+	defer p.reload.Unlock()
+	start := time.Now()
+	src, err := readBounded(f.File)
+	if err != nil {
+		return Change{}, fmt.Errorf("load plugin %s: %w", f.Name, err)
+	}
+	engine, ok := p.opts.Engines[f.Kind]
+	if !ok {
+		return Change{}, fmt.Errorf("load plugin %s: no engine runs %s plugins", f.Name, f.Kind)
+	}
+	slot, old := p.slot(f.Name)
+	change := Change{Name: f.Name, Old: old.Digest, Engine: engine.Name()}
+	if old.Digest == sandbox.Digest(src) {
+		change.New = old.Digest
+		return change, nil
+	}
+	module, err := engine.Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
+	if err != nil {
+		return Change{}, err
+	}
+	change.New = module.Info().Digest
+	if p.opts.Keep != nil {
+		if err := p.opts.Keep(ctx, change.New, src); err != nil {
+			return Change{}, errors.Join(fmt.Errorf("keep plugin %s: %w", f.Name, err), module.Close(ctx))
+		}
+	}
+	p.publish(f, slot)
+	drain, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	err = slot.Swap(drain, module, p.opts.Spares)
+	change.Took = time.Since(start)
+	return change, err
+}
+
+// slot returns the slot of a name, a new one when there is none, and what is in it.
+func (p *Plugins) slot(name string) (*sandbox.Slot, sandbox.Info) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	slot, ok := p.slots[name]
+	if !ok {
+		return sandbox.NewSlot(), sandbox.Info{}
+	}
+	info, _ := slot.Info()
+	return slot, info
+}
+
+func (p *Plugins) publish(f Found, slot *sandbox.Slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slots[f.Name] = slot
+	p.found[f.Name] = f
+}
+
+// Slot returns the slot of a loaded plugin.
+func (p *Plugins) Slot(name string) (*sandbox.Slot, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	slot, ok := p.slots[name]
+	return slot, ok
+}
+
+// Loaded describes the versions in force, by name.
+func (p *Plugins) Loaded() []sandbox.Info {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var infos []sandbox.Info
+	for _, slot := range p.slots {
+		if info, ok := slot.Info(); ok {
+			infos = append(infos, info)
+		}
+	}
+	slices.SortFunc(infos, func(a, b sandbox.Info) int { return strings.Compare(a.Name, b.Name) })
+	return infos
+}
+
+// Changed returns the plugins that a change of the given files concerns: those
+// whose file is among them. A changed folder of source concerns none until its
+// plugin is built.
+func (p *Plugins) Changed(files []string) ([]Found, error) {
+	found, err := Find(p.dir)
+	var changed []Found
+	for _, f := range found {
+		if slices.ContainsFunc(files, func(name string) bool { return samePath(name, f.File) }) {
+			if _, statErr := os.Stat(f.File); errors.Is(statErr, fs.ErrNotExist) {
+				continue
+			}
+			changed = append(changed, f)
+		}
+	}
+	return changed, err
+}
+
+// Close empties every slot and waits for running calls until ctx ends.
+func (p *Plugins) Close(ctx context.Context) error {
+	p.reload.Lock()
+	defer p.reload.Unlock()
+	p.mu.Lock()
+	slots := p.slots
+	p.slots = make(map[string]*sandbox.Slot)
+	p.mu.Unlock()
+	var errs []error
+	for _, slot := range slots {
+		errs = append(errs, slot.Swap(ctx, nil, 0))
+	}
+	return errors.Join(errs...)
+}
+
+func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }
+
+// readBounded refuses a file that no engine would admit before it is in memory.
+func readBounded(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	if info.Size() > maxPluginBytes {
+		return nil, fmt.Errorf("%s has %d bytes; a plugin may have %d", name, info.Size(), maxPluginBytes)
+	}
+	return os.ReadFile(name)
+}

@@ -1,0 +1,23 @@
+// Package host builds a running host from an app folder and owns the lifetime
+// of its parts. It is the only place where the parts meet.
+//
+// How an event travels, with the file that moves it:
+//
+//   - ingest.go: a source or the API brings it; it is checked, stamped and
+//     committed to the stream EV of the log (package eventlog), fsync before ack.
+//   - lane.go: the lane, one goroutine per tenant, reads committed frames in
+//     order and feeds the matcher (package cep). A match starts an execution of
+//     the rule's steps (package workflow). What was decided is put into the outbox
+//     (outbox.go) and committed to the stream RUN.
+//   - actions.go: once that is on disk, the commands go to the dispatcher
+//     (package dispatch), which calls plugins in the sandbox, or to the executors
+//     of http and file steps.
+//   - forward.go: results come back to the lane, and their effects are applied:
+//     state (state.go), notifications (package notify), events emitted into EV.
+//   - recover.go: after a crash both streams are read back, and the lane stands
+//     where it stood.
+//
+// wire.go lists the engines and connectors of the program; config.go and
+// ruleset.go read the app folder; query.go answers what was recorded;
+// reload.go follows changes of rules and plugins.
+package host

@@ -1,0 +1,302 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/dispatch"
+	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
+	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/tenants"
+)
+
+const (
+	drainTime   = 5 * time.Second // for what was accepted to be done, at the end
+	callQueue   = 1024            // plugin calls that wait
+	stepWorkers = 32              // http and file steps at once
+	stepQueue   = 1024
+)
+
+// Options says what to run and how.
+type Options struct {
+	App     string   // app folder
+	Data    string   // data folder; "" takes rhost.yaml's
+	Listen  string   // address of the API; "" takes rhost.yaml's
+	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
+	Once    bool     // end when every finite source is read and what it caused is done
+	Version string
+	Stdin   io.Reader    // for stdin sources
+	Logger  *slog.Logger // nil: nothing
+	// Report is told what a person at the terminal wants to know: what is being
+	// built, what was reloaded and what was not. It is called from several
+	// goroutines, one call at a time. Nil: nobody.
+	Report func(Notice)
+}
+
+// Notice is something that happened to the host itself.
+type Notice struct {
+	Kind string // building, reloaded, kept, source, warning
+	Text string
+	Err  error // of kept and warning: what is wrong
+}
+
+// Host is an app, loaded and recovered. New makes it, Run runs it, Close
+// releases what New took.
+type Host struct {
+	opts    Options
+	app     string
+	data    string
+	config  Config
+	tenant  tenants.Name
+	logger  *slog.Logger
+	report  func(Notice)
+	began   time.Time
+	readyIn time.Duration // written before anything is served
+
+	log     *eventlog.Log
+	hub     *notify.Hub
+	plugins *deploy.Plugins
+	engines map[deploy.Kind]sandbox.Engine
+	lib     *ruleLibrary
+	rules   atomic.Pointer[RuleSet] // of the app folder, as last compiled without error
+	state   *state
+	lane    *lane
+	calls   *dispatch.Dispatcher
+	steps   *dispatch.Dispatcher
+	admit   *admission
+	sources *sources
+	servers *servers
+}
+
+// New reads the app folder, loads its plugins and rules, opens the log and
+// recovers what was going on when it was last closed. It starts nothing: no
+// source is read and nothing is served until Run. The errors name file, key and
+// fix; every problem of the folder is reported at once.
+func New(ctx context.Context, o Options) (*Host, error) {
+	h := &Host{opts: o, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), hub: notify.NewHub(), state: newState()}
+	if h.logger == nil {
+		h.logger = slog.New(slog.DiscardHandler)
+	}
+	err := h.load(ctx)
+	if err == nil {
+		err = h.open(ctx)
+	}
+	if err == nil {
+		err = h.wire(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+// Check reads an app folder as New does and reports everything wrong with it. It
+// opens no data folder, and starts and changes nothing but the plugins it has to
+// build.
+func Check(ctx context.Context, o Options) (Summary, error) {
+	h := &Host{opts: o, app: o.App, logger: slog.New(slog.DiscardHandler), report: reporter(o.Report), began: time.Now(), hub: notify.NewHub()}
+	err := h.load(ctx)
+	if err == nil {
+		err = h.loadPlugins(ctx, "", nil)
+	}
+	s := Summary{Version: o.Version, App: o.App}
+	if err == nil {
+		s = h.loaded()
+	}
+	return s, errors.Join(err, h.Close())
+}
+
+// load reads everything that is in the app folder.
+func (h *Host) load(ctx context.Context) error {
+	info, err := os.Stat(h.app)
+	if err != nil {
+		return fmt.Errorf("open app: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("open app: %s is not a folder; name the folder that holds rhost.yaml and rules/", h.app)
+	}
+	config, configErr := ReadConfig(h.app, h.opts.Set)
+	files, readErr := ReadRules(h.app)
+	rules, rulesErr := CompileRules(files)
+	if err := errors.Join(configErr, readErr, rulesErr); err != nil {
+		return err
+	}
+	h.config = config
+	h.rules.Store(rules)
+	h.data = h.opts.Data
+	if h.data == "" {
+		h.data = within(h.app, config.DataDir)
+	}
+	if h.opts.Listen != "" {
+		if h.opts.Listen != "off" {
+			if err := checkListen(h.opts.Listen); err != nil {
+				return err
+			}
+		}
+		h.config.Listen = h.opts.Listen
+	}
+	h.tenant, err = tenants.ParseName(config.Tenant)
+	if err != nil {
+		return err
+	}
+	_, err = deploy.Find(filepath.Join(h.app, "plugins"))
+	return err
+}
+
+// open opens the log and loads the plugins, whose versions are kept in it.
+func (h *Host) open(ctx context.Context) error {
+	if err := os.MkdirAll(h.data, 0o700); err != nil {
+		return fmt.Errorf("open data folder: %w; choose another with --data", err)
+	}
+	log, err := eventlog.Open(ctx, eventlog.Config{
+		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: fmt.Sprintf("rhost run, process %d", os.Getpid()),
+	})
+	if err != nil {
+		return err
+	}
+	h.log = log
+	h.lib = newRuleLibrary(log)
+	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), log.PutBlob)
+}
+
+// loadPlugins compiles the plugins of the app and checks that rules and config
+// name no other.
+func (h *Host) loadPlugins(ctx context.Context, cache string, keep func(context.Context, string, []byte) error) error {
+	engines, err := NewEngines(cache)
+	if err != nil {
+		return err
+	}
+	h.engines = engines
+	h.plugins = deploy.NewPlugins(filepath.Join(h.app, "plugins"), deploy.Options{
+		Engines: engines,
+		Spares:  runtime.GOMAXPROCS(0),
+		Keep:    keep,
+		Building: func(name string) {
+			h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
+		},
+	})
+	_, err = h.plugins.Load(ctx)
+	return errors.Join(err, h.rules.Load().checkPlugins(h.hasPlugin), h.checkConfiguredPlugins())
+}
+
+func (h *Host) hasPlugin(name string) bool {
+	_, ok := h.plugins.Slot(name)
+	return ok
+}
+
+// checkConfiguredPlugins finds settings for a plugin that is not there.
+func (h *Host) checkConfiguredPlugins() error {
+	var errs []error
+	for name, p := range h.config.Plugins {
+		if !h.hasPlugin(name) {
+			errs = append(errs, fmt.Errorf("%s: plugins.%s: no plugin of that name is under plugins/; correct the name or remove the key", p.Pos, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Run serves until ctx ends or a part fails, then drains: sources stop, what was
+// accepted is decided and done as far as the time allows, and everything that
+// was started has ended when Run returns. With Once it ends by itself.
+func (h *Host) Run(ctx context.Context, ready func(Summary)) error {
+	core, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, core := errgroup.WithContext(core)
+	g.Go(func() error { return h.log.Committer().Run(core) })
+	g.Go(func() error { return h.lane.Run(core) })
+	g.Go(func() error { return h.calls.Run(core) })
+	g.Go(func() error { return h.steps.Run(core) })
+	g.Go(func() error {
+		defer stop()
+		return h.serve(ctx, core, ready)
+	})
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("run %s: %w", h.app, err)
+	}
+	return nil
+}
+
+// serve runs the edges, which bring work, until ctx or the core ends; then it
+// waits for the core to finish what was accepted.
+func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
+	edges, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(core, stop)()
+
+	if err := h.putRules(edges, h.rules.Load()); err != nil {
+		return err
+	}
+	if err := h.lane.untilQuiet(edges); err != nil && edges.Err() == nil {
+		return err
+	}
+	h.readyIn = time.Since(h.began)
+	ready(h.Summary())
+	g, edges := errgroup.WithContext(edges)
+	g.Go(func() error { return h.servers.run(edges) })
+	g.Go(func() error { return h.watch(edges) })
+	g.Go(func() error { return h.runSources(edges, stop) })
+	err := g.Wait()
+	return errors.Join(err, h.drain(core))
+}
+
+// runSources reads the sources. With Once, their end is the host's.
+func (h *Host) runSources(ctx context.Context, stop func()) error {
+	err := h.sources.run(ctx, h.opts.Once)
+	if h.opts.Once && err == nil && ctx.Err() == nil {
+		if err := h.lane.untilQuiet(ctx); err != nil {
+			return nil //nolint:nilerr // stopped while waiting
+		}
+		stop()
+	}
+	return err
+}
+
+func (h *Host) drain(core context.Context) error {
+	ctx, cancel := context.WithTimeout(core, drainTime)
+	defer cancel()
+	if err := h.lane.untilQuiet(ctx); err != nil && core.Err() == nil {
+		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
+	}
+	return nil
+}
+
+// Close releases what New took. Run must have returned.
+func (h *Host) Close() error {
+	h.hub.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var errs []error
+	if h.servers != nil {
+		errs = append(errs, h.servers.close())
+	}
+	if h.plugins != nil {
+		errs = append(errs, h.plugins.Close(ctx))
+	}
+	for _, e := range h.engines {
+		errs = append(errs, e.Close(ctx))
+	}
+	if h.log != nil {
+		errs = append(errs, h.log.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// within resolves a path of rhost.yaml, which is relative to the app folder.
+func within(app, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(app, path)
+}

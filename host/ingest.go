@@ -1,0 +1,137 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/connect"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// ErrReserved is the error of an event whose type only the host may use.
+var ErrReserved = errors.New("types that start with rhost. are reserved for the host")
+
+// admission lets events into the log: it checks them, stamps on them what a
+// replay must not decide again, and hands them to the committer. It is safe for
+// concurrent use.
+type admission struct {
+	tenant string
+	log    *eventlog.Log
+	// eventClock says that some source's events alone move the lane's time.
+	eventClock bool
+	now        func() time.Time
+}
+
+// accept writes events in one frame and returns when they are on disk. It does
+// not wait: a full log is eventlog.ErrFull, and nothing is accepted then. An
+// event accepted before, by source and id, counts as accepted.
+func (a *admission) accept(ctx context.Context, events []event.Event) error {
+	recs := make([]eventlog.Record, 0, len(events))
+	for i := range events {
+		rec, err := a.record(&events[i], !a.eventClock)
+		if err != nil {
+			return fmt.Errorf("event %d: %w", i, err)
+		}
+		recs = append(recs, rec)
+	}
+	_, err := a.log.Committer().TryCommit(ctx, recs)
+	return err
+}
+
+// record prepares one event.
+func (a *admission) record(ev *event.Event, clock bool) (eventlog.Record, error) {
+	if strings.HasPrefix(ev.Type, "rhost.") {
+		return eventlog.Record{}, fmt.Errorf("type %q: %w", ev.Type, ErrReserved)
+	}
+	return a.trusted(ev, clock), nil
+}
+
+// trusted prepares an event that may be of a reserved type.
+func (a *admission) trusted(ev *event.Event, clock bool) eventlog.Record {
+	if ev.ID == "" {
+		ev.ID = event.NewID(a.now())
+	}
+	rec := eventlog.Record{
+		Kind: eventlog.Event, Tenant: a.tenant,
+		Dedup: eventlog.DedupKeyOf(a.tenant, ev.Source, ev.ID),
+		Body:  ev.AppendBinary(nil),
+	}
+	if !clock {
+		rec.Flags |= flagNoClock
+	}
+	if ev.Time.After(a.now().Add(maxSkew)) {
+		rec.Flags |= flagClamped
+	}
+	return rec
+}
+
+// intake is the admission of one source; it implements connect.Sink.
+type intake struct {
+	*admission
+	name string
+}
+
+// Submit writes a batch with the source's checkpoint, in one frame where it
+// fits. It waits while the log is full, which is how a source is held back. A
+// batch that was submitted before is accepted once, record by record.
+func (in intake) Submit(ctx context.Context, b connect.Batch) error {
+	recs := make([]eventlog.Record, 0, len(b.Events)+len(b.Bad)+1)
+	for i := range b.Events {
+		rec, err := in.record(&b.Events[i], b.Clock || !in.eventClock)
+		if err != nil {
+			b.Bad = append(b.Bad, connect.BadRecord{Position: b.Events[i].ID, Reason: err.Error()})
+			continue
+		}
+		recs = append(recs, rec)
+	}
+	for _, bad := range b.Bad {
+		ev := in.report(bad)
+		recs = append(recs, in.trusted(&ev, false))
+	}
+	if b.Cursor != nil {
+		recs = append(recs, eventlog.Record{Kind: eventlog.Checkpoint, Tenant: in.tenant, Key: in.name, Body: b.Cursor})
+	}
+	return in.commit(ctx, recs)
+}
+
+// commit writes recs in order, in halves where they do not fit one frame: the
+// checkpoint is last, so a crash between the halves reads the second again, and
+// what it holds is recognised.
+func (in intake) commit(ctx context.Context, recs []eventlog.Record) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	_, err := in.log.Committer().Commit(ctx, recs)
+	if errors.Is(err, eventlog.ErrTooLarge) && len(recs) > 1 {
+		half := len(recs) / 2
+		if err := in.commit(ctx, recs[:half]); err != nil {
+			return err
+		}
+		return in.commit(ctx, recs[half:])
+	}
+	if err != nil {
+		return fmt.Errorf("source %s: %w", in.name, err)
+	}
+	return nil
+}
+
+// report makes the event that stands for a record the source could not read:
+// it travels in the log beside the checkpoint that passes it, so it is neither
+// lost nor told twice.
+func (in intake) report(bad connect.BadRecord) event.Event {
+	data, err := json.Marshal(BadRecord{
+		Source: in.name, Position: bad.Position, Reason: bad.Reason, Raw: strings.ToValidUTF8(string(bad.Raw), "\uFFFD"),
+	})
+	if err != nil {
+		panic(err) // plain strings
+	}
+	return event.Event{
+		ID: "bad/" + in.name + "/" + bad.Position, Source: "/rhost/sources/" + in.name,
+		Type: typeBadRecord, Data: data,
+	}
+}

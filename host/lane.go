@@ -1,0 +1,531 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
+	"github.com/rhost/rhost/host/workflow"
+)
+
+const (
+	maxInFlight     = 4096            // actions running or waiting for dispatch; beyond, no frame is taken
+	maxOutbox       = 8 << 20         // bytes decided and not yet on disk; beyond, no frame is taken
+	progressEvery   = time.Second     // how stale the recorded progress may be when nothing is decided
+	maxConflictRuns = 10              // runs of a call whose state changed under it
+	diskFullWait    = time.Second     // between tries to write while the disk is full
+	stuckFlow       = 250 * time.Hour // a timer that far away is as good as none
+)
+
+// lane is the one goroutine in which a tenant's events, matches and executions
+// are decided, in log order.
+//
+// Committed frames go in, and results of actions. What is decided goes out as
+// batches, one progress commit in flight at a time: a batch holds the matches,
+// the history of executions and the position in EV they stand for. Only when a
+// batch is on disk are its commands started, its notifications published and its
+// emitted events sent to EV. A crash at any point therefore replays into the
+// same decisions, and repeats at most actions outside, with their old keys.
+//
+// The lane never waits for dispatch or for EV while it holds input: commands
+// without room wait in ready, emitted events in the outbox. When too much is
+// waiting it stops taking frames, and so pushes back through the log to the
+// sources.
+type lane struct {
+	laneParts
+
+	matcher *cep.Matcher
+	rules   *RuleSet
+	flows   *workflow.Engine
+	actions *actionFold
+
+	pos     eventlog.Position // last record processed
+	replay  eventlog.Position // up to here outputs are in RUN already
+	known   map[string]bool   // matches recorded beyond replay, by a batch that ended inside a record
+	cursors map[string][]byte // checkpoints of sources
+	matches []cep.Match       // scratch
+
+	bad    *badRecords
+	counts counters
+
+	outbox    outbox
+	flying    bool
+	committed time.Time // when progress was last recorded
+	ready     []workflow.Command
+	running   map[string]*running // by command id
+	emits     []emitted           // on disk in RUN, not yet in EV
+	sending   bool
+	ticked    time.Time // deadline for which a tick is under way
+
+	frames  chan *eventlog.Frame
+	results chan workflow.Result
+	asks    chan func()
+	commits chan *batch
+	acks    chan ack
+	sends   chan []emitted
+	sent    chan error
+	waiters []chan struct{} // closed when the lane is quiet
+	done    chan struct{}   // closed when Run has ended
+}
+
+// laneParts is what the host passes in.
+type laneParts struct {
+	tenant string
+	id     uint32
+	log    *eventlog.Log
+	lib    *ruleLibrary
+	hub    *notify.Hub
+	state  *state
+	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now
+	ticks  bool                        // the wall clock moves an idle lane's time
+	logger *slog.Logger
+	now    func() time.Time
+}
+
+// running is a command that dispatch has, or that waits to run again.
+type running struct {
+	cmd  workflow.Command
+	runs int
+}
+
+// ack answers a commit: the RUN sequence of the batch, or why there is none.
+type ack struct {
+	batch *batch
+	seq   uint64
+	err   error
+}
+
+func newLane(parts laneParts) *lane {
+	return &lane{
+		laneParts: parts,
+		actions:   newActionFold(),
+		known:     make(map[string]bool),
+		cursors:   make(map[string][]byte),
+		bad:       newBadRecords(),
+		done:      make(chan struct{}),
+		running:   make(map[string]*running),
+		frames:    make(chan *eventlog.Frame, 4),
+		results:   make(chan workflow.Result, 256),
+		asks:      make(chan func()),
+		commits:   make(chan *batch, 1),
+		acks:      make(chan ack, 1),
+		sends:     make(chan []emitted, 1),
+		sent:      make(chan error, 1),
+	}
+}
+
+// Run follows the log until ctx ends. recover comes first.
+func (l *lane) Run(ctx context.Context) error {
+	defer close(l.done)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return l.follow(ctx) })
+	g.Go(func() error { return l.commitLoop(ctx) })
+	g.Go(func() error { return l.sendLoop(ctx) })
+	g.Go(func() error { return l.loop(ctx) })
+	return g.Wait()
+}
+
+func (l *lane) follow(ctx context.Context) error {
+	err := l.log.Follow(ctx, l.pos.Next(), func(f *eventlog.Frame) error {
+		select {
+		case l.frames <- f:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // stopped, not failed
+	}
+	return fmt.Errorf("follow the log: %w", err)
+}
+
+// loop is the lane's own goroutine: everything without a comment of its own is
+// touched here alone.
+func (l *lane) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		l.settle()
+		timer.Reset(l.untilNext())
+		frames := l.frames
+		if l.full() {
+			frames = nil
+		}
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-frames:
+			err = l.onFrame(ctx, f)
+		case r := <-l.results:
+			err = l.onResult(ctx, r)
+		case a := <-l.acks:
+			err = l.onAck(a)
+		case err = <-l.sent:
+			err = l.onSent(err)
+		case ask := <-l.asks:
+			ask()
+		case <-timer.C:
+			err = l.onTimer(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// full reports whether too much is waiting to take another frame.
+func (l *lane) full() bool {
+	return len(l.running) >= maxInFlight || l.outbox.size() >= maxOutbox || len(l.emits) >= maxInFlight
+}
+
+// settle moves on whatever can move without waiting.
+func (l *lane) settle() {
+	for len(l.ready) > 0 && l.start(l.ready[0]) {
+		l.ready[0] = workflow.Command{}
+		l.ready = l.ready[1:]
+	}
+	if !l.flying {
+		if b := l.outbox.next(l.progressDue()); b != nil {
+			l.flying = true
+			l.commits <- b
+		}
+	}
+	if !l.sending && len(l.emits) > 0 {
+		l.sending = true
+		l.sends <- l.emits[:min(len(l.emits), maxSend)]
+	}
+	if len(l.waiters) > 0 && l.quiet() {
+		for _, w := range l.waiters {
+			close(w)
+		}
+		l.waiters = nil
+	}
+}
+
+// progressDue reports whether progress alone is worth a commit.
+func (l *lane) progressDue() bool { return l.now().Sub(l.committed) >= progressEvery }
+
+// quiet reports whether everything accepted so far is decided, done and on disk.
+func (l *lane) quiet() bool {
+	if _, waiting := l.flows.NextTimer(); waiting {
+		return false
+	}
+	return l.pos == l.log.Tail() && !l.flying && l.outbox.empty() && len(l.running) == 0 && len(l.emits) == 0
+}
+
+// untilNext is how long the lane may sleep.
+func (l *lane) untilNext() time.Duration {
+	next := stuckFlow
+	now := l.now()
+	if at, ok := l.flows.NextTimer(); ok {
+		next = min(next, at.Sub(now))
+	}
+	if at, ok := l.tickDue(); ok {
+		next = min(next, at.Sub(now))
+	}
+	if l.outbox.stale() {
+		next = min(next, progressEvery-now.Sub(l.committed))
+	}
+	return max(next, 0)
+}
+
+// tickDue returns the matcher's next deadline, where an idle lane's time follows
+// the wall clock and no tick is under way.
+func (l *lane) tickDue() (time.Time, bool) {
+	if !l.ticks {
+		return time.Time{}, false
+	}
+	at, ok := l.matcher.NextDeadline()
+	if !ok || !at.After(l.ticked) {
+		return time.Time{}, false
+	}
+	return at, true
+}
+
+func (l *lane) onTimer(ctx context.Context) error {
+	now := l.now()
+	if at, ok := l.tickDue(); ok && !at.After(now) && l.pos == l.log.Tail() {
+		// A tick is written to the log like an event, so that a replay sees the
+		// same clock. Behind the tail there is no need: newer records bring time.
+		l.ticked = at
+		l.emits = append(l.emits, emitted{tick: true})
+	}
+	out := l.flows.Tick(now)
+	return l.decide(out)
+}
+
+func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
+	for i := range f.Records {
+		if err := l.onRecord(ctx, f.At(i), &f.Records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onRecord decides what one record of the log causes. Up to the recorded
+// progress it only rebuilds the matcher: what it caused is in RUN.
+func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+	l.pos = pos
+	l.matches = l.matches[:0]
+	depth := 0
+	at := cep.Position{Lane: r.Lane, Seq: r.LaneSeq}
+	switch r.Kind {
+	case eventlog.Event:
+		ev, _, err := event.DecodeBinary(r.Body)
+		if err != nil {
+			return fmt.Errorf("event at %s of the log: %w", pos, err)
+		}
+		depth = depthOf(r)
+		l.arrived(&ev)
+		if err := l.reported(&ev, r); err != nil {
+			return err
+		}
+		l.matches = l.matcher.Feed(&ev, at, clockOf(r, &ev), l.matches)
+	case eventlog.Tick:
+		l.matches = l.matcher.Advance(r.Ingest, at, l.matches)
+	case eventlog.Revision:
+		if err := l.revise(ctx, r.Key); err != nil {
+			return err
+		}
+	case eventlog.Checkpoint:
+		l.cursors[r.Key] = r.Body
+	}
+	if !l.live() {
+		return nil
+	}
+	for i := range l.matches {
+		if err := l.onMatch(ctx, &l.matches[i], depth); err != nil {
+			return err
+		}
+	}
+	l.outbox.reached(pos)
+	return nil
+}
+
+// live reports whether the record in hand lies beyond the recorded progress.
+func (l *lane) live() bool { return l.pos.Compare(l.replay) > 0 }
+
+// onMatch records a match and starts what it causes.
+func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
+	if l.known[m.ID] {
+		delete(l.known, m.ID)
+		return nil
+	}
+	def := l.rules.flow(m.Rule)
+	acts := def != nil && m.Rule.Mode == cep.Live && !m.Timeout
+	rec, err := matchRecord(m, l.id, acts)
+	if err != nil {
+		return err
+	}
+	if err := l.outbox.add(rec); err != nil {
+		return err
+	}
+	l.counts.matches.Add(1)
+	l.outbox.publish(notify.Message{Topic: notify.TopicMatches, At: m.At, Rule: m.Rule.Name, Match: m.ID, Payload: rec.Body})
+	if !acts {
+		return nil
+	}
+	vars := varsOf(l.tenant, m, depth)
+	encoded, err := vars.encode(ctx, l.log)
+	if err != nil {
+		return err
+	}
+	info := workflow.StartInfo{Key: m.ID, Rule: m.Rule.Name, Version: m.Rule.Version, Payload: encoded, Match: vars}
+	return l.decide(l.flows.Start(def, info, l.now()))
+}
+
+// onResult takes the end of an action. A call whose state changed under it runs
+// again: its effects were not committed, so it may.
+func (l *lane) onResult(ctx context.Context, r workflow.Result) error {
+	id := commandID(r.Execution, r.Step, r.Undo)
+	run, ok := l.running[id]
+	if !ok {
+		return fmt.Errorf("result for %s of %s, which is not running", r.Step, r.Execution)
+	}
+	if r.Failure == nil && !l.holds(r.Effects) {
+		run.runs++
+		if run.runs < maxConflictRuns {
+			l.ready = append(l.ready, run.cmd)
+			return nil
+		}
+		r = run.cmd.Fail(workflow.FailConflict, "the state it read changed under it every time")
+	}
+	delete(l.running, id)
+	return l.decide(l.flows.Complete(r, l.now()))
+}
+
+func (l *lane) holds(effects []workflow.Effect) bool {
+	for _, e := range effects {
+		if e.Expect != nil && !l.state.holds(e.Name, *e.Expect) {
+			return false
+		}
+	}
+	return true
+}
+
+// decide puts what the engine wants into the outbox and applies its effects.
+func (l *lane) decide(out workflow.Output) error {
+	for _, rec := range out.Records {
+		encoded, err := flowRecord(rec)
+		if err != nil {
+			return err
+		}
+		if err := l.outbox.add(encoded); err != nil {
+			return err
+		}
+		act, told := l.actions.fold(rec)
+		notes, emits := l.effects(rec)
+		l.outbox.emit(emits...)
+		for _, m := range notes {
+			l.outbox.publish(m)
+		}
+		if told {
+			l.counts.action(act)
+			l.outbox.publish(act.message())
+		}
+	}
+	for _, cmd := range out.Commands {
+		l.running[commandID(cmd.Execution, cmd.Step, cmd.Undo)] = &running{cmd: cmd}
+	}
+	l.outbox.command(out.Commands...)
+	return nil
+}
+
+// onAck carries out what was waiting for a batch to be on disk.
+func (l *lane) onAck(a ack) error {
+	l.flying = false
+	if a.err != nil {
+		return fmt.Errorf("record what was decided: %w", a.err)
+	}
+	l.committed = l.now()
+	l.ready = append(l.ready, a.batch.commands...)
+	for _, m := range a.batch.messages {
+		l.hub.Publish(m)
+	}
+	for i := range a.batch.emits {
+		a.batch.emits[i].seq = a.seq
+	}
+	l.emits = append(l.emits, a.batch.emits...)
+	return nil
+}
+
+// reported keeps what a source could not read.
+func (l *lane) reported(ev *event.Event, r *eventlog.Record) error {
+	rec, ok := badRecordOf(ev, r)
+	if !ok || !l.live() {
+		return nil
+	}
+	l.counts.bad.Add(1)
+	if err := l.bad.fold(&rec); err != nil {
+		return err
+	}
+	return l.outbox.add(rec)
+}
+
+// redrive sets a dead-lettered execution going again.
+func (l *lane) redrive(id string) error {
+	out, err := l.flows.Redrive(id, l.now())
+	if err != nil {
+		return err
+	}
+	return l.decide(out)
+}
+
+// discard forgets a dead letter, of an execution or of a source.
+func (l *lane) discard(id string) error {
+	if l.bad.drop(id) {
+		return l.outbox.add(eventlog.RunRecord{Kind: runBadDropped, Key: id})
+	}
+	out, err := l.flows.Discard(id, l.now())
+	if err != nil {
+		return err
+	}
+	return l.decide(out)
+}
+
+// revise puts the rule set of a revision in force.
+func (l *lane) revise(ctx context.Context, digest string) error {
+	set, err := l.lib.load(ctx, digest)
+	if err != nil {
+		return fmt.Errorf("rules %s, in force from %s of the log: %w", digest, l.pos, err)
+	}
+	l.rules = set
+	l.matcher.Swap(set.Program)
+	if !l.live() {
+		return nil
+	}
+	return l.outbox.add(eventlog.RunRecord{Kind: runRules, Key: digest})
+}
+
+// commitLoop writes batches one after the other. While the disk is full it
+// waits: nothing was written, and nothing decided so far is lost.
+func (l *lane) commitLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case b := <-l.commits:
+			seq, err := l.log.RunLog().Append(ctx, b.recs)
+			for errors.Is(err, eventlog.ErrDiskFull) && ctx.Err() == nil {
+				l.logger.Error("the disk is full; matching waits until there is room", "error", err)
+				select {
+				case <-time.After(diskFullWait):
+				case <-ctx.Done():
+				}
+				seq, err = l.log.RunLog().Append(ctx, b.recs)
+			}
+			l.acks <- ack{batch: b, seq: seq, err: err}
+		}
+	}
+}
+
+// errLaneStopped is the error of asking a lane that no longer runs.
+var errLaneStopped = errors.New("the host is stopping")
+
+// ask runs fn on the lane's goroutine and waits for it.
+func (l *lane) ask(ctx context.Context, fn func()) error {
+	ran := make(chan struct{})
+	select {
+	case l.asks <- func() { defer close(ran); fn() }:
+	case <-l.done:
+		return errLaneStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-ran // the loop runs what it took
+	return nil
+}
+
+// untilQuiet waits until everything accepted so far is decided, done and on disk.
+func (l *lane) untilQuiet(ctx context.Context) error {
+	quiet := make(chan struct{})
+	if err := l.ask(ctx, func() { l.waiters = append(l.waiters, quiet) }); err != nil {
+		return err
+	}
+	select {
+	case <-quiet:
+		return nil
+	case <-l.done:
+		return errLaneStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func commandID(execution, step string, undo bool) string {
+	if undo {
+		return execution + "/undo/" + step
+	}
+	return execution + "/" + step
+}

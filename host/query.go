@@ -1,0 +1,224 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/workflow"
+)
+
+// errPageFull ends a replay when the page has all it asked for.
+var errPageFull = errors.New("page is full")
+
+// matchRecord is what RUN keeps of a match.
+func matchRecord(m *cep.Match, lane uint32, acts bool) (eventlog.RunRecord, error) {
+	body, err := json.Marshal(MatchRecord{
+		Line: m.AppendJSON(nil), Key: m.Key(), Lane: lane, Version: m.Rule.Version, Mode: m.Rule.Mode.String(), Acts: acts, Why: m.Why,
+	})
+	if err != nil {
+		return eventlog.RunRecord{}, fmt.Errorf("encode match %s: %w", m.ID, err)
+	}
+	return eventlog.RunRecord{Kind: runMatch, Key: m.ID, Body: body}, nil
+}
+
+// line is the object that `rhost matches` prints: the line of `rhost match`,
+// with the lane and the version of the rule.
+func (m *MatchRecord) line() json.RawMessage {
+	return fmt.Appendf(bytes.Clone(bytes.TrimSuffix(m.Line, []byte("}"))), `,"lane":%d,"version":%q}`, m.Lane, m.Version)
+}
+
+// records reads what was recorded. It works on the log of a running host and on
+// a folder that nobody has open alike.
+type records struct{ run *eventlog.RunLog }
+
+// matches returns a page of recorded matches. The cursor is the RUN frame after
+// the last one read, so a page may hold more than was asked for by the rest of
+// one frame.
+func (r records) matches(ctx context.Context, q api.Query) (api.Page, error) {
+	return r.page(ctx, q, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
+		if rec.Kind != runMatch {
+			return nil, nil
+		}
+		var m MatchRecord
+		if err := json.Unmarshal(rec.Body, &m); err != nil {
+			return nil, fmt.Errorf("match %s: %w", rec.Key, err)
+		}
+		var head struct {
+			Rule string    `json:"rule"`
+			At   time.Time `json:"at"`
+		}
+		if err := json.Unmarshal(m.Line, &head); err != nil {
+			return nil, fmt.Errorf("match %s: %w", rec.Key, err)
+		}
+		if q.Rule != "" && head.Rule != q.Rule || head.At.Before(q.Since) {
+			return nil, nil
+		}
+		return m.line(), nil
+	})
+}
+
+// actions returns a page of actions. What an execution began before the cursor
+// is needed to tell of its end, so the fold starts at the beginning.
+func (r records) actions(ctx context.Context, q api.Query) (api.Page, error) {
+	fold := newActionFold()
+	from := q.Cursor
+	q.Cursor = 0
+	frame := uint64(0)
+	return r.pageFrom(ctx, q, func(seq uint64) { frame = seq }, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
+		if rec.Kind != runFlow {
+			return nil, nil
+		}
+		var h workflow.Record
+		if err := json.Unmarshal(rec.Body, &h); err != nil {
+			return nil, fmt.Errorf("history of %s: %w", rec.Key, err)
+		}
+		a, ok := fold.fold(h)
+		if !ok || frame < from || q.Rule != "" && a.Rule != q.Rule || q.Status != "" && a.Status != q.Status || a.At.Before(q.Since) {
+			return nil, nil
+		}
+		return json.Marshal(a)
+	})
+}
+
+// match returns one recorded match with its reasons.
+func (r records) match(ctx context.Context, id string) (json.RawMessage, error) {
+	p, err := r.page(ctx, api.Query{Limit: 1}, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
+		if rec.Kind != runMatch || rec.Key != id {
+			return nil, nil
+		}
+		return rec.Body, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Items) == 0 {
+		return nil, fmt.Errorf("match %s: %w; `rhost matches` lists those recorded", id, api.ErrNotFound)
+	}
+	return p.Items[0], nil
+}
+
+func (r records) page(ctx context.Context, q api.Query, pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
+	return r.pageFrom(ctx, q, func(uint64) {}, pick)
+}
+
+// pageFrom collects what pick returns until the page is full, frame by frame.
+func (r records) pageFrom(ctx context.Context, q api.Query, begin func(seq uint64), pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
+	page := api.Page{Items: []json.RawMessage{}}
+	err := r.run.Replay(ctx, q.Cursor, func(seq uint64, recs []eventlog.RunRecord) error {
+		if q.Limit > 0 && len(page.Items) >= q.Limit {
+			page.Cursor = seq
+			return errPageFull
+		}
+		begin(seq)
+		for i := range recs {
+			item, err := pick(&recs[i])
+			if err != nil {
+				return fmt.Errorf("frame %d of RUN: %w", seq, err)
+			}
+			if item != nil {
+				page.Items = append(page.Items, item)
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errPageFull) {
+		return api.Page{}, err
+	}
+	return page, nil
+}
+
+// DeadLetter is something that failed for good, as `rhost deadletters` prints it.
+type DeadLetter struct {
+	ID      string          `json:"id"`
+	Kind    string          `json:"kind"` // execution, or record for what a source could not read
+	At      time.Time       `json:"at"`
+	Rule    string          `json:"rule,omitempty"`
+	Match   string          `json:"match,omitempty"`
+	Source  string          `json:"source,omitempty"`
+	Status  string          `json:"status,omitempty"`
+	Reason  string          `json:"reason"`
+	Redrive string          `json:"redrive,omitempty"` // where it would go on; records are not redriven
+	Detail  json.RawMessage `json:"detail,omitempty"`
+}
+
+func letterOf(d workflow.DeadLetter) (json.RawMessage, error) {
+	detail, err := json.Marshal(d.DeadLettered)
+	if err != nil {
+		return nil, fmt.Errorf("encode dead letter %s: %w", d.Execution, err)
+	}
+	out := DeadLetter{
+		ID: d.Execution, Kind: "execution", At: d.At, Rule: d.Rule, Match: d.Key,
+		Status: string(d.Status), Redrive: string(d.Redrive), Detail: detail,
+	}
+	if n := len(d.Errors); n > 0 {
+		e := d.Errors[0]
+		out.Reason = e.Step + ": " + e.Message
+	}
+	return json.Marshal(out)
+}
+
+func letterOfBad(b BadRecord) (json.RawMessage, error) {
+	detail, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode bad record %s: %w", b.ID, err)
+	}
+	return json.Marshal(DeadLetter{
+		ID: b.ID, Kind: "record", At: b.At, Source: b.Source,
+		Reason: b.Position + ": " + b.Reason, Detail: detail,
+	})
+}
+
+// deadLetters folds the log into what failed for good and was neither redriven
+// nor dropped, oldest first: executions, then records.
+func (r records) deadLetters(ctx context.Context) ([]json.RawMessage, error) {
+	flows := workflow.NewEngine(workflow.Options{})
+	bad := newBadRecords()
+	err := r.run.Replay(ctx, 0, func(seq uint64, recs []eventlog.RunRecord) error {
+		for i := range recs {
+			if err := foldLetters(flows, bad, &recs[i]); err != nil {
+				return fmt.Errorf("frame %d of RUN: %w", seq, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []json.RawMessage
+	for _, d := range flows.DeadLetters() {
+		letter, err := letterOf(d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, letter)
+	}
+	for _, b := range bad.list {
+		letter, err := letterOfBad(b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, letter)
+	}
+	return out, nil
+}
+
+func foldLetters(flows *workflow.Engine, bad *badRecords, r *eventlog.RunRecord) error {
+	switch r.Kind {
+	case runFlow:
+		var rec workflow.Record
+		if err := json.Unmarshal(r.Body, &rec); err != nil {
+			return fmt.Errorf("history of %s: %w", r.Key, err)
+		}
+		return flows.Apply(rec)
+	case runBad, runBadDropped:
+		return bad.fold(r)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/workflow"
+)
+
+// recover brings the lane to where the log ends: RUN is folded into executions
+// and state, then EV is replayed through the matcher, outputs suppressed up to
+// the recorded progress. What lies beyond it is decided as if it had just
+// arrived. It returns the digest of the rules in force.
+//
+// The commands whose results are missing are given out again once Run begins.
+func (l *lane) recover(ctx context.Context) error {
+	l.flows = workflow.NewEngine(workflow.Options{
+		Definition: l.lib.definition,
+		Match: func(raw json.RawMessage) (any, error) {
+			return decodePayload(ctx, raw, l.log)
+		},
+	})
+	empty, err := CompileRules(nil)
+	if err != nil {
+		return err
+	}
+	l.rules = empty
+	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
+	l.committed = l.now()
+
+	forwarded := uint64(0)
+	err = l.log.RunLog().Replay(ctx, 0, func(seq uint64, recs []eventlog.RunRecord) error {
+		for i := range recs {
+			if err := l.foldRun(ctx, seq, &recs[i], &forwarded); err != nil {
+				return fmt.Errorf("frame %d of RUN: %w", seq, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.dropForwarded(forwarded)
+	l.outbox.reached(l.replay)
+	l.outbox.saved = l.replay
+	if err := l.replayEvents(ctx); err != nil {
+		return err
+	}
+	return l.decide(l.flows.Recovered(l.now()))
+}
+
+// foldRun applies one record of RUN.
+func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, forwarded *uint64) error {
+	switch r.Kind {
+	case runProgress:
+		pos, err := decodeProgress(r.Body)
+		if err != nil {
+			return err
+		}
+		l.replay = pos
+		clear(l.known)
+	case runRules:
+		_, err := l.lib.load(ctx, r.Key)
+		return err
+	case runMatch:
+		l.known[r.Key] = true
+	case runForwarded:
+		to, err := decodeForwarded(r.Body)
+		if err != nil {
+			return err
+		}
+		*forwarded = max(*forwarded, to)
+	case runBad, runBadDropped:
+		return l.bad.fold(r)
+	case runFlow:
+		var rec workflow.Record
+		if err := json.Unmarshal(r.Body, &rec); err != nil {
+			return fmt.Errorf("history of %s: %w", r.Key, err)
+		}
+		if err := l.flows.Apply(rec); err != nil {
+			return err
+		}
+		l.actions.fold(rec)
+		_, emits := l.effects(rec) // notifications were published when they were new
+		for _, e := range emits {
+			e.seq = seq
+			l.emits = append(l.emits, e)
+		}
+	}
+	return nil
+}
+
+// dropForwarded forgets the emitted events that are known to be in EV.
+func (l *lane) dropForwarded(to uint64) {
+	var left []emitted
+	for _, e := range l.emits {
+		if e.seq > to {
+			left = append(left, e)
+		}
+	}
+	l.emits = left
+}
+
+// replayEvents feeds the log to the matcher, and strikes the emitted events
+// that reached EV without a record of it.
+func (l *lane) replayEvents(ctx context.Context) error {
+	waiting := make(map[eventlog.DedupKey]bool, len(l.emits))
+	for i := range l.emits {
+		waiting[l.record(&l.emits[i]).Dedup] = true
+	}
+	err := l.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
+		for i := range f.Records {
+			if len(waiting) > 0 {
+				delete(waiting, f.Records[i].Dedup)
+			}
+		}
+		return l.onFrame(ctx, f)
+	})
+	if err != nil {
+		return fmt.Errorf("replay the log: %w", err)
+	}
+	var left []emitted
+	for _, e := range l.emits {
+		if waiting[l.record(&e).Dedup] {
+			left = append(left, e)
+		}
+	}
+	l.emits = left
+	return nil
+}

@@ -1,0 +1,142 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// watch follows the app folder. A change of rules or plugins is compiled aside
+// and put in force; one that does not compile changes nothing and is reported.
+func (h *Host) watch(ctx context.Context) error {
+	dirs := []string{filepath.Join(h.app, "rules"), filepath.Join(h.app, "plugins")}
+	return deploy.Watch(ctx, dirs, func(files []string) {
+		rules := slices.ContainsFunc(files, func(name string) bool {
+			return strings.HasPrefix(name, dirs[0]+string(filepath.Separator))
+		})
+		h.reloadPlugins(ctx, files)
+		if rules {
+			h.reloadRules(ctx)
+		}
+	})
+}
+
+func (h *Host) reloadPlugins(ctx context.Context, files []string) {
+	changed, err := h.plugins.Changed(files)
+	if err != nil {
+		h.report(Notice{Kind: "kept", Text: "plugins", Err: err})
+	}
+	for _, f := range changed {
+		change, err := h.plugins.Reload(ctx, f)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			h.report(Notice{Kind: "kept", Text: "plugin " + f.Name, Err: err})
+		case err == nil && change.New != change.Old:
+			h.report(Notice{Kind: "reloaded", Text: fmt.Sprintf("plugin %s (%s) %s in %d ms", f.Name, change.Engine, short(change.New), change.Took.Milliseconds())})
+		}
+	}
+}
+
+func (h *Host) reloadRules(ctx context.Context) {
+	files, err := ReadRules(h.app)
+	if err != nil {
+		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
+		return
+	}
+	set, err := CompileRules(files)
+	if err == nil {
+		err = set.checkPlugins(h.hasPlugin)
+	}
+	if err != nil {
+		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
+		return
+	}
+	old := h.rules.Load()
+	if set.Digest == old.Digest {
+		return
+	}
+	if err := h.putRules(ctx, set); err != nil {
+		if ctx.Err() == nil {
+			h.report(Notice{Kind: "kept", Text: "rules", Err: err})
+		}
+		return
+	}
+	h.rules.Store(set)
+	h.report(Notice{Kind: "reloaded", Text: "rules: " + difference(old, set)})
+}
+
+// putRules writes a revision into the log: from that place on the set is in
+// force, now and on every replay. It does nothing when it is in force already.
+func (h *Host) putRules(ctx context.Context, set *RuleSet) error {
+	var current string
+	if err := h.lane.ask(ctx, func() { current = h.lane.rules.Digest }); err != nil {
+		return err
+	}
+	if current == set.Digest {
+		h.lib.know(set)
+		return nil
+	}
+	if err := h.lib.keep(ctx, set); err != nil {
+		return err
+	}
+	_, err := h.log.Committer().Commit(ctx, []eventlog.Record{{
+		Kind: eventlog.Revision, Tenant: h.tenant.String(), Key: set.Digest,
+	}})
+	if err != nil {
+		return fmt.Errorf("put rules in force: %w", err)
+	}
+	return nil
+}
+
+// difference says in a few words what a change of rules did.
+func difference(old, now *RuleSet) string {
+	versions := make(map[string]string)
+	for _, r := range old.Program.Rules() {
+		versions[r.Name] = r.Version
+	}
+	var parts []string
+	same := 0
+	for _, r := range now.Program.Rules() {
+		v, known := versions[r.Name]
+		delete(versions, r.Name)
+		switch {
+		case !known:
+			parts = append(parts, "+"+r.Name)
+		case v != r.Version:
+			parts = append(parts, "~"+r.Name)
+		default:
+			same++
+		}
+	}
+	var gone []string
+	for name := range versions {
+		gone = append(gone, "-"+name)
+	}
+	slices.Sort(gone)
+	parts = append(parts, gone...)
+	return strings.Join(append(parts, fmt.Sprintf("%d unchanged", same)), " ")
+}
+
+// reporter makes calls of fn one at a time.
+func reporter(fn func(Notice)) func(Notice) {
+	if fn == nil {
+		return func(Notice) {}
+	}
+	turn := make(chan struct{}, 1)
+	return func(n Notice) {
+		turn <- struct{}{}
+		defer func() { <-turn }()
+		fn(n)
+	}
+}
+
+// short is a digest as people read it.
+func short(digest string) string {
+	hex := strings.TrimPrefix(digest, "sha256:")
+	return hex[:min(12, len(hex))]
+}

@@ -1,0 +1,209 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/host/connect"
+	"github.com/rhost/rhost/host/connect/schedule"
+	"github.com/rhost/rhost/host/connect/stdin"
+	"github.com/rhost/rhost/host/connect/webhook"
+	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/dispatch"
+	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/js"
+	"github.com/rhost/rhost/sandbox/lua"
+	"github.com/rhost/rhost/sandbox/wasm"
+	"github.com/rhost/rhost/tenants"
+)
+
+// NewEngines makes the engines of this program. cache is a folder for compiled
+// Wasm, or "".
+func NewEngines(cache string) (map[deploy.Kind]sandbox.Engine, error) {
+	w, err := wasm.New(wasm.Options{CacheDir: cache})
+	if err != nil {
+		return nil, err
+	}
+	l, err := lua.New(lua.Options{})
+	if err != nil {
+		return nil, errors.Join(err, w.Close(context.Background()))
+	}
+	j, err := js.New(js.Options{})
+	if err != nil {
+		return nil, errors.Join(err, w.Close(context.Background()), l.Close(context.Background()))
+	}
+	return map[deploy.Kind]sandbox.Engine{deploy.Wasm: w, deploy.Lua: l, deploy.JS: j}, nil
+}
+
+// wire joins the parts that New has loaded.
+func (h *Host) wire(ctx context.Context) error {
+	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: time.Now}
+	h.admit = admit
+	h.calls = dispatch.New(dispatch.Config{Workers: runtime.GOMAXPROCS(0), QueuePerTenant: callQueue, Logger: h.logger})
+	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
+
+	run := &runner{
+		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, blobs: h.log,
+		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
+	}
+	h.lane = newLane(laneParts{
+		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
+		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
+	})
+	run.results = h.lane.results
+	if err := h.lane.recover(ctx); err != nil {
+		return fmt.Errorf("recover %s: %w", h.data, err)
+	}
+	var err error
+	if h.sources, err = h.newSources(); err != nil {
+		return err
+	}
+	h.servers, err = listen(h.data, h.config.Listen, backend{h}, h.opts.Version)
+	return err
+}
+
+// pluginTable finds plugins for the dispatcher, as rhost.yaml sets them up.
+type pluginTable struct{ *Host }
+
+// Plugin implements dispatch.Plugins. An operator who grants nothing by name
+// grants what the plugin asks for: its tenant is trusted.
+func (t pluginTable) Plugin(tenant tenants.Name, name string) (dispatch.Plugin, bool) {
+	slot, ok := t.plugins.Slot(name)
+	if !ok || tenant != t.tenant {
+		return dispatch.Plugin{}, false
+	}
+	conf := t.config.Plugins[name]
+	p := dispatch.Plugin{Slot: slot, Limits: conf.Limits.limits(), Config: conf.json}
+	if conf.Grant == nil {
+		info, _ := slot.Info()
+		p.Grant = info.Needs
+		return p, true
+	}
+	for _, g := range conf.Grant {
+		p.Grant = append(p.Grant, abi.Capability(g))
+	}
+	return p, true
+}
+
+// source is one entry of `sources:`.
+type source struct {
+	name, kind string
+	src        connect.Source // nil for a webhook, which is called from outside
+	sink       intake
+	health     *connect.Health
+}
+
+// sources are those of the app.
+type sources struct {
+	list   []*source
+	hooks  map[string]http.Handler
+	lane   *lane
+	report func(Notice)
+}
+
+// SourceSummary describes a source.
+type SourceSummary struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	connect.Status
+}
+
+// newSources makes the sources that rhost.yaml declares, none running yet.
+func (h *Host) newSources() (*sources, error) {
+	all := &sources{hooks: make(map[string]http.Handler), lane: h.lane, report: h.report}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(h.config.Sources)) {
+		conf := h.config.Sources[name]
+		s := &source{name: name, sink: intake{h.admit, name}, health: &connect.Health{}}
+		var err error
+		switch {
+		case conf.Schedule != nil:
+			s.kind = "schedule"
+			s.src, err = schedule.New(name, conf.Schedule)
+		case conf.Stdin != nil:
+			s.kind = "stdin"
+			s.src = stdin.New(name, h.stdin())
+		case conf.Webhook != nil:
+			s.kind = "webhook"
+			c := *conf.Webhook
+			if c.SecretFile != "" {
+				c.SecretFile = within(h.app, c.SecretFile)
+			}
+			all.hooks[name], err = webhook.New(name, &c, connect.Counted(s.sink, s.health))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: sources.%s: %w", conf.Pos, name, err))
+			continue
+		}
+		all.list = append(all.list, s)
+	}
+	return all, errors.Join(errs...)
+}
+
+func (h *Host) stdin() io.Reader {
+	if h.opts.Stdin == nil {
+		return os.Stdin
+	}
+	return h.opts.Stdin
+}
+
+// hook returns the webhook of that name.
+func (s *sources) hook(name string) (http.Handler, bool) {
+	h, ok := s.hooks[name]
+	return h, ok
+}
+
+// run runs every source until ctx ends. With once, it stops the others when the
+// finite ones have been read to their end.
+func (s *sources) run(ctx context.Context, once bool) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	cursors := make(map[string][]byte)
+	if err := s.lane.ask(ctx, func() { maps.Copy(cursors, s.lane.cursors) }); err != nil {
+		return nil //nolint:nilerr // stopped before it began
+	}
+	var finite, all sync.WaitGroup
+	for _, one := range s.list {
+		if one.src == nil {
+			continue
+		}
+		if one.src.Finite() {
+			finite.Add(1)
+		}
+		all.Go(func() {
+			connect.Supervise(ctx, one.src, cursors[one.name], one.sink, one.health, func(err error) {
+				s.report(Notice{Kind: "warning", Text: "source " + one.name, Err: err})
+			})
+			if one.src.Finite() {
+				finite.Done()
+			}
+		})
+	}
+	if once {
+		finite.Wait()
+		stop()
+	}
+	all.Wait()
+	if !once {
+		<-ctx.Done() // webhooks alone keep a host alive, too
+	}
+	return nil
+}
+
+func (s *sources) summary() []SourceSummary {
+	list := make([]SourceSummary, len(s.list))
+	for i, one := range s.list {
+		list[i] = SourceSummary{one.name, one.kind, one.health.Status()}
+	}
+	return list
+}

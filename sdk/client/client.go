@@ -1,0 +1,239 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNoHost is the error of a socket that nobody serves.
+var ErrNoHost = errors.New("no host is running")
+
+// maxLine bounds one message of a stream; an event has at most 1 MiB.
+const maxLine = 4 << 20
+
+// Client reaches one host.
+type Client struct {
+	http *http.Client
+	base string
+}
+
+// Error is the host's answer to a request it did not carry out.
+type Error struct {
+	Status int    // of HTTP
+	Detail string // what is wrong and what to do
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// Dial returns a client of the host that serves the local socket, or ErrNoHost.
+func Dial(socket string) (*Client, error) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	conn, err := dialer.Dial("unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %s: %w", ErrNoHost, socket, err)
+	}
+	if err := conn.Close(); err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "unix", socket)
+	}}
+	return &Client{http: &http.Client{Transport: transport}, base: "http://rhost"}, nil
+}
+
+// New returns a client of the host whose API is at the address, such as
+// http://127.0.0.1:4000.
+func New(address string) *Client {
+	return &Client{http: &http.Client{Transport: &http.Transport{}}, base: strings.TrimSuffix(address, "/")}
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Query chooses records. Zero fields choose all.
+type Query struct {
+	Rule   string
+	Status string // actions only
+	Since  time.Time
+	Cursor uint64
+	Limit  int // 1 to 1,000; 0: 100
+}
+
+// Page is a run of records; Cursor is 0 when there was nothing more.
+type Page struct {
+	Items  []json.RawMessage `json:"items"`
+	Cursor uint64            `json:"cursor"`
+}
+
+// Submit sends structured CloudEvents as one batch; all are accepted and on
+// disk, or none.
+func (c *Client) Submit(ctx context.Context, events ...json.RawMessage) error {
+	body, err := json.Marshal(events)
+	if err != nil {
+		return fmt.Errorf("encode events: %w", err)
+	}
+	return c.call(ctx, http.MethodPost, "/v1/events", "application/cloudevents-batch+json", body, nil)
+}
+
+// Matches returns a page of recorded matches, oldest first.
+func (c *Client) Matches(ctx context.Context, q Query) (Page, error) {
+	return get[Page](ctx, c, "/v1/matches?"+q.encode())
+}
+
+// Actions returns a page of actions, oldest first.
+func (c *Client) Actions(ctx context.Context, q Query) (Page, error) {
+	return get[Page](ctx, c, "/v1/actions?"+q.encode())
+}
+
+// Match returns one recorded match with its reasons.
+func (c *Client) Match(ctx context.Context, id string) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/v1/matches/"+url.PathEscape(id))
+}
+
+// Plan returns how a rule is run.
+func (c *Client) Plan(ctx context.Context, rule string) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/v1/rules/"+url.PathEscape(rule)+"/plan")
+}
+
+// WhyNot returns a rule's furthest partial match and what stopped it.
+func (c *Client) WhyNot(ctx context.Context, rule string) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/v1/rules/"+url.PathEscape(rule)+"/why-not")
+}
+
+// Status describes the host.
+func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/v1/status")
+}
+
+// DeadLetters returns what failed for good and waits for a person.
+func (c *Client) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
+	page, err := get[Page](ctx, c, "/v1/deadletters")
+	return page.Items, err
+}
+
+// Redrive sets a dead letter going again.
+func (c *Client) Redrive(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/v1/deadletters/"+url.PathEscape(id)+"/redrive", "", nil, nil)
+}
+
+// Drop forgets a dead letter.
+func (c *Client) Drop(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/v1/deadletters/"+url.PathEscape(id), "", nil, nil)
+}
+
+// Tail calls fn with each message of the topics as it happens. It returns nil
+// when ctx ends, io.ErrUnexpectedEOF when the host goes away, fn's error when fn
+// fails.
+func (c *Client) Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error {
+	res, err := c.send(ctx, http.MethodGet, "/v1/tail?"+url.Values{"topic": topics}.Encode(), "", nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	for lines.Scan() {
+		if err := fn(bytes.Clone(lines.Bytes())); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("follow the host: %w", err)
+	}
+	return io.ErrUnexpectedEOF
+}
+
+func (q Query) encode() string {
+	v := url.Values{}
+	set := func(key, value string) {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	set("rule", q.Rule)
+	set("status", q.Status)
+	if !q.Since.IsZero() {
+		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if q.Cursor > 0 {
+		v.Set("cursor", strconv.FormatUint(q.Cursor, 10))
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return v.Encode()
+}
+
+func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	var out T
+	return out, c.call(ctx, http.MethodGet, path, "", nil, &out)
+}
+
+// call sends a request and decodes the reply into out, unless that is nil.
+func (c *Client) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
+	res, err := c.send(ctx, method, path, contentType, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if out == nil {
+		_, err := io.Copy(io.Discard, res.Body) // so that the connection is used again
+		return err
+	}
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s %s: decode reply: %w", method, path, err)
+	}
+	return nil
+}
+
+// send returns a reply with a status below 300; any other is an *Error.
+func (c *Client) send(ctx context.Context, method, path, contentType string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the host: %w", err)
+	}
+	if res.StatusCode < 300 {
+		return res, nil
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return nil, fmt.Errorf("ask the host: %w", err)
+	}
+	var problem struct {
+		Detail string `json:"detail"`
+		Errors []struct {
+			Message  string `json:"message"`
+			Location string `json:"location"`
+		} `json:"errors"`
+	}
+	detail := strings.TrimSpace(string(text))
+	if json.Unmarshal(text, &problem) == nil && problem.Detail != "" {
+		detail = problem.Detail
+		for _, e := range problem.Errors {
+			detail += "; " + e.Location + ": " + e.Message
+		}
+	}
+	return nil, &Error{Status: res.StatusCode, Detail: detail}
+}
