@@ -106,6 +106,13 @@ func runOnce(ctx context.Context, src Source, sink Sink, h *Health) (err error) 
 	return src.Run(ctx, cursor, counted{sink, h})
 }
 
+// Counted returns a sink that keeps h while it passes batches on, for a source
+// that is called from outside and so not supervised.
+func Counted(sink Sink, h *Health) Sink {
+	h.set(func(s *Status) { s.State = StateRunning })
+	return counted{sink, h}
+}
+
 // counted keeps a source's health while it submits.
 type counted struct {
 	sink   Sink
