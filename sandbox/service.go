@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/event"
 )
 
 // MaxRandomBytes is the most that one call of Session.Random gives.
@@ -30,7 +31,7 @@ func (s *Session) Emit(eventType string, data []byte) abi.Status {
 	if !s.grant.Has(abi.CapEmit) {
 		return abi.StatusDenied
 	}
-	if len(data) > 0 && !json.Valid(data) {
+	if !payload(eventType, data) {
 		return abi.StatusInvalid
 	}
 	return s.buffer(abi.Effect{Kind: abi.EffectEmit, Name: eventType, Value: clone(data)})
@@ -41,7 +42,7 @@ func (s *Session) Notify(topic string, data []byte) abi.Status {
 	if !s.grant.Has(abi.CapNotify) {
 		return abi.StatusDenied
 	}
-	if !json.Valid(data) {
+	if len(data) == 0 || !payload("", data) {
 		return abi.StatusInvalid
 	}
 	return s.buffer(abi.Effect{Kind: abi.EffectNotify, Name: topic, Value: clone(data)})
@@ -66,7 +67,7 @@ func (s *Session) StateSet(key string, value []byte) abi.Status {
 	if !s.grant.Has(abi.CapState) {
 		return abi.StatusDenied
 	}
-	if len(value) > 0 && !json.Valid(value) {
+	if !payload("", value) {
 		return abi.StatusInvalid
 	}
 	return s.buffer(abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)})
@@ -78,7 +79,7 @@ func (s *Session) StateCAS(key string, expect uint64, value []byte) abi.Status {
 	if !s.grant.Has(abi.CapState) {
 		return abi.StatusDenied
 	}
-	if len(value) > 0 && !json.Valid(value) {
+	if !payload("", value) {
 		return abi.StatusInvalid
 	}
 	_, version, ok := s.read(key)
@@ -127,6 +128,21 @@ func (s *Session) Log(level LogLevel, msg string) {
 	if s.services.Log != nil {
 		s.services.Log(min(max(level, LogDebug), LogError), msg)
 	}
+}
+
+// payload reports whether data, which may be empty, is JSON that an event of the
+// type could carry. Events are stricter than encoding/json: UTF-8 throughout, no
+// key twice, no deep nesting. What an effect carries may become an event, and
+// what it says of a type must hold there too. An empty type stands for any.
+func payload(eventType string, data []byte) bool {
+	e := event.Event{ID: "-", Source: "-", Type: "-", Data: data}
+	if eventType != "" {
+		e.Type = eventType
+	}
+	if len(data) == 0 {
+		e.Data = nil
+	}
+	return e.Validate() == nil
 }
 
 // buffer keeps an effect, within the limits of the call.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -66,7 +67,7 @@ func coreOutput(ctx context.Context, mod api.Module, stack []uint64) {
 	if limit := r.session.Limits().Output; len(text) > limit {
 		panic(stop(sandbox.FaultLimit, fmt.Errorf("output of %d bytes; at most %d are allowed; raise limits.output of the plugin if they are wanted", len(text), limit)))
 	}
-	if !json.Valid(text) {
+	if !utf8.Valid(text) || !json.Valid(text) {
 		panic(stop(sandbox.FaultABI, fmt.Errorf("%s.%s: the output is not JSON", v1.Module, v1.FuncOutput)))
 	}
 	r.output = append([]byte(nil), text...)
