@@ -3,7 +3,6 @@ package egress
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -12,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/doyensec/safeurl"
 )
 
 // Client makes requests within a Config. It is safe for concurrent use.
@@ -37,7 +34,7 @@ func New(cfg Config) (*Client, error) {
 	c.http = &http.Client{
 		CheckRedirect: c.redirect,
 		Transport: &http.Transport{
-			DialContext:            guard(ports(hosts), private),
+			DialContext:            resolved(guard(ports(hosts), private)),
 			ForceAttemptHTTP2:      true,
 			TLSHandshakeTimeout:    10 * time.Second,
 			MaxIdleConns:           100,
@@ -53,52 +50,6 @@ func New(cfg Config) (*Client, error) {
 // Close ends the connections that are idle. Requests that run are let be, and
 // new ones may still be made.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
-// guard returns a dialer that connects to public addresses and to those in
-// private. The address is checked when it is dialled, after all names are
-// resolved. A list of allowed networks makes safeurl refuse all others, so two
-// of its dialers are tried in turn; what the first refuses was never dialled.
-func guard(ports []int, private []netip.Prefix) dialer {
-	public := dialerOf(safeurl.GetConfigBuilder().SetAllowedPorts(ports...).EnableIPv6(true).SetBlockedIPsCIDR(special()...).Build())
-	if len(private) == 0 {
-		return public
-	}
-	networks := make([]string, len(private))
-	for i, p := range private {
-		networks[i] = p.String()
-	}
-	inside := dialerOf(safeurl.GetConfigBuilder().SetAllowedPorts(ports...).EnableIPv6(true).SetAllowedIPsCIDR(networks...).Build())
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := public(ctx, network, address)
-		var blocked *safeurl.AllowedIPError
-		if errors.As(err, &blocked) {
-			return inside(ctx, network, address)
-		}
-		return conn, err
-	}
-}
-
-// special are networks that safeurl lets through and that lead inside or
-// nowhere.
-func special() []string {
-	return []string{
-		"::/96",          // IPv4 addresses in a deprecated form of IPv6
-		"64:ff9b:1::/48", // translation to local IPv4 addresses
-		"fec0::/10",      // deprecated site-local addresses
-		"3fff::/20",      // documentation
-		"5f00::/16",      // segment routing
-	}
-}
-
-func dialerOf(cfg *safeurl.Config) dialer {
-	t, ok := safeurl.Client(cfg).Client.Transport.(*http.Transport)
-	if !ok {
-		panic("egress: safeurl has no transport with a dialer")
-	}
-	return t.DialContext
-}
 
 // Do makes a request. Any error is an *Error; a response with a status of 400 or
 // more is one too.
@@ -167,7 +118,6 @@ func (c *Client) check(u *url.URL) error {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	// safeurl panics over an address with a zone, so none may come so far.
 	if addr, err := netip.ParseAddr(name); err == nil && addr.Zone() != "" || name == "" || strings.Contains(name, "%") {
 		return failf(KindDenied, "host %q is not allowed", u.Host)
 	}
