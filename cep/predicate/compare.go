@@ -12,10 +12,11 @@ func ordered(k event.Kind) bool {
 }
 
 // compare orders two values of one kind; ok is false when they have no order.
-// A NaN is neither less nor greater, which callers see as an order of unordered.
+// A NaN is neither less than, equal to nor greater than anything, which callers
+// see as an order of unordered.
 func compare(a, b event.Value) (order int, ok bool) {
 	if a.Kind() != b.Kind() {
-		return 0, false
+		return unordered, ordered(a.Kind()) && (isNaN(a) || isNaN(b))
 	}
 	switch a.Kind() {
 	case event.Number:
@@ -46,6 +47,8 @@ func compare(a, b event.Value) (order int, ok bool) {
 		return 0, false
 	}
 }
+
+func isNaN(v event.Value) bool { return v.Kind() == event.Number && v.Number() != v.Number() }
 
 // unordered is what compare gives for NaN: no comparison with it holds.
 const unordered = 2

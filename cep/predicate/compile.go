@@ -18,7 +18,7 @@ import (
 type compiler struct {
 	set *Set
 	src *source
-	err error // of planning an interpreted part
+	err error // the first constant that has no value
 }
 
 // truth compiles a condition; it always succeeds, if need be by interpreting.

@@ -1,6 +1,7 @@
 package predicate
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -86,7 +87,7 @@ func (c *compiler) arithmetic(name string, args []celast.Expr) value {
 	if l == nil || r == nil {
 		return nil
 	}
-	return fold(&arithmetic{name[1], l, r}, l, r)
+	return c.fold(&arithmetic{name[1], l, r}, l, r)
 }
 
 func (c *compiler) negate(e celast.Expr) value {
@@ -94,20 +95,29 @@ func (c *compiler) negate(e celast.Expr) value {
 	if v == nil {
 		return nil
 	}
-	return fold(&negation{v}, v)
+	return c.fold(&negation{v}, v)
 }
 
-// fold works out what depends on constants alone.
-func fold(n value, from ...value) value {
+// fold works out what depends on constants alone. What then has no value never
+// has one, which is a mistake worth telling.
+func (c *compiler) fold(n value, from ...value) value {
 	for _, v := range from {
 		if _, ok := v.(constValue); !ok {
 			return n
 		}
 	}
-	if v := n.eval(nil, nil); v.Kind() != event.Missing {
-		return constValue{v}
+	v := n.eval(nil, nil)
+	if v.Kind() == event.Missing || isNaN(v) {
+		c.fail(fmt.Errorf("%s has no value", text(n, nil)))
+		return n
 	}
-	return n
+	return constValue{v}
+}
+
+func (c *compiler) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
 }
 
 func (c *compiler) choice(args []celast.Expr) value {
@@ -162,12 +172,12 @@ func (c *compiler) apply(fn function, args []celast.Expr) value {
 		return nil
 	}
 	if len(args) == 1 {
-		return fold(n, n.a)
+		return c.fold(n, n.a)
 	}
 	if n.b = c.value(args[1]); n.b == nil {
 		return nil
 	}
-	return fold(n, n.a, n.b)
+	return c.fold(n, n.a, n.b)
 }
 
 // shift compiles a time plus or minus a duration, and a duration plus a time.

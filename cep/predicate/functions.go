@@ -241,11 +241,11 @@ func timePart(part string, t time.Time) float64 {
 func durationPart(part string, d time.Duration) float64 {
 	switch part {
 	case "getHours":
-		return math.Trunc(d.Hours())
+		return float64(d / time.Hour)
 	case "getMinutes":
-		return math.Trunc(d.Minutes())
+		return float64(d / time.Minute)
 	case "getSeconds":
-		return math.Trunc(d.Seconds())
+		return float64(d / time.Second)
 	default: // getMilliseconds
 		return float64(d.Milliseconds())
 	}

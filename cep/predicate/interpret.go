@@ -38,8 +38,8 @@ func (n *interpreted) walk(visit func(node))                { visit(n) }
 // interpret makes a node that runs e, a part of the tree, in cel-go.
 func (c *compiler) interpret(e celast.Expr) truth {
 	prog, err := c.src.plan(e)
-	if err != nil && c.err == nil {
-		c.err = err
+	if err != nil {
+		c.fail(err)
 	}
 	return &interpreted{prog, c.src.textOf(e)}
 }
@@ -49,7 +49,7 @@ func (s *source) plan(e celast.Expr) (cel.Program, error) {
 	part := celast.NewCheckedAST(celast.NewAST(e, s.ast.SourceInfo()), s.ast.TypeMap(), s.ast.ReferenceMap())
 	prog, err := s.env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
 	if err != nil {
-		return nil, fmt.Errorf("plan %s: %w", s.textOf(e), err)
+		return nil, fmt.Errorf("%s cannot be evaluated: %w", s.textOf(e), err)
 	}
 	return prog, nil
 }
@@ -75,6 +75,9 @@ func (s *source) textOf(e celast.Expr) string {
 	}
 	for to < len(runes) && isWord(runes[to]) {
 		to++
+	}
+	for from > 0 && (runes[from] == '(' || isWord(runes[from])) && isWord(runes[from-1]) {
+		from--
 	}
 	left, right := openBrackets(runes[from:to])
 	for ; right > 0 && to < len(runes); to++ {

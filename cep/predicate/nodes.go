@@ -1,6 +1,7 @@
 package predicate
 
 import (
+	"reflect"
 	"strings"
 	"time"
 
@@ -143,8 +144,9 @@ func (n *memberNode) eval(ev *Event, env Env) Tri {
 	}
 	switch c := in.Any().(type) {
 	case []any:
+		want := v.Any()
 		for _, item := range c {
-			if event.ValueOf(item).Equal(v) {
+			if reflect.DeepEqual(item, want) {
 				return True
 			}
 		}

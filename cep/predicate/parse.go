@@ -121,7 +121,7 @@ func (s *source) syntaxErrors(list []*common.Error) error {
 	e := list[0]
 	msg := strings.TrimPrefix(e.Message, "Syntax error: ")
 	msg, _, _ = strings.Cut(msg, " expecting ")
-	msg = strings.ReplaceAll(msg, "'<EOF>'", "at the end")
+	msg = strings.NewReplacer("at '<EOF>'", "at the end", "'<EOF>'", "at the end").Replace(msg)
 	for _, limit := range []string{"expression code point size exceeds", "recursion", "node limit", "node count", "expression node"} {
 		if strings.Contains(msg, limit) {
 			s.add(e, CodeTooLarge, "split it over several rules", "is too large or too deep: "+msg)
@@ -142,7 +142,7 @@ func (s *source) syntaxFix(msg string) string {
 	switch {
 	case strings.Contains(msg, "token recognition error at: '="):
 		return "= is written =="
-	case strings.Contains(msg, "token recognition error"):
+	case strings.Contains(msg, "token recognition error at: '\""), strings.Contains(msg, "token recognition error at: ''"):
 		return "close every text with the quote it began with"
 	case strings.Contains(msg, "reserved identifier"):
 		return `CEL keeps this word for itself; a field of that name is written data["NAME"]`
@@ -154,7 +154,7 @@ func (s *source) syntaxFix(msg string) string {
 		return "write data.x." + word + `("…")`
 	case word == "is" || word == "eq":
 		return word + " is written =="
-	case word == "not":
+	case strings.HasPrefix(strings.TrimSpace(s.text), "not "):
 		return "not is written !"
 	case strings.Contains(s.text, "''"):
 		return `a quote inside a text is written \\' or stands in a text with the other quotes`
@@ -192,6 +192,9 @@ func (s *source) typeError(e *common.Error) (code, fix, text string) {
 	}
 	if rest, ok := strings.CutPrefix(msg, "found no matching overload for "); ok {
 		return CodeType, overloadFix(rest), overload(rest)
+	}
+	if found, ok := between(msg, "expected type 'bool' but found '", "'"); ok {
+		return CodeType, "compare it with something, as in data.size > 10", "a condition must be true or false, and this is a " + typeNames(found)
 	}
 	return CodeType, "compare values of one type", typeNames(msg)
 }
@@ -237,10 +240,12 @@ func overloadFix(rest string) string {
 		return "lists take a number in brackets, maps a text"
 	case strings.Contains(rest, "'_==_'"), strings.Contains(rest, "'_!=_'"), strings.Contains(rest, "'_<"), strings.Contains(rest, "'_>"):
 		return `compare values of one type; convert with double(…), string(…), timestamp("…") or duration("…")`
+	case strings.Contains(rest, "Timestamp") || strings.Contains(rest, "Duration"):
+		return `spans of time are written duration("5m"), times timestamp("…")`
 	case strings.Contains(rest, "'_&&_'"), strings.Contains(rest, "'_||_'"), strings.Contains(rest, "'!_'"):
 		return "both sides must be conditions, true or false"
 	}
-	return "look the function up in the manual; convert with double(…), string(…), timestamp(…) or duration(…)"
+	return "convert with double(…), string(…), timestamp(…) or duration(…)"
 }
 
 // typeNames replaces CEL's names of types by those the manual uses.

@@ -33,7 +33,7 @@ func (r *rewriter) walk(e celast.Expr) {
 	case celast.IdentKind:
 		r.ident(e)
 	case celast.SelectKind:
-		r.step(e)
+		r.step(e.AsSelect().Operand(), e.AsSelect().FieldName())
 		r.walk(e.AsSelect().Operand())
 	case celast.CallKind:
 		r.call(e)
@@ -131,20 +131,21 @@ func (r *rewriter) element(e celast.Expr, i int, list bool) {
 	e.SetKindCase(r.fac.NewIdent(e.ID(), name))
 }
 
-// step notes the ids in steps.ID, which a workflow wants to know beforehand.
-func (r *rewriter) step(e celast.Expr) {
-	op := e.AsSelect().Operand()
-	if r.scope.Under != NoElement || op.Kind() != celast.IdentKind || op.AsIdent() != "steps" || slices.Contains(r.local, "steps") || r.scope.index("steps") >= 0 {
+// step notes the ids in steps.ID and steps["ID"], which a workflow wants to know
+// beforehand.
+func (r *rewriter) step(of celast.Expr, id string) {
+	if of.Kind() != celast.IdentKind || of.AsIdent() != "steps" || r.scope.Under != NoElement || slices.Contains(r.local, "steps") {
 		return
 	}
-	if id := e.AsSelect().FieldName(); !slices.Contains(r.usedSteps, id) {
-		r.usedSteps = append(r.usedSteps, id)
-	}
-	op.SetKindCase(r.fac.NewIdent(op.ID(), stepsName))
+	r.usedSteps = addOnce(r.usedSteps, id)
+	of.SetKindCase(r.fac.NewIdent(of.ID(), stepsName))
 }
 
 func (r *rewriter) call(e celast.Expr) {
 	c := e.AsCall()
+	if st, ok := indexOf(e); ok && st.Index < 0 {
+		r.step(c.Args()[0], st.Key)
+	}
 	if c.IsMemberFunction() {
 		r.walk(c.Target())
 	} else if r.overElement(e) {

@@ -46,7 +46,7 @@ func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 	c := compiler{set: s, src: in}
 	cond := &Cond{root: c.truth(root), correlated: in.elements}
 	if c.err != nil {
-		return nil, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeTooLarge, "simplify the condition", "%v", c.err)}
+		return nil, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeConstant, "correct the constant", "%v", c.err)}
 	}
 	for _, e := range scope.Elements {
 		cond.names = append(cond.names, e.Name)

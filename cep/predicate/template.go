@@ -115,7 +115,7 @@ func asErrors(pos yamldoc.Pos, err error) yamldoc.Errors {
 	if errs, ok := err.(yamldoc.Errors); ok { //nolint:errorlint // the parser of this package returns it bare
 		return errs
 	}
-	return yamldoc.Errors{yamldoc.Errorf(pos, "", CodeTooLarge, "simplify the expression", "%v", err)}
+	return yamldoc.Errors{yamldoc.Errorf(pos, "", CodeConstant, "correct the constant", "%v", err)}
 }
 
 func addOnce(list []string, s string) []string {

@@ -51,13 +51,10 @@ func (t *test) equal(v event.Value) Tri {
 	case event.Missing:
 		return Unknown
 	case event.String:
-		if t.lit.Kind() != event.String {
-			if t.fold {
-				return False // lower(x) is a string and the constant is not
-			}
+		switch {
+		case t.lit.Kind() != event.String:
 			return False
-		}
-		if t.fold {
+		case t.fold:
 			return TriOf(equalLower(v.Str(), t.str))
 		}
 		return TriOf(v.Str() == t.str)
@@ -116,8 +113,7 @@ func (t *test) text(s string) Tri {
 func (t *test) textFold(s string) bool {
 	switch t.op {
 	case opPrefix:
-		rest, ok := cutLower(s, t.str)
-		_ = rest
+		_, ok := cutLower(s, t.str)
 		return ok
 	case opSuffix:
 		return strings.HasSuffix(strings.ToLower(s), t.str)

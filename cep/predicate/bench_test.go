@@ -1,0 +1,105 @@
+package predicate_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/cep/predicate"
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/yamldoc"
+)
+
+// BenchmarkEval shows the cost of a condition whose fields are scanned; all but
+// the interpreted one must not allocate (see TestEvalDoesNotAllocate).
+func BenchmarkEval(b *testing.B) {
+	for _, bm := range compiledForms() {
+		b.Run(bm.name, func(b *testing.B) {
+			cond, ev, bound := prepare(b, bm.src)
+			b.ReportAllocs()
+			for b.Loop() {
+				cond.Eval(ev, bound)
+			}
+		})
+	}
+	b.Run("interpreted", func(b *testing.B) {
+		cond, ev, bound := prepare(b, `data.l.exists(x, x == "a")`)
+		b.ReportAllocs()
+		for b.Loop() {
+			cond.Eval(ev, bound)
+		}
+	})
+}
+
+func compiledForms() []struct{ name, src string } {
+	return []struct{ name, src string }{
+		{"one field", `type == "auth"`},
+		{"two fields", `type == "auth" && data.user == "Bob"`},
+		{"two fields, first fails", `type == "x" && data.user == "Bob"`},
+		{"five fields", `type == "auth" && data.user == "Bob" && data.n >= 5 && data.flag && data.ip.startsWith("10.")`},
+		{"set of ten", `data.n in [11, 12, 13, 14, 15, 16, 17, 18, 19, 5]`},
+		{"lower contains", `lower(data.user).contains("ob")`},
+		{"cidr", `cidr(data.ip, "10.0.0.0/8")`},
+		{"regexp", `data.user.matches("^B.b$")`},
+		{"has", `has(data.user) && has(ext.region)`},
+		{"join", `data.user == last(fail).data.user`},
+		{"arithmetic", `data.n + 1 > data.half * 2`},
+		{"aggregate", `sum(fail.data.n) > 3`},
+		{"time", `time - last(fail).time < duration("5h")`},
+	}
+}
+
+func prepare(t testing.TB, src string) (*predicate.Cond, *predicate.Event, predicate.Env) {
+	t.Helper()
+	ev, bound := testEnv(t)
+	set := predicate.NewSet()
+	cond, err := set.Add(scope(), src, yamldoc.Pos{})
+	require.NoError(t, err)
+	paths := event.NewPathSet(set.Paths())
+	ev.Fields = paths.Scan(ev.Ev, nil)
+	for _, list := range bound {
+		for _, e := range list {
+			e.Fields = paths.Scan(e.Ev, nil)
+		}
+	}
+	return cond, ev, bound
+}
+
+func TestEvalDoesNotAllocate(t *testing.T) {
+	for _, form := range compiledForms() {
+		cond, ev, bound := prepare(t, form.src)
+		require.Zero(t, testing.AllocsPerRun(100, func() { cond.Eval(ev, bound) }), form.src)
+	}
+}
+
+// BenchmarkAdd is the cost of compiling a rule's condition.
+func BenchmarkAdd(b *testing.B) {
+	set := predicate.NewSet()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := set.Add(predicate.Scope{}, `type == "auth" && data.user == "Bob"`, yamldoc.Pos{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkNewSet(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := predicate.NewSet().Add(predicate.Scope{}, `true`, yamldoc.Pos{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkTemplate(b *testing.B) {
+	tmpl, err := predicate.NewSet().CompileTemplate(templateScope(), "locked ${ok.data.user} after ${count(fail)} failures", yamldoc.Pos{})
+	require.NoError(b, err)
+	vars := templateVars(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tmpl.Eval(vars); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
