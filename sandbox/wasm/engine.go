@@ -33,7 +33,7 @@ type Options struct {
 	// Bounds are the sizes up to which modules are admitted.
 	Bounds fuel.Bounds
 	// StartupFuel and StartupDeadline limit the start-up code of an instance. A
-	// Go program's needs some two million fuel. The defaults are 100,000,000 and
+	// Go program's takes about a million fuel. The defaults are 100,000,000 and
 	// 2 s.
 	StartupFuel     int64
 	StartupDeadline time.Duration

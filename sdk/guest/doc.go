@@ -29,7 +29,7 @@
 //   - Value is a piece of JSON that is read only when asked, by path:
 //     c.Event.Get("items[0].id").Int(). Nothing is decoded that nobody looks at.
 //   - Map, Raw and plain Go values are what Emit, Notify, State.Set and Output
-//     take. encoding/json works too; it costs the guest half a megabyte.
+//     take. encoding/json works too; it costs the guest a megabyte.
 //   - Fail, Retry and Drop are the errors that decide how the step ends. Nil is
 //     ok. Any other error is a retry.
 //
