@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -109,13 +107,4 @@ func effectsOf(list []abi.Effect) []workflow.Effect {
 		out[i] = workflow.Effect{Kind: workflow.EffectKind(e.Kind), Name: e.Name, Value: e.Value, Expect: e.Expect}
 	}
 	return out
-}
-
-// decodeArgs reads the evaluated arguments of a step.
-func decodeArgs[T any](cmd workflow.Command) (T, error) {
-	var args T
-	if err := json.Unmarshal(cmd.Args, &args); err != nil {
-		return args, fmt.Errorf("arguments of step %s: %w", cmd.Step, err)
-	}
-	return args, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rhost/rhost/host/connect/schedule"
 	"github.com/rhost/rhost/host/connect/stdin"
 	"github.com/rhost/rhost/host/connect/webhook"
+	"github.com/rhost/rhost/host/egress"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/tenants"
 	"github.com/rhost/rhost/yamldoc"
@@ -68,9 +69,20 @@ type NotifyConfig struct {
 	Log bool `yaml:"log"` // to the output of `rhost run`
 }
 
-// EgressConfig says where http steps may go.
+// EgressConfig says where http steps may go. Without it they go nowhere.
 type EgressConfig struct {
-	Allow []string `yaml:"allow"` // host names, addresses and networks; none: any public host
+	Hosts       []string      `yaml:"hosts"`   // names, *.names, * or addresses, with a port if it is not 80 or 443
+	Private     []string      `yaml:"private"` // networks with private addresses that may be reached: 10.1.0.0/16
+	Timeout     time.Duration `yaml:"timeout"`
+	MaxRequest  yamldoc.Bytes `yaml:"max_request"`
+	MaxResponse yamldoc.Bytes `yaml:"max_response"`
+}
+
+func (e EgressConfig) config() egress.Config {
+	return egress.Config{
+		Hosts: e.Hosts, Private: e.Private, Timeout: e.Timeout,
+		MaxRequest: int64(e.MaxRequest), MaxResponse: int64(e.MaxResponse),
+	}
 }
 
 // encodeConfigs turns each plugin's settings into the JSON it is handed.
@@ -189,6 +201,9 @@ func (c Config) validate() error {
 	}
 	if c.Listen != "off" {
 		errs = append(errs, checkListen(c.Listen))
+	}
+	if err := c.Egress.config().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/host/dispatch"
+	"github.com/rhost/rhost/host/egress"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/sandbox"
@@ -76,6 +77,7 @@ type Host struct {
 	calls   *dispatch.Dispatcher
 	steps   *dispatch.Dispatcher
 	admit   *admission
+	egress  *egress.Client
 	sources *sources
 	servers *servers
 }
@@ -280,6 +282,9 @@ func (h *Host) Close() error {
 	var errs []error
 	if h.servers != nil {
 		errs = append(errs, h.servers.close())
+	}
+	if h.egress != nil {
+		h.egress.Close()
 	}
 	if h.plugins != nil {
 		errs = append(errs, h.plugins.Close(ctx))

@@ -20,6 +20,7 @@ import (
 	"github.com/rhost/rhost/host/connect/webhook"
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/host/dispatch"
+	"github.com/rhost/rhost/host/egress"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/js"
 	"github.com/rhost/rhost/sandbox/lua"
@@ -38,11 +39,7 @@ func NewEngines(cache string) (map[deploy.Kind]sandbox.Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.Close(context.Background()))
 	}
-	j, err := js.New(js.Options{})
-	if err != nil {
-		return nil, errors.Join(err, w.Close(context.Background()), l.Close(context.Background()))
-	}
-	return map[deploy.Kind]sandbox.Engine{deploy.Wasm: w, deploy.Lua: l, deploy.JS: j}, nil
+	return map[deploy.Kind]sandbox.Engine{deploy.Wasm: w, deploy.Lua: l, deploy.JS: js.New(js.Options{})}, nil
 }
 
 // wire joins the parts that New has loaded.
@@ -52,7 +49,13 @@ func (h *Host) wire(ctx context.Context) error {
 	h.calls = dispatch.New(dispatch.Config{Workers: runtime.GOMAXPROCS(0), QueuePerTenant: callQueue, Logger: h.logger})
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
 
+	client, err := egress.New(h.config.Egress.config())
+	if err != nil {
+		return fmt.Errorf("rhost.yaml: egress: %w", err)
+	}
+	h.egress = client
 	run := &runner{
+		http:   httpStep(client),
 		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, blobs: h.log,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 	}
@@ -64,7 +67,6 @@ func (h *Host) wire(ctx context.Context) error {
 	if err := h.lane.recover(ctx); err != nil {
 		return fmt.Errorf("recover %s: %w", h.data, err)
 	}
-	var err error
 	if h.sources, err = h.newSources(); err != nil {
 		return err
 	}
