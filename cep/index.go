@@ -13,8 +13,11 @@ import (
 // fewest others need. The rest is looked at whenever the type fits.
 type index struct {
 	types map[string]*bucket
-	rest  bucket // conditions that fit any type
+	rest  bucket  // conditions that fit any type
+	slots []int32 // the field each condition is filed under; noSlot for none
 }
+
+const noSlot = -1
 
 // bucket is what is filed under one type.
 type bucket struct {
@@ -25,7 +28,6 @@ type bucket struct {
 // fieldIndex files conditions under the values of one field.
 type fieldIndex struct {
 	slot   int
-	path   event.Path
 	texts  map[string][]int32
 	others map[event.Value][]int32
 }
@@ -42,7 +44,7 @@ type place struct {
 }
 
 func newIndex(conds []cond) index {
-	x := index{types: make(map[string]*bucket)}
+	x := index{types: make(map[string]*bucket), slots: make([]int32, len(conds))}
 	crowd := make(map[place]int)
 	filings := make([]filing, len(conds))
 	for i := range conds {
@@ -129,6 +131,10 @@ func (x *index) file(id int32, f filing, crowd map[place]int) {
 		}
 	}
 	g, ok := f.best(crowd)
+	x.slots[id] = noSlot
+	if ok {
+		x.slots[id] = int32(g.Index)
+	}
 	for _, b := range buckets {
 		if !ok {
 			b.always = append(b.always, id)
@@ -148,7 +154,7 @@ func (b *bucket) field(g predicate.Guard) *fieldIndex {
 		}
 	}
 	b.fields = append(b.fields, fieldIndex{
-		slot: g.Index, path: g.Path,
+		slot:  g.Index,
 		texts: make(map[string][]int32), others: make(map[event.Value][]int32),
 	})
 	return &b.fields[len(b.fields)-1]

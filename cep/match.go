@@ -3,6 +3,7 @@ package cep
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -33,6 +34,18 @@ type Binding struct {
 	Element   string
 	Events    []*event.Event
 	Positions []Position
+}
+
+// MarshalJSON gives the element and the ids of its events.
+func (b Binding) MarshalJSON() ([]byte, error) {
+	ids := make([]string, len(b.Events))
+	for i, ev := range b.Events {
+		ids[i] = ev.ID
+	}
+	return json.Marshal(struct {
+		Element string   `json:"element"`
+		Events  []string `json:"events"`
+	}{b.Element, ids})
 }
 
 // Bound gives the events bound to an element, oldest first; none when it is not
@@ -105,6 +118,7 @@ func (m *Matcher) given(ks *keyState, pos Position, dst []Match) []Match {
 			rs.counts.Timeouts++
 		} else {
 			rs.counts.Matches++
+			rs.furthest = nil
 		}
 	}
 	if w.Err != nil {

@@ -1,6 +1,7 @@
 package cep
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rhost/rhost/cep/automaton"
@@ -9,25 +10,25 @@ import (
 
 // Furthest is how far a rule came since it last matched.
 type Furthest struct {
-	Rule     string
-	Matches  uint64    // matches so far
-	Keyless  uint64    // events that had no value for the rule's `by`
-	Bind     []Binding // of the partial match that came furthest; empty when nothing began
-	Waiting  []string  // the elements it waited for
-	Deadline time.Time // when its time was up, if it had a bound on time
-	Expired  bool      // lane time has passed the deadline
-	Stop     *Stop     // what came closest to going on, or ended it; nil when nothing came
+	Rule     string    `json:"rule"`
+	Matches  uint64    `json:"matches"`           // so far
+	Keyless  uint64    `json:"keyless,omitempty"` // events that had no value for the rule's `by`
+	Bind     []Binding `json:"bind,omitempty"`    // of the partial match that came furthest; empty when nothing began
+	Waiting  []string  `json:"waiting"`           // the elements it waited for
+	Deadline time.Time `json:"deadline,omitzero"` // when its time is up, if that is bounded
+	Expired  bool      `json:"expired,omitempty"` // lane time has passed the deadline
+	Stop     *Stop     `json:"stop,omitempty"`    // what came closest to going on, or ended it; nil when nothing came
 }
 
 // Stop is an event that a partial match could not go on with.
 type Stop struct {
-	Element   string
-	Forbidden bool // the element must not happen, and did
-	Event     string
-	Position  Position
-	At        time.Time
-	Condition string
-	Atoms     []Atom
+	Element   string    `json:"element"`
+	Forbidden bool      `json:"forbidden,omitempty"` // the element must not happen, and did
+	Event     string    `json:"event"`
+	Position  Position  `json:"position"`
+	At        time.Time `json:"at"`
+	Condition string    `json:"condition"`
+	Atoms     []Atom    `json:"atoms"`
 }
 
 // furthest is the record behind Furthest, one for each rule.
@@ -92,14 +93,15 @@ func (rs *ruleState) weigh(m *Matcher, ahead automaton.Ahead) {
 	if rec == nil || ahead.Bound.Further(rec.bound) {
 		rec = &furthest{}
 		rs.furthest = rec
-	} else if rec.bound.Further(ahead.Bound) {
+	}
+	if rec.bound.Further(ahead.Bound) {
 		return
 	}
 	rec.bound, rec.waiting, rec.deadline = ahead.Bound, ahead.Elems, ahead.Deadline
 	bound := ahead.Bound.Append(nil)
 	for elem := range rs.plan.elems {
 		forbidden := ahead.Nots&(1<<(rs.plan.numbers[elem]-1)) != 0
-		awaited := contains(ahead.Elems, elem)
+		awaited := slices.Contains(ahead.Elems, elem)
 		if !forbidden && !awaited {
 			continue
 		}
@@ -117,13 +119,4 @@ func (rs *ruleState) weigh(m *Matcher, ahead automaton.Ahead) {
 			At: m.now, Condition: rs.plan.preds[elem].String(), Atoms: atoms,
 		}
 	}
-}
-
-func contains(list []int, x int) bool {
-	for _, y := range list {
-		if x == y {
-			return true
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package automaton
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -27,16 +28,28 @@ func (m *Machine) Furthest(r *Runs, now time.Time) Ahead {
 			best = q
 		}
 	}
-	at, a := m.nfa.start, Ahead{}
-	if best != nil {
-		at, a.Bound = best.state, best.bound()
-		a.Deadline, _ = m.deadline(best)
+	if best == nil {
+		a := Ahead{}
+		m.look(&a, m.nfa.start)
+		return a
 	}
+	a := Ahead{Bound: best.bound()}
+	a.Deadline, _ = m.deadline(best)
+	for i := range r.open {
+		if q := &r.open[i]; q.bound() == a.Bound { // forks that hold the same
+			m.look(&a, q.state)
+		}
+	}
+	return a
+}
+
+// look adds what a run in a state waits for.
+func (m *Machine) look(a *Ahead, at int32) {
 	for _, i := range m.nfa.reach(at, func(e edge) bool { return e.op == proceed }) {
 		s := &m.nfa.states[i]
 		for _, e := range s.edges {
 			switch {
-			case e.op == take:
+			case e.op == take && !slices.Contains(a.Elems, s.elem):
 				a.Elems = append(a.Elems, s.elem)
 			case e.op == proceed && m.nfa.states[e.to].kind == stop:
 				for _, c := range e.when {
@@ -45,7 +58,7 @@ func (m *Machine) Furthest(r *Runs, now time.Time) Ahead {
 			}
 		}
 	}
-	return a
+	slices.Sort(a.Elems)
 }
 
 // Further reports whether b has come further than c.

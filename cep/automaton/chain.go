@@ -1,6 +1,7 @@
 package automaton
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,9 +11,9 @@ import (
 
 // Position is where an event stands in the log.
 type Position struct {
-	Lane  uint32
-	Seq   uint64 // of the record in its lane
-	Index uint32 // of the event in its record
+	Lane  uint32 `json:"lane"`
+	Seq   uint64 `json:"seq"`   // of the record in its lane
+	Index uint32 `json:"index"` // of the event in its record
 }
 
 // Held is an event that some partial match or match keeps. Its bytes are its
@@ -124,20 +125,14 @@ func (b Bound) first(pick func(*node) bool) (h *Held) {
 	return h
 }
 
-// earlier compares two rows of events position by position; the row that holds
-// an earlier event where they first differ comes first.
+// earlier compares two rows of as many events position by position; the row that
+// holds an earlier event where they first differ comes first.
 func (b Bound) earlier(c Bound) int {
-	p, q := b.Append(nil), c.Append(nil)
-	for i := range min(len(p), len(q)) {
-		if x, y := p[i].Held.Order, q[i].Held.Order; x != y {
-			if x < y {
-				return -1
-			}
-			return 1
-		}
-		if x, y := p[i].Elem, q[i].Elem; x != y {
-			return x - y
+	order := 0
+	for p, q, i := b.head, c.head, b.n; i > 0 && p != q; p, q, i = p.prev, q.prev, i-1 {
+		if d := cmp.Or(cmp.Compare(p.ev.Order, q.ev.Order), cmp.Compare(p.elem, q.elem)); d != 0 {
+			order = d
 		}
 	}
-	return len(p) - len(q)
+	return order
 }

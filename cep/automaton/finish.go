@@ -29,11 +29,13 @@ type Done struct {
 // first orders what completes together: earliest start first, then most events,
 // then earliest events.
 func first(a, b Done) int {
-	return cmp.Or(
-		cmp.Compare(a.Start.Order, b.Start.Order),
-		cmp.Compare(b.Bound.n, a.Bound.n),
-		a.Bound.earlier(b.Bound),
-	)
+	if c := cmp.Compare(a.Start.Order, b.Start.Order); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(b.Bound.n, a.Bound.n); c != 0 {
+		return c
+	}
+	return a.Bound.earlier(b.Bound)
 }
 
 // finish gives out what the step completed. What it gives out prunes the rest.

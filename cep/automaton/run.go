@@ -52,11 +52,11 @@ func (r *Runs) First() *Held {
 	return first
 }
 
-// replace makes next the open runs. The copy is as small as it can be: most
-// keys have a run or two, and there may be a million keys.
+// replace makes next the open runs. There is little room to spare: most keys
+// have a run or two, and there may be a million keys.
 func (r *Runs) replace(next []run) {
 	if c := cap(r.open); len(next) > c || c > 8 && c > 4*len(next) {
-		r.open = make([]run, 0, len(next))
+		r.open = make([]run, 0, len(next)+len(next)/4)
 	}
 	old := r.open
 	r.open = append(r.open[:0], next...)

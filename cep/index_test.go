@@ -1,0 +1,163 @@
+package cep
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/predicate"
+	"github.com/rhost/rhost/event"
+)
+
+// drawCondition draws a condition with tests that the index files by, and some
+// that it cannot.
+func drawCondition(t *rapid.T) string {
+	atoms := rapid.SampledFrom([]string{
+		`type == "a"`, `type == "b"`, `type in ["a", "c"]`, `data.x == 1`, `data.x == 0`, `data.x in [1, 2]`,
+		`data.x == "1"`, `data.y == true`, `data.y`, `data.y == null`, `data.x > 1`, `has(data.y)`, `data.z == "p"`,
+		`data.z in ["p", "q", 1]`, `!(data.z == "p")`, `data.z.startsWith("p")`, `lower(data.z) == "p"`,
+	})
+	parts := rapid.SliceOfN(atoms, 1, 4).Draw(t, "atoms")
+	return strings.Join(parts, rapid.SampledFrom([]string{" && ", " || "}).Draw(t, "join"))
+}
+
+func drawEvent(t *rapid.T) event.Event {
+	field := func(name string, values ...string) string {
+		return rapid.SampledFrom(append(values, "")).Draw(t, name)
+	}
+	var fields []string
+	for _, f := range []struct{ name, value string }{
+		{"x", field("x", "0", "-0.0", "1", "2", `"1"`, "[1]")},
+		{"y", field("y", "true", "false", "null", "{}")},
+		{"z", field("z", `"p"`, `"P"`, `"q"`, "1")},
+	} {
+		if f.value != "" {
+			fields = append(fields, fmt.Sprintf("%q:%s", f.name, f.value))
+		}
+	}
+	return event.Event{
+		ID: "e", Type: rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "type"),
+		Data: []byte("{" + strings.Join(fields, ",") + "}"),
+	}
+}
+
+// The index finds exactly the conditions that hold.
+func TestIndexMissesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var doc strings.Builder
+		for i := range rapid.IntRange(1, 12).Draw(t, "rules") {
+			fmt.Fprintf(&doc, "---\nrule: r%d\nwhen: '%s'\n", i, drawCondition(t))
+		}
+		rules, err := ParseRules("r.yaml", []byte(doc.String()))
+		require.NoError(t, err)
+		p, err := Compile(rules)
+		require.NoError(t, err)
+		g := newGeneration(p)
+		for range 8 {
+			ev := drawEvent(t)
+			g.fields = p.paths.Scan(&ev, g.fields)
+			g.look(&predicate.Event{Ev: &ev, Fields: g.fields})
+			var want []int32
+			for _, pl := range p.plans {
+				if pl.preds[0].Eval(&predicate.Event{Ev: &ev}, nil) == predicate.True {
+					want = append(want, pl.ord)
+				}
+			}
+			require.Equal(t, want, append([]int32(nil), g.touched...), "%s\n%s %s", doc.String(), ev.Type, ev.Data)
+		}
+	})
+}
+
+func TestConditionsAreShared(t *testing.T) {
+	rules, err := ParseRules("r.yaml", []byte(`
+rule: one
+when: type == "a" && data.x == 1
+---
+rule: two
+when: type == "a" && data.x == 1
+---
+rule: three
+when:
+  pattern: a then b then c
+  define: {a: type == "a", b: type == "a" && data.x == 1, c: type == "a"}
+`))
+	require.NoError(t, err)
+	p, err := Compile(rules)
+	require.NoError(t, err)
+	assert.Len(t, p.conds, 2)
+	assert.Len(t, p.plans[2].ids, 2, "a and c have one condition")
+}
+
+// A strict skip that finds nothing to skip to stops the rule. No rule can ask for
+// one yet, so the test gives it to the machine.
+func TestStoppedRule(t *testing.T) {
+	rules, err := ParseRules("r.yaml", []byte("rule: r\nwhen:\n  pattern: a then b\n  define: {a: type == \"a\", b: type == \"b\"}\n"))
+	require.NoError(t, err)
+	p, err := Compile(rules)
+	require.NoError(t, err)
+	strict, err := automaton.NewMachine(p.plans[0].machine.NFA(), automaton.Policy{
+		Skip: automaton.Skip{Kind: automaton.ToFirst, Elem: 0, Strict: true},
+	})
+	require.NoError(t, err)
+	p.plans[0].machine = strict
+	m := NewMatcher(p, Options{})
+	for i, kind := range []string{"a", "b", "a", "b"} {
+		assert.Empty(t, m.Feed(&event.Event{ID: kind, Type: kind}, Position{Seq: uint64(i)}, time.Time{}, nil))
+	}
+	require.Len(t, m.Stopped(), 1)
+	require.ErrorIs(t, m.Stopped()[0], automaton.ErrMiss)
+	require.EqualError(t, m.Stopped()[0], "rule r stopped: nothing to skip to")
+	assert.Zero(t, m.Stats().Runs)
+
+	m.Swap(p)
+	assert.Len(t, m.Stopped(), 1, "the same version stays stopped")
+	changed := *rules[0]
+	changed.Version = "another"
+	again, err := Compile([]*Rule{&changed})
+	require.NoError(t, err)
+	m.Swap(again)
+	assert.Empty(t, m.Stopped())
+}
+
+// Timers come out by time, then by rule, then by the event that began first.
+func TestTimersAreOrdered(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var heap timers
+		rules := []*ruleState{{rank: 0}, {rank: 1}}
+		draw := func() time.Time { return time.Unix(int64(rapid.IntRange(0, 9).Draw(t, "at")), 0) }
+		var all []*keyState
+		for range rapid.IntRange(1, 30).Draw(t, "keys") {
+			k := &keyState{rule: rules[rapid.IntRange(0, 1).Draw(t, "rule")]}
+			k.timer.first = uint64(len(all))
+			all = append(all, k)
+			heap.set(k, draw())
+		}
+		heap.set(all[0], draw()) // one is moved
+		var last *keyState
+		for n := len(all); n > 0; n-- {
+			at, ok := heap.next()
+			require.True(t, ok)
+			require.True(t, heap.due(at))
+			k := heap.pop()
+			require.False(t, k.timer.set)
+			if last != nil {
+				require.LessOrEqual(t, last.timer.at, k.timer.at)
+				if last.timer.at.Equal(k.timer.at) {
+					require.LessOrEqual(t, last.rule.rank, k.rule.rank)
+					if last.rule == k.rule {
+						require.Less(t, last.timer.first, k.timer.first)
+					}
+				}
+			}
+			last = k
+		}
+		_, ok := heap.next()
+		require.False(t, ok)
+	})
+}
