@@ -1,3 +1,111 @@
 // Package eventlog is the durable log of a host: what was accepted, in order,
-// on disk before anybody is told so.
+// on disk before anybody is told so. It carries records and reads none of them.
+//
+// # The parts
+//
+// Open starts the storage engine, a nats-server without a listener, inside the
+// process and returns the Log. It holds two streams and a store of blobs:
+//
+//   - EV has what comes in: events, and control records in the same lanes (rule
+//     revisions, clock ticks, checkpoints of sources), so that a replay applies
+//     the same rules at the same place and sees the same clock. The Committer is
+//     its only writer. Follow and Read hand its frames on.
+//   - RUN has what the core decides: each progress commit is one frame, written
+//     by RunLog.Append and read back by RunLog.Replay.
+//   - Blobs are kept by digest: modules, compiled rules.
+//
+// # How a record gets in
+//
+// Commit puts records into a queue. Run, one goroutine, takes whatever is
+// queued, up to one frame's worth, and stores it as one message with one sync;
+// while that is under way the next frame's records queue up by themselves, so
+// frames grow with the load and nothing ever waits for company. The answer
+// follows the sync: a record whose Commit returned nil survives the process and
+// a power cut. All records of one Commit lie in one frame, in their order; or
+// none does.
+//
+// Every message names the sequence it must get. So a second writer is found out
+// (ErrFenced), and when an answer is late the stream is read before anything is
+// sent again. What a client sends twice, recognised by DedupKey within a window,
+// is stored once and answered as accepted; the window is read from the log
+// itself and survives a restart.
+//
+// Followers see a frame after its sync, from memory. The newest frames are kept
+// for them, bounded in bytes; one that falls further behind reads the stream
+// until it has caught up. Nobody waits for a follower.
+//
+// # What is checked
+//
+// Frames are numbered, carry a checksum and that of the frame before, and count
+// the records before them; every read checks all of that. A small file, the
+// witness, remembers the last frame acknowledged. After an unclean stop the
+// engine would cut a damaged block off at the damage; therefore Open reads the
+// blocks first, lets a write go that the stop interrupted, and refuses anything
+// else with a *CorruptError, leaving the folder as it is. Damage in blocks
+// that a clean stop has vouched for shows when they are read.
+//
+// Commits are refused with ErrDiskFull while there is still room on disk: the
+// engine does not recover from a write that failed until it is started anew.
+//
+// # Concurrency
+//
+// All methods of Log, Committer and RunLog may be called together. Run blocks
+// and is called once. Close waits for Run and for the engine; it does not wait
+// for Follow and Read, which return ErrClosed.
+//
+// # The folder
+//
+//	lock        locked while the log is open; says by whom
+//	witness     last frame acknowledged of each stream; whether closed in good order
+//	jetstream/  the engine's
+//
+// # The frame
+//
+// A frame is one message of a stream. Numbers are little-endian; uvarint is the
+// variable-length encoding of encoding/binary; text is a uvarint length and as
+// many bytes.
+//
+//	offset size
+//	0      4    "rhlg"
+//	4      1    format version: 1
+//	5      1    1 in EV, 2 in RUN
+//	6      2    0
+//	8      4    CRC-32C of everything from offset 12 on
+//	12     4    length of the frame
+//	16     4    number of records, at least 1
+//	20     4    offset of the lane table; 0 in RUN
+//	24     8    the frame's sequence in its stream, from 1
+//	32     8    drawn by each process that opens the log
+//	40     8    number of records in the stream before this frame
+//	48     8    base time, Unix nanoseconds
+//	56     4    CRC-32C of the frame before; 0 in the first
+//	60     4    number of lanes known after this frame; 0 in RUN
+//	64          records
+//
+// A record of EV:
+//
+//	1        kind
+//	1        flags
+//	1        shape: 1 if there is a key, plus 2 if there is a DedupKey
+//	uvarint  entry of the lane table
+//	uvarint  nanoseconds since the record before, or since the base time
+//	text     key, if there is one
+//	16       DedupKey, if there is one
+//	text     body
+//
+// The lane table: a uvarint count, and for each lane
+//
+//	text     tenant
+//	uvarint  lane
+//	uvarint  records in the lane before this frame
+//
+// A lane's records have the sequences that follow its entry's number. A lane
+// without a record in the frame may have an entry as well: every lane is named
+// once in a while, so that the newest frames tell where all of them stand.
+//
+// A record of RUN:
+//
+//	1        kind
+//	text     key
+//	text     body
 package eventlog

@@ -112,7 +112,7 @@ func prepareDir(dir string) error {
 // explain adds what an operator can do to errors of the file system.
 func explain(err error) error {
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("the folder is not writable for this user: %w", err)
+		return fmt.Errorf("the folder is not writable: %w", err)
 	}
 	return err
 }

@@ -159,4 +159,3 @@ func TestErrorsNameTheCause(t *testing.T) {
 		})
 	}
 }
-
