@@ -65,6 +65,9 @@ func (c *compiler) operator(call celast.CallExpr) (t truth, ok bool) {
 	case operators.LogicalNot:
 		return &notNode{c.truth(args[0])}, true
 	case operators.Conditional:
+		if t := c.lenient(args); t != nil {
+			return t, true
+		}
 		if c.src.isBool(args[1]) && c.src.isBool(args[2]) {
 			return &ifTruth{c.truth(args[0]), c.truth(args[1]), c.truth(args[2])}, true
 		}
@@ -121,6 +124,35 @@ func (c *compiler) presence(sel celast.SelectExpr) truth {
 		n.parent.field = field{index: -1, path: parent}
 	}
 	return n
+}
+
+// lenient recognises what has(data.x) was made into, and makes one node of it.
+func (c *compiler) lenient(args []celast.Expr) truth {
+	for _, a := range args[:2] {
+		if a.Kind() != celast.SelectKind || !a.AsSelect().IsTestOnly() {
+			return nil
+		}
+	}
+	payload, of := args[0].AsSelect(), args[1].AsSelect().Operand()
+	base, steps := chain(of)
+	if payload.FieldName() != "data" || args[2].Kind() != celast.LiteralKind || args[2].AsLiteral() != types.False {
+		return nil
+	}
+	n, ok := c.presence(args[1].AsSelect()).(*hasNode)
+	if !ok || n.parent.field.path != event.PathOf("data") || !c.sameEvent(payload.Operand(), base, steps) {
+		return nil
+	}
+	n.lenient = true
+	return n
+}
+
+// sameEvent reports whether the event of has(event.data) is the one that a chain
+// to its payload starts in.
+func (c *compiler) sameEvent(of, base celast.Expr, steps []event.Step) bool {
+	ofBase, ofSteps := chain(of)
+	x, _, ok := c.origin(ofBase, append(slices.Clone(ofSteps), event.Step{Key: "data", Index: -1}))
+	y, _, ok2 := c.origin(base, steps)
+	return ok && ok2 && x == y
 }
 
 // origin tells which event a chain starts in, and gives its steps from the

@@ -1,6 +1,8 @@
 package predicate
 
 import (
+	"slices"
+
 	"github.com/rhost/rhost/event"
 )
 
@@ -33,6 +35,52 @@ func (c *Cond) Interpreted() (bool, string) {
 		}
 	})
 	return part != "", part
+}
+
+// Read is what a condition reads of another element.
+type Read struct {
+	Elem int // index in Scope.Elements
+	Part Part
+	N    int // for PartNth: which, from 0
+}
+
+// Part says which of the events bound to an element are read.
+type Part uint8
+
+// The parts. A singleton is its own first event.
+const (
+	PartFirst Part = iota
+	PartLast
+	PartNth
+	PartAll // the list as a whole: count, aggregates, and whatever is interpreted
+)
+
+// Reads gives what the condition reads of other elements, each once. A matcher
+// that keeps less than all bound events needs to keep this.
+func (c *Cond) Reads() []Read {
+	var out []Read
+	add := func(r Read) {
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	c.root.walk(func(n node) {
+		switch n := n.(type) {
+		case *fieldRef:
+			if n.whose != underTest {
+				add(Read{n.elem, Part(n.whose - theFirst), n.n})
+			}
+		case *countValue:
+			add(Read{Elem: n.elem, Part: PartAll})
+		case *aggregateValue:
+			add(Read{Elem: n.elem, Part: PartAll})
+		case *interpreted:
+			for _, elem := range n.elems {
+				add(Read{Elem: elem, Part: PartAll})
+			}
+		}
+	})
+	return out
 }
 
 // Guard is a test that must be true for a condition to be true: the value at

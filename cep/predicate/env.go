@@ -87,7 +87,7 @@ func hasMacro() cel.Macro {
 	return cel.GlobalMacro("has", 1, func(h cel.MacroExprFactory, _ celast.Expr, args []celast.Expr) (celast.Expr, *cel.Error) {
 		switch arg := args[0]; arg.Kind() {
 		case celast.SelectKind:
-			return h.NewPresenceTest(arg.AsSelect().Operand(), arg.AsSelect().FieldName()), nil
+			return presenceTest(h, arg.AsSelect()), nil
 		case celast.IdentKind:
 			if slices.Contains(attributes(), arg.AsIdent()) {
 				return h.NewPresenceTest(h.NewIdent(selfName), arg.AsIdent()), nil
@@ -95,6 +95,35 @@ func hasMacro() cel.Macro {
 		}
 		return nil, h.NewError(args[0].ID(), badHas)
 	})
+}
+
+// presenceTest is CEL's, except that a field of a payload that is not there is
+// absent rather than unknown: has(data.x) becomes has(data) ? has(data.x) : false.
+func presenceTest(h cel.MacroExprFactory, sel celast.SelectExpr) celast.Expr {
+	test := h.NewPresenceTest(sel.Operand(), sel.FieldName())
+	var payload celast.Expr
+	switch op := sel.Operand(); {
+	case op.Kind() == celast.IdentKind && op.AsIdent() == "data":
+		payload = h.NewPresenceTest(h.NewIdent(selfName), "data")
+	case op.Kind() == celast.SelectKind && op.AsSelect().FieldName() == "data" && mayBeEvent(op.AsSelect().Operand()):
+		payload = h.NewPresenceTest(h.Copy(op.AsSelect().Operand()), "data")
+	default:
+		return test
+	}
+	return h.NewCall(operators.Conditional, payload, test, h.NewLiteral(types.False))
+}
+
+// mayBeEvent reports whether e is written as elements are: x, x[0], last(x).
+func mayBeEvent(e celast.Expr) bool {
+	switch e.Kind() {
+	case celast.IdentKind:
+		return !slices.Contains(attributes(), e.AsIdent())
+	case celast.CallKind:
+		args := e.AsCall().Args()
+		return len(args) > 0 && mayBeEvent(args[0])
+	default:
+		return false
+	}
 }
 
 const badHas = "has takes a field"

@@ -113,6 +113,9 @@ func TestEval(t *testing.T) {
 		{`has(time) && has(data)`, predicate.True},
 		{`has(a.data.user) && !has(a.subject)`, predicate.True},
 		{`has(maybe.data.user)`, predicate.Unknown},
+		{`has(data.data.x)`, predicate.Unknown},
+		{`has(last(fail).data.ip) && has(fail[1].data.ip) && !has(first(fail).data.nope)`, predicate.True},
+		{`fail.all(f, has(f.data.ip) && !has(f.data.nope))`, predicate.True},
 
 		// Numbers are doubles; integers promote.
 		{`data.n + 1 == 6 && 1 + data.n == 6`, predicate.True},
@@ -234,7 +237,7 @@ func TestPayloadsOfOtherTypes(t *testing.T) {
 		ev          event.Event
 		text, field predicate.Tri
 	}{
-		{event.Event{Type: "x"}, predicate.Unknown, predicate.Unknown},
+		{event.Event{Type: "x"}, predicate.Unknown, predicate.False},
 		{event.Event{Type: "x", DataContentType: "text/plain", Data: []byte("hello")}, predicate.True, predicate.False},
 		{event.Event{Type: "x", Data: []byte(`{"x":1}`)}, predicate.Unknown, predicate.True},
 		{event.Event{Type: "x", Data: []byte(`[1]`)}, predicate.Unknown, predicate.Unknown},
@@ -290,6 +293,27 @@ func TestGuards(t *testing.T) {
 			got = append(got, fmt.Sprint(g.Path, " ", values))
 		}
 		assert.Equal(t, tt.want, strings.Join(got, "; "), tt.src)
+	}
+}
+
+func TestReads(t *testing.T) {
+	const all, last = predicate.PartAll, predicate.PartLast
+	tests := []struct {
+		src  string
+		want []predicate.Read
+	}{
+		{`type == "a"`, nil},
+		{`data.x == a.data.x && a.data.y == 1`, []predicate.Read{{Elem: 0}}},
+		{`data.x == last(fail).data.x && has(last(fail).data.y)`, []predicate.Read{{Elem: 1, Part: last}}},
+		{`fail[2].id == first(fail).id`, []predicate.Read{{Elem: 1, Part: predicate.PartNth, N: 2}, {Elem: 1}}},
+		{`count(fail) > sum(maybe.data.n)`, []predicate.Read{{Elem: 1, Part: all}, {Elem: 2, Part: all}}},
+		{`fail.all(f, f.id == id) && a.id == id`, []predicate.Read{{Elem: 1, Part: all}, {Elem: 0, Part: all}, {Elem: 0}}},
+	}
+	set := predicate.NewSet()
+	for _, tt := range tests {
+		cond, err := set.Add(scope(), tt.src, yamldoc.Pos{})
+		require.NoError(t, err, tt.src)
+		assert.Equal(t, tt.want, cond.Reads(), tt.src)
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 // interpreted is a condition, or a part of one, that cel-go evaluates. What
 // cel-go calls an error is unknown here.
 type interpreted struct {
-	prog cel.Program
-	text string
+	prog  cel.Program
+	text  string
+	elems []int // it may read; those of the whole condition
 }
 
 func (n *interpreted) eval(ev *Event, env Env) Tri {
@@ -41,7 +42,7 @@ func (c *compiler) interpret(e celast.Expr) truth {
 	if err != nil {
 		c.fail(err)
 	}
-	return &interpreted{prog, c.src.textOf(e)}
+	return &interpreted{prog, c.src.textOf(e), c.src.usedElems}
 }
 
 // plan makes a program of a part of the checked tree.

@@ -164,8 +164,9 @@ func (n *memberNode) eval(ev *Event, env Env) Tri {
 // hasNode is has(x.y): whether the field is there, given that what it would be
 // a field of is.
 type hasNode struct {
-	value  fieldRef
-	parent fieldRef // elem and pick as those of value
+	value   fieldRef
+	parent  fieldRef // of the same event as value
+	lenient bool     // no parent means no field
 }
 
 func (n *hasNode) eval(ev *Event, env Env) Tri {
@@ -184,7 +185,12 @@ func (n *hasNode) absent(ev *Event) Tri {
 		return False // an attribute, or an extension: the event itself is there
 	}
 	switch ev.Ev.Get(n.parent.field.path).Kind() {
-	case event.Missing, event.List:
+	case event.Missing:
+		if n.lenient {
+			return False
+		}
+		return Unknown
+	case event.List:
 		return Unknown
 	default:
 		return False
