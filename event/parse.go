@@ -338,7 +338,7 @@ func (p *envelope) binary(ev *Event) {
 	if !ev.IsJSON() {
 		return
 	}
-	if err := checkData(b); err != nil {
+	if err := CheckJSON(b); err != nil {
 		p.bad("data_base64", p.data64At, "send JSON, or say what it is in datacontenttype", "does not hold JSON, though datacontenttype says %q: %v", clip(ev.DataContentType), err)
 	}
 }

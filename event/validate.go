@@ -48,15 +48,17 @@ func (e *Event) Validate() error {
 		bad("data", "send a reference to the payload instead", "the event has %d bytes, over the limit of %d", n, MaxSize)
 	}
 	if e.Data != nil && e.IsJSON() {
-		if err := checkData(e.Data); err != nil {
+		if err := CheckJSON(e.Data); err != nil {
 			bad("data", "send JSON, or say what it is in datacontenttype", "is not JSON: %v", err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// checkData reports whether b is one JSON value that fits into an event.
-func checkData(b []byte) error {
+// CheckJSON reports whether b is one JSON value that can be the payload of an
+// event: UTF-8, no deeper than MaxDepth with the event around it, no key twice in
+// one object. The error is a *SyntaxError.
+func CheckJSON(b []byte) error {
 	p := parser{d: b}
 	if !p.utf8() {
 		return p.err
