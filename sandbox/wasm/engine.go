@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -64,6 +65,7 @@ type Engine struct {
 	admission admission
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache // nil when nothing is kept
+	closed    atomic.Bool
 }
 
 var _ sandbox.Engine = (*Engine)(nil)
@@ -182,6 +184,7 @@ func refusal(module string, err error) error {
 // Close releases the engine. Its modules are closed first. It may be called
 // twice.
 func (e *Engine) Close(ctx context.Context) error {
+	e.closed.Store(true)
 	err := e.runtime.Close(ctx)
 	if e.cache != nil {
 		err = errors.Join(err, e.cache.Close(ctx))

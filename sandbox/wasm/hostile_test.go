@@ -336,6 +336,12 @@ func TestStartup(t *testing.T) {
 		{"_initialize loops", startup(v1.ExportInitialize, nil, Forever()), sandbox.FaultFuel, "during start-up: out of fuel"},
 		{"_initialize traps", startup(v1.ExportInitialize, nil, Unreachable()), sandbox.FaultTrap, "call p: trap fault at _initialize: during start-up: unreachable"},
 		{"init refuses", startup(v1.ExportInit, []byte{TypeI32}, I32(4)), sandbox.FaultTrap, "call p: trap fault at rhost_init: during start-up: returned 4"},
+		{"data outside the memory", func() []byte {
+			m := New()
+			m.Data(65530, "too long to fit")
+			m.Invoke(nil, I32(0))
+			return m.Bytes()
+		}(), sandbox.FaultTrap, "during start-up: data[0]: out of bounds memory access"},
 		{"init takes memory", startup(v1.ExportInit, []byte{TypeI32}, Grow(200), I32(-1), Op(0x47), If(I32(0), Return()), Unreachable()), sandbox.FaultMemory, "during start-up: out of memory: the call may have 1048576 bytes"},
 	} {
 		m := compile(t, e, "p", tt.src)

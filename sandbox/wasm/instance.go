@@ -48,7 +48,7 @@ func (m *module) New(ctx context.Context, lim sandbox.Limits) (sandbox.Instance,
 	i := &instance{module: m, mem: mem}
 	if err := i.load(ctx); err != nil {
 		mem.Free()
-		return nil, fmt.Errorf("make an instance of %s: %w", m.info.Name, err)
+		return nil, err
 	}
 	if err := i.startup(ctx, lim); err != nil {
 		return nil, errors.Join(startup(err), i.Close(ctx))
@@ -56,22 +56,15 @@ func (m *module) New(ctx context.Context, lim sandbox.Limits) (sandbox.Instance,
 	return i, nil
 }
 
-// load has wazero build the instance. Nothing of the guest runs yet: the pass
-// took the start section out, and no function is called by name.
+// load has wazero build the instance and finds its globals and functions.
 func (i *instance) load(ctx context.Context) (err error) {
-	defer func() {
-		// wazero panics rather than return an error when memory is refused.
-		if r := recover(); r != nil {
-			err = fmt.Errorf("wazero: %v", r)
-		}
-	}()
 	m := i.module
-	// The name is set, to nothing: a name of the module's own would collide with
-	// its second instance.
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	i.guest, err = m.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, i.mem), m.code, config)
-	if err != nil {
-		return err
+	if m.engine.closed.Load() {
+		return fmt.Errorf("make an instance of %s: the engine is closed", m.info.Name)
+	}
+	if err := i.instantiate(ctx); err != nil {
+		// Scanned and compiled, and yet not right: initial data outside the memory.
+		return &sandbox.Fault{Kind: sandbox.FaultTrap, Module: m.info.Name, Err: fmt.Errorf("during start-up: %w", err)}
 	}
 	i.run.meter.slice = slice
 	i.run.meter.global, err = i.global(fuel.FuelGlobal)
@@ -92,6 +85,22 @@ func (i *instance) load(ctx context.Context) (err error) {
 	}
 	i.invoke = i.guest.ExportedFunction(v1.ExportInvoke)
 	return nil
+}
+
+// instantiate makes the guest. Nothing of it runs yet: the pass took the start
+// section out, and no function is called by name.
+func (i *instance) instantiate(ctx context.Context) (err error) {
+	defer func() {
+		// wazero panics rather than return an error when memory is refused.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("wazero: %v", r)
+		}
+	}()
+	// The name is set, to nothing: a name of the module's own would collide with
+	// its second instance.
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	i.guest, err = i.module.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, i.mem), i.module.code, config)
+	return err
 }
 
 // global returns a global that the fuel pass exported.

@@ -16,6 +16,10 @@ type Trap struct {
 
 func (t *Trap) Error() string { return t.Text }
 
+// helperPrefix begins the names that the fuel pass gives to the functions it adds
+// at the end of a module, where the module has names at all.
+const helperPrefix = "rhost."
+
 // injected is how many functions the fuel pass adds after a module's imports.
 const injected = 2
 
@@ -64,6 +68,9 @@ func (n names) frame(line string) string {
 		return ""
 	}
 	name = signatureless(name)
+	if strings.HasPrefix(name, helperPrefix) {
+		return ""
+	}
 	digits, ok := strings.CutPrefix(name, "$")
 	if !ok {
 		return name

@@ -13,7 +13,7 @@ func TestParseTrace(t *testing.T) {
 		frames                  []string
 	}{
 		{
-			"names", "wasm error: unreachable\nwasm stack trace:\n\t.runtime.throw(i32) i32\n\t.main.(*server).run(i32,i64) i32\n\t.go.main.F[go.shape.int]()",
+			"names", "wasm error: unreachable\nwasm stack trace:\n\t.rhost.enter(i32)\n\t.runtime.throw(i32) i32\n\t.main.(*server).run(i32,i64) i32\n\t.go.main.F[go.shape.int]()",
 			"unreachable", "main.(*server).run",
 			[]string{"runtime.throw", "main.(*server).run", "go.main.F[go.shape.int]"},
 		},
