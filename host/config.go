@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/host/connect/files"
 	"github.com/rhost/rhost/host/connect/schedule"
 	"github.com/rhost/rhost/host/connect/stdin"
 	"github.com/rhost/rhost/host/connect/webhook"
@@ -37,6 +38,7 @@ type Config struct {
 // SourceConfig declares one source, by exactly one of its keys.
 type SourceConfig struct {
 	Pos      yamldoc.Pos      `yaml:",pos"`
+	Files    *files.Config    `yaml:"files"`
 	Webhook  *webhook.Config  `yaml:"webhook"`
 	Schedule *schedule.Config `yaml:"schedule"`
 	Stdin    *stdin.Config    `yaml:"stdin"`
@@ -103,6 +105,11 @@ func (c *Config) encodeConfigs() error {
 
 // eventClock reports whether a source's events alone move the clock.
 func (c *Config) eventClock() bool {
+	for _, s := range c.Sources {
+		if s.Files != nil && s.Files.Clock == "event" {
+			return true
+		}
+	}
 	return false
 }
 
@@ -135,7 +142,7 @@ func ReadConfig(app string, set []string) (Config, error) {
 	}
 	var errs []error
 	for _, s := range set {
-		errs = append(errs, override(root, s))
+		errs = append(errs, override(root, app, s))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return Config{}, err
@@ -149,7 +156,7 @@ func ReadConfig(app string, set []string) (Config, error) {
 }
 
 // override sets one value in the tree, making the maps on its way.
-func override(root *yamldoc.Node, set string) error {
+func override(root *yamldoc.Node, app, set string) error {
 	path, value, ok := strings.Cut(set, "=")
 	if !ok || path == "" {
 		return fmt.Errorf("--set %s: write it as KEY.KEY=VALUE", set)
@@ -162,6 +169,9 @@ func override(root *yamldoc.Node, set string) error {
 	leaf.Pos = yamldoc.Pos{File: "--set " + path}
 	node := root
 	keys := strings.Split(path, ".")
+	if isPath(keys) {
+		leaf.Text = fromHere(app, leaf.Text)
+	}
 	for i, key := range keys {
 		if node.Kind != yamldoc.Map {
 			return fmt.Errorf("--set %s: %s is not a map", set, strings.Join(keys[:i], "."))
@@ -178,6 +188,30 @@ func override(root *yamldoc.Node, set string) error {
 		node = node.Keys[at].Value
 	}
 	return nil
+}
+
+// isPath reports whether a key of rhost.yaml names a file or folder.
+func isPath(keys []string) bool {
+	last := keys[len(keys)-1]
+	return keys[0] == "data_dir" || keys[0] == "folders" || keys[0] == "sources" && (last == "path" || last == "secret_file")
+}
+
+// fromHere resolves a path of the command line, which is relative to the
+// current folder, as in any command, unless only the app folder has it.
+func fromHere(app, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	if _, err := os.Stat(path); err != nil {
+		if _, err := os.Stat(filepath.Join(app, path)); err == nil {
+			return path
+		}
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path // no current folder: the app's is as good
+	}
+	return abs
 }
 
 func (c Config) withDefaults() Config {
@@ -254,6 +288,7 @@ func (s SourceConfig) validate() error {
 			err = errors.Join(err, validate())
 		}
 	}
+	check("files", s.Files != nil, func() error { return s.Files.Validate() })
 	check("webhook", s.Webhook != nil, func() error { return s.Webhook.Validate() })
 	check("schedule", s.Schedule != nil, func() error { return s.Schedule.Validate() })
 	check("stdin", s.Stdin != nil, func() error { return s.Stdin.Validate() })

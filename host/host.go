@@ -18,6 +18,7 @@ import (
 	"github.com/rhost/rhost/host/dispatch"
 	"github.com/rhost/rhost/host/egress"
 	"github.com/rhost/rhost/host/eventlog"
+	stepfiles "github.com/rhost/rhost/host/files"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/tenants"
@@ -78,6 +79,7 @@ type Host struct {
 	steps   *dispatch.Dispatcher
 	admit   *admission
 	egress  *egress.Client
+	files   *stepfiles.Executor // of file steps
 	sources *sources
 	servers *servers
 }
@@ -285,6 +287,9 @@ func (h *Host) Close() error {
 	}
 	if h.egress != nil {
 		h.egress.Close()
+	}
+	if h.files != nil {
+		errs = append(errs, h.files.Close())
 	}
 	if h.plugins != nil {
 		errs = append(errs, h.plugins.Close(ctx))

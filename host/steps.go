@@ -3,8 +3,13 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
 
 	"github.com/rhost/rhost/host/egress"
+	"github.com/rhost/rhost/host/files"
 	"github.com/rhost/rhost/host/workflow"
 )
 
@@ -37,4 +42,37 @@ func request(ctx context.Context, c *egress.Client, cmd workflow.Command) ([]byt
 		return nil, err
 	}
 	return res.Output()
+}
+
+// openFolders opens the folders that rhost.yaml grants to file steps.
+func openFolders(app, data string, granted map[string]string) (*files.Executor, error) {
+	cfg := files.Config{Journal: filepath.Join(data, "files")}
+	for _, name := range slices.Sorted(maps.Keys(granted)) {
+		cfg.Folders = append(cfg.Folders, files.Folder{Name: name, Path: within(app, granted[name])})
+	}
+	e, err := files.Open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("rhost.yaml: folders: %w", err)
+	}
+	return e, nil
+}
+
+// fileStep carries out file steps inside the granted folders.
+func fileStep(e *files.Executor) func(context.Context, workflow.Command) workflow.Result {
+	return func(ctx context.Context, cmd workflow.Command) workflow.Result {
+		ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
+		defer cancel()
+		out, err := e.Do(ctx, cmd.Key, cmd.Args)
+		if err == nil {
+			return cmd.Answer(out)
+		}
+		var own *files.Error
+		switch {
+		case !errors.As(err, &own):
+			return cmd.Fail(workflow.FailInternal, err.Error())
+		case own.Kind == files.KindStopped:
+			return cmd.Fail(workflow.FailTimeout, err.Error()) // the host's own stop gives no answer
+		}
+		return cmd.Fail(workflow.FailureKind(own.Kind), err.Error())
+	}
 }

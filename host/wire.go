@@ -15,6 +15,7 @@ import (
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/connect"
+	"github.com/rhost/rhost/host/connect/files"
 	"github.com/rhost/rhost/host/connect/schedule"
 	"github.com/rhost/rhost/host/connect/stdin"
 	"github.com/rhost/rhost/host/connect/webhook"
@@ -54,6 +55,9 @@ func (h *Host) wire(ctx context.Context) error {
 		return fmt.Errorf("rhost.yaml: egress: %w", err)
 	}
 	h.egress = client
+	if h.files, err = openFolders(h.app, h.data, h.config.Folders); err != nil {
+		return err
+	}
 	run := &runner{
 		http:   httpStep(client),
 		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, blobs: h.log,
@@ -129,6 +133,11 @@ func (h *Host) newSources() (*sources, error) {
 		s := &source{name: name, sink: intake{h.admit, name}, health: &connect.Health{}}
 		var err error
 		switch {
+		case conf.Files != nil:
+			s.kind = "files"
+			c := *conf.Files
+			c.Once = c.Once || h.opts.Once
+			s.src, err = files.New(name, &c, files.Options{Base: h.app})
 		case conf.Schedule != nil:
 			s.kind = "schedule"
 			s.src, err = schedule.New(name, conf.Schedule)
