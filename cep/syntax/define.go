@@ -45,13 +45,13 @@ func (r *reader) definition(e yamldoc.Entry, key string) *definition {
 		d.cond, d.condPos = r.condition(e.Value, key)
 		return d
 	}
-	r.keys(e.Value, key, []string{"where", "repeat", "optional"}, []string{"greedy", "until", "gap", "wait", "pattern"})
+	r.keys(e.Value, key, elementKeys())
 	if where := e.Value.Get("where"); where != nil {
 		d.cond, d.condPos = r.condition(where, join(key, "where"))
 	} else if e.Value.Get("pattern") == nil {
 		r.fail(e.Value.Pos, join(key, "where"), CodeRequired, "write where: CONDITION; where: true takes every event", "is missing")
 	}
-	if r.choice(e.Value, key, "repeat", []string{"then", "next"}, "any") == 1 {
+	if r.choice(e.Value, key, "repeat", repeatNames(), "any") == 1 {
 		d.repeat = Next
 	}
 	if o := e.Value.Get("optional"); o != nil {

@@ -12,7 +12,9 @@ const (
 	Off                // the rule sees no events
 )
 
-func (m Mode) String() string { return name(m, "live", "shadow", "off") }
+func (m Mode) String() string { return name(m, modeNames()) }
+
+func modeNames() []string { return []string{"live", "shadow", "off"} }
 
 // Priority orders the work of matches that wait.
 type Priority uint8
@@ -25,7 +27,9 @@ const (
 	Critical
 )
 
-func (p Priority) String() string { return name(p, "normal", "low", "high", "critical") }
+func (p Priority) String() string { return name(p, priorityNames()) }
+
+func priorityNames() []string { return []string{"normal", "low", "high", "critical"} }
 
 // Skip says what a match does to the partial matches that overlap it.
 type Skip uint8
@@ -36,7 +40,9 @@ const (
 	NoSkip               // drop nothing
 )
 
-func (s Skip) String() string { return name(s, "past-last", "none") }
+func (s Skip) String() string { return name(s, skipNames()) }
+
+func skipNames() []string { return []string{"past-last", "none"} }
 
 // Emit says when a complete match is given out.
 type Emit uint8
@@ -47,7 +53,9 @@ const (
 	Ordered               // once no partial match that began earlier can still complete
 )
 
-func (e Emit) String() string { return name(e, "immediate", "ordered") }
+func (e Emit) String() string { return name(e, emitNames()) }
+
+func emitNames() []string { return []string{"immediate", "ordered"} }
 
 // Full says what happens to a start event beyond Limit.Runs.
 type Full uint8
@@ -58,7 +66,9 @@ const (
 	DropOldest             // the oldest open start event makes room
 )
 
-func (f Full) String() string { return name(f, "reject", "drop-oldest") }
+func (f Full) String() string { return name(f, fullNames()) }
+
+func fullNames() []string { return []string{"reject", "drop-oldest"} }
 
 // Link is how a unit joins the one before it.
 type Link uint8
@@ -75,11 +85,13 @@ const (
 // Negative reports whether the unit must not happen.
 func (l Link) Negative() bool { return l == NextNot || l == ThenNot }
 
-func (l Link) String() string { return name(l, "begin", "next", "then", "next not", "then not") }
+func (l Link) String() string {
+	return name(l, []string{"begin", "next", "then", "next not", "then not"})
+}
 
-// name looks v up among names; a value outside is a bug worth showing as a
-// number.
-func name[T ~uint8](v T, names ...string) string {
+// name looks v up among names, which stand in the order of the constants; a value
+// outside is a bug worth showing as a number.
+func name[T ~uint8](v T, names []string) string {
 	if int(v) < len(names) {
 		return names[v]
 	}

@@ -68,17 +68,15 @@ func (r *reader) rule(file string, doc *yamldoc.Node) *Rule {
 		r.fail(doc.Pos, "", CodeType, "start with `rule: NAME`", "a rule is a map of keys, not %s", doc.Kind)
 		return rule
 	}
-	r.keys(doc, "",
-		[]string{"rule", "description", "mode", "severity", "labels", "owner", "runbook", "priority", "tags", "when", "do", "on_failure", "tests"},
-		[]string{"on_change", "durability", "start", "control"})
+	r.keys(doc, "", ruleKeys())
 	rule.Name = r.name(doc)
 	rule.Description = r.text(doc, "description")
-	rule.Mode = Mode(r.choice(doc, "", "mode", []string{"live", "shadow", "off"}, "canary"))
+	rule.Mode = Mode(r.choice(doc, "", "mode", modeNames(), "canary"))
 	rule.Severity = r.text(doc, "severity")
 	rule.Labels = r.labels(doc.Get("labels"))
 	rule.Owner = r.text(doc, "owner")
 	rule.Runbook = r.text(doc, "runbook")
-	rule.Priority = Priority(r.choice(doc, "", "priority", []string{"normal", "low", "high", "critical"}))
+	rule.Priority = Priority(r.choice(doc, "", "priority", priorityNames()))
 	rule.Tags = r.texts(doc.Get("tags"), "tags")
 	rule.Do = r.steps(doc, "do")
 	rule.OnFailure = r.steps(doc, "on_failure")
@@ -117,15 +115,14 @@ func (r *reader) name(doc *yamldoc.Node) string {
 	return name
 }
 
-// keys reports the keys of a map that are in neither list, and those that are
-// in the second.
-func (r *reader) keys(n *yamldoc.Node, under string, known, later []string) {
+// keys reports the keys of a map that do not exist, and those that come later.
+func (r *reader) keys(n *yamldoc.Node, under string, k keys) {
 	for _, e := range n.Keys {
 		switch {
-		case slices.Contains(later, e.Key):
+		case slices.Contains(k.later, e.Key):
 			r.later(e.Pos, join(under, e.Key), e.Key)
-		case !slices.Contains(known, e.Key):
-			r.fail(e.Pos, join(under, e.Key), CodeKey, yamldoc.Suggest(e.Key, known), "unknown key")
+		case !slices.Contains(k.known, e.Key):
+			r.fail(e.Pos, join(under, e.Key), CodeKey, yamldoc.Suggest(e.Key, k.known), "unknown key")
 		}
 	}
 }

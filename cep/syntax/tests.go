@@ -29,7 +29,7 @@ func (r *reader) test(n *yamldoc.Node, key string) Test {
 		r.fail(n.Pos, key, CodeType, "write {given: …, expect: {matches: 1}}", "must be a map, not %s", n.Kind)
 		return t
 	}
-	r.keys(n, key, []string{"given", "expect"}, []string{"advance", "mocks", "history", "vars"})
+	r.keys(n, key, testKeys())
 	r.given(n, key, &t)
 	expect := n.Get("expect")
 	switch {
@@ -39,7 +39,7 @@ func (r *reader) test(n *yamldoc.Node, key string) Test {
 		r.fail(expect.Pos, join(key, "expect"), CodeType, "write {matches: 1}", "must be a map, not %s", expect.Kind)
 	default:
 		key = join(key, "expect")
-		r.keys(expect, key, []string{"matches"}, []string{"bind", "timeouts", "actions"})
+		r.keys(expect, key, expectKeys())
 		if m := expect.Get("matches"); m == nil {
 			r.fail(expect.Pos, join(key, "matches"), CodeRequired, "write {matches: 1}", "is missing")
 		} else {

@@ -11,14 +11,6 @@ import (
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// The keys under `when`: those of this release, the triggers that later ones
-// bring, and what else comes with those.
-func whenKeys() (known, triggers, later []string) {
-	return []string{"condition", "pattern", "define", "by", "within", "skip", "emit", "on_timeout", "limit"},
-		[]string{"window", "schedule", "state", "anomaly", "forecast"},
-		[]string{"score", "at_least", "let", "having", "timezone", "missed", "dst"}
-}
-
 // when reads what makes the rule match: a bare condition, or a map.
 func (r *reader) when(n *yamldoc.Node) When {
 	w := When{Pos: n.Pos, Limit: Limit{Runs: DefaultRuns}}
@@ -26,15 +18,14 @@ func (r *reader) when(n *yamldoc.Node) When {
 		r.bare(&w, n, "when")
 		return w
 	}
-	known, triggers, later := whenKeys()
-	for _, t := range triggers {
+	for _, t := range laterTriggers() {
 		if e := entry(n, t); e != nil {
 			// The other keys belong to that trigger; nothing can be said of them.
 			r.later(e.Pos, join("when", t), t)
 			return w
 		}
 	}
-	r.keys(n, "when", known, later)
+	r.keys(n, "when", whenKeys())
 	condition, pattern := entry(n, "condition"), entry(n, "pattern")
 	switch {
 	case condition != nil && pattern != nil:
@@ -50,9 +41,9 @@ func (r *reader) when(n *yamldoc.Node) When {
 	w.By = r.by(n.Get("by"))
 	w.Within = r.within(n.Get("within"))
 	w.Skip = r.skip(n)
-	w.Emit = Emit(r.choice(n, "when", "emit", []string{"immediate", "ordered"}))
+	w.Emit = Emit(r.choice(n, "when", "emit", emitNames()))
 	if n.Get("on_timeout") != nil {
-		r.choice(n, "when", "on_timeout", []string{"emit"})
+		r.choice(n, "when", "on_timeout", timeoutNames())
 		w.OnTimeout = true
 		if n.Get("within") == nil {
 			r.fail(entry(n, "on_timeout").Pos, "when.on_timeout", CodeWithin, "add within: 10m", "needs within: without it nothing times out")
@@ -175,7 +166,7 @@ func (r *reader) within(n *yamldoc.Node) time.Duration {
 			r.later(e.Pos, "when.within.gap", "gap")
 			return 0
 		}
-		r.keys(n, "when.within", []string{"gap"}, nil)
+		r.keys(n, "when.within", keys{known: []string{"gap"}})
 		return 0
 	}
 	text := r.scalar(n, "when.within")
@@ -198,7 +189,7 @@ func (r *reader) skip(n *yamldoc.Node) Skip {
 			return PastLast
 		}
 	}
-	return Skip(r.choice(n, "when", "skip", []string{"past-last", "none"}, "to-next", "to-first", "to-last"))
+	return Skip(r.choice(n, "when", "skip", skipNames(), "to-next", "to-first", "to-last"))
 }
 
 func (r *reader) limit(n *yamldoc.Node) Limit {
@@ -210,11 +201,11 @@ func (r *reader) limit(n *yamldoc.Node) Limit {
 		r.fail(n.Pos, "when.limit", CodeType, "write {runs: 1000, full: reject}", "must be a map, not %s", n.Kind)
 		return l
 	}
-	r.keys(n, "when.limit", []string{"runs", "full"}, nil)
+	r.keys(n, "when.limit", limitKeys())
 	if runs := n.Get("runs"); runs != nil {
 		l.Runs = r.count(runs, "when.limit.runs", 1)
 	}
-	l.Full = Full(r.choice(n, "when.limit", "full", []string{"reject", "drop-oldest"}))
+	l.Full = Full(r.choice(n, "when.limit", "full", fullNames()))
 	return l
 }
 
