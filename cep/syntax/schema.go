@@ -11,7 +11,7 @@ import (
 // copy is rule.schema.json.
 func Schema() []byte {
 	schema := object(ruleKeys(), map[string]any{
-		"rule":        described(matching("^[\\p{L}\\p{N}._/:-]+$"), "name, unique in its tenant"),
+		"rule":        described(matching("^\\S+$"), "name, unique in its tenant"),
 		"description": described(text(), "what the rule is for, for people"),
 		"mode":        described(oneOf(modeNames()), "live (the default) runs actions, shadow only records matches, off sees nothing"),
 		"severity":    described(scalar(), "free text to filter by"),
