@@ -1,0 +1,80 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Kind says why an operation failed, in words that a workflow and its
+// `retry: {on: …}` use.
+type Kind string
+
+// The kinds.
+const (
+	KindInvalid     Kind = "invalid"     // an operation that cannot be
+	KindDenied      Kind = "denied"      // outside the granted folders, or not allowed by the system
+	KindFail        Kind = "fail"        // the files are not as they must be
+	KindUnavailable Kind = "unavailable" // the disk is full, or fails just now
+	KindLimit       Kind = "limit"       // too large
+	// KindStopped says that the caller's context ended. What was begun is finished
+	// when the operation comes again.
+	KindStopped Kind = "stopped"
+)
+
+// Error is the error of an operation. Its text names the paths of the step.
+type Error struct {
+	Kind Kind
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func failf(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Err: fmt.Errorf(format, args...)}
+}
+
+// explain turns an error of the system into one of ours, about a path. One that
+// came too late to have changed nothing stays so.
+func explain(at place, err error) error {
+	var partly *partialError
+	if errors.As(err, &partly) {
+		return &partialError{explain(at, partly.err)}
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
+	reason := err
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		reason = path.Err
+	case errors.As(err, &link):
+		reason = link.Err
+	}
+	kind := KindUnavailable
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR),
+		errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, syscall.ENAMETOOLONG):
+		kind = KindFail
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ELOOP), escapes(err):
+		kind = KindDenied
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		kind = KindStopped
+	}
+	return failf(kind, "%s: %w", at, reason)
+}
+
+// escapes reports whether a root refused a path that leads out of it. The os
+// package has no name for that error.
+func escapes(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Err.Error() == "path escapes from parent"
+}
