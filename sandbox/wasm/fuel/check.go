@@ -20,7 +20,7 @@ type frame struct {
 	results []ValueType
 	base    int  // operands below belong to the surrounding block
 	dead    bool // the rest is never reached, operands are whatever is wanted
-	sets    int  // assignments to locals inside
+	sets    int  // slots of locals assigned to inside
 	start   int  // index of the instruction that opens it
 }
 
@@ -83,6 +83,7 @@ func (c *checker) readLocals() {
 		}
 	}
 	c.f.decl.end = r.pos
+	c.f.localSlots = slotsOf(c.f.types)
 }
 
 // checkWork bounds what the function costs the compiler, alone and with the
@@ -124,7 +125,7 @@ func (c *checker) push(t ValueType) {
 	c.slots += t.slots()
 	c.f.height = max(c.f.height, c.slots)
 	c.f.operands = max(c.f.operands, len(c.stack))
-	c.count(1)
+	c.count(t.slots())
 	if len(c.stack) > c.m.bounds.Operands {
 		c.r.fail(c.r.pos, "more than %d operands on the stack", c.m.bounds.Operands)
 	}

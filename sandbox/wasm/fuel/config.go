@@ -37,10 +37,11 @@ const (
 // SlotBytes is the most native stack that one slot of DepthGlobal stands for
 // in wazero's compiled code. A host that grants no more than MaxDepth never
 // meets wazero's own stack limit.
-const SlotBytes = 256
+const SlotBytes = 64
 
-// MaxDepth is the largest useful value of DepthGlobal.
-const MaxDepth = 190_000
+// MaxDepth is the most that a host grants in DepthGlobal: wazero's stack may
+// take 50,000,000 bytes before it is in danger of its own limit.
+const MaxDepth = 50_000_000 / SlotBytes
 
 // Config says what Instrument does to a module. The zero value clamps nothing
 // and takes the default bounds.

@@ -156,7 +156,7 @@ func (c *checker) end(in *instr) {
 		return
 	}
 	c.frames = c.frames[:len(c.frames)-1]
-	differ := min(f.sets, len(c.f.types))
+	differ := min(f.sets, c.f.localSlots)
 	c.f.joins += differ + len(f.results)
 	in.cost += moves(differ + len(f.results))
 	if f.op == opLoop {

@@ -3,19 +3,20 @@ package fuel
 // function is what the checker found out about one function. Its buffers are
 // used again for the next one.
 type function struct {
-	index  int // imports counted first
-	typ    FuncType
-	decl   span        // declaration of locals
-	types  []ValueType // of parameters and locals
-	instrs []instr
-	labels []uint32 // of all br_table instructions
-	plan   plan
-	work   work
+	index      int // imports counted first
+	typ        FuncType
+	decl       span        // declaration of locals
+	types      []ValueType // of parameters and locals
+	localSlots int         // that they take
+	instrs     []instr
+	labels     []uint32 // of all br_table instructions
+	plan       plan
+	work       work
 
 	height   int // greatest height of the operand stack, in slots
 	operands int // greatest number of operands
-	values   int // values pushed, and passed to labels
-	joins    int // locals that may differ where control flow meets
+	values   int // values pushed, in slots, and passed to labels
+	joins    int // locals that may differ where control flow meets, in slots
 	blocks   int
 	calls    int // calls, and everything else that may change globals
 }

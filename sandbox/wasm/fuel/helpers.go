@@ -7,6 +7,10 @@ type helperKey struct {
 	a, b uint32 // immediates, in the order of the binary format
 }
 
+// opEnter stands for what happens when a function is entered with too little
+// depth or fuel. No instruction has this number.
+const opEnter = opLimit
+
 // helperTable collects the helpers that function bodies call.
 type helperTable struct {
 	next  uint32
@@ -48,6 +52,8 @@ type helperWriter struct {
 // helperType is the type of the instruction that a helper stands for.
 func helperType(m *module, k helperKey) FuncType {
 	switch k.op {
+	case opEnter:
+		return FuncType{}
 	case opMemoryGrow:
 		return FuncType{Params: []ValueType{I32}, Results: []ValueType{I32}}
 	case opTableGrow:
@@ -59,12 +65,19 @@ func helperType(m *module, k helperKey) FuncType {
 }
 
 // helperName is what stack traces show.
-func helperName(k helperKey) string { return "rhost." + ops[k.op].name }
+func helperName(k helperKey) string {
+	if k.op == opEnter {
+		return "rhost.enter"
+	}
+	return "rhost." + ops[k.op].name
+}
 
 // helperBody is the body of a helper, with its declaration of locals.
 func helperBody(m *module, l *layout, c Config, k helperKey) []byte {
 	w := &helperWriter{m: m, l: l, c: c, k: k}
 	switch k.op {
+	case opEnter:
+		w.enterSlow()
 	case opMemoryGrow, opTableGrow:
 		w.grow()
 	case opMemoryCopy, opTableCopy:
@@ -74,6 +87,18 @@ func helperBody(m *module, l *layout, c Config, k helperKey) []byte {
 	}
 	w.opcode(opEnd)
 	return w.code
+}
+
+// enterSlow asks the host, first about the stack.
+func (w *helperWriter) enterSlow() {
+	w.op(0) // no locals
+	w.with(opGlobalGet, w.l.depth)
+	w.i32(0)
+	w.opcode(opI32LtS)
+	w.open(opIf)
+	w.with(opCall, w.l.overflow)
+	w.ops(opUnreachable, opEnd)
+	w.refuel(w.l)
 }
 
 // chunkBytes is the most that one step of a bulk operation moves; a table

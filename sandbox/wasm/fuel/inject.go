@@ -19,18 +19,26 @@ func (c *code) charge(l *layout, cost uint64) {
 	c.refuel(l)
 }
 
-// enter takes a function's width off the depth.
-func (c *code) enter(l *layout, width int) {
+// enter takes a function's width off the depth and its first charge off the
+// fuel. One test serves both: their bits or-ed are negative when either is.
+func (c *code) enter(l *layout, width int, cost uint64) {
 	c.with(opGlobalGet, l.depth)
 	c.i32(int32(width))
 	c.opcode(opI32Sub)
 	c.with(opGlobalSet, l.depth)
+	c.with(opGlobalGet, l.fuel)
+	c.i64(int64(cost))
+	c.opcode(opI64Sub)
+	c.with(opGlobalSet, l.fuel)
 	c.with(opGlobalGet, l.depth)
-	c.i32(0)
-	c.opcode(opI32LtS)
+	c.opcode(opI64FromS)
+	c.with(opGlobalGet, l.fuel)
+	c.opcode(opI64Or)
+	c.i64(0)
+	c.opcode(opI64LtS)
 	c.open(opIf)
-	c.with(opCall, l.overflow)
-	c.ops(opUnreachable, opEnd)
+	c.with(opCall, l.helpers.index(helperKey{op: opEnter}))
+	c.opcode(opEnd)
 }
 
 // leave gives a function's width back.
@@ -43,8 +51,8 @@ func (c *code) leave(l *layout, width int) {
 
 // Parts of a function's width, in slots.
 const (
-	widthFrame  = 4  // return address, frame pointer and what the engine keeps
-	valuesWidth = 16 // values and joins to a slot of SlotBytes, see width
+	widthFrame  = 4 // return address, frame pointer and what the engine keeps
+	valuesWidth = 8 // values and joins to one slot, see width
 )
 
 // width is the most slots that a frame of the function takes on the native
@@ -53,7 +61,7 @@ const (
 // that differs where control flow meets, a place of its own that it does not
 // use twice, so that a frame grows with the length of the function.
 func (f *function) width() int {
-	w := widthFrame + slotsOf(f.types) + slotsOf(f.typ.Results) + f.height
+	w := widthFrame + f.localSlots + slotsOf(f.typ.Results) + f.height
 	return w + (f.values+f.joins)/valuesWidth
 }
 
@@ -97,9 +105,10 @@ func (w *bodyWriter) function(f *function) {
 	w.stats.Points += len(f.plan.regions)
 	w.stats.MaxWidth = max(w.stats.MaxWidth, width)
 	w.code = append(w.code[:0], w.m.src[f.decl.pos:f.decl.end]...)
-	w.enter(w.l, width)
-	w.resultBlock(f.typ.Results)
 	regions := f.plan.regions
+	w.enter(w.l, width, regions[0].cost)
+	regions = regions[1:]
+	w.resultBlock(f.typ.Results)
 	depth := uint32(0)
 	for i := range f.instrs {
 		if len(regions) > 0 && regions[0].at == i {

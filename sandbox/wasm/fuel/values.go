@@ -38,7 +38,7 @@ func (c *checker) local(in *instr) {
 	t := c.f.types[in.arg]
 	if in.op != opLocalGet {
 		c.want(t)
-		c.top().sets++
+		c.top().sets += t.slots()
 	}
 	if in.op != opLocalSet {
 		c.push(t)

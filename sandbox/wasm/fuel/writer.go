@@ -86,6 +86,8 @@ const (
 	opI64Mul   opcode = 0x7e
 	opI64Shl   opcode = 0x86
 	opI64ShrU  opcode = 0x88
+	opI64Or    opcode = 0x84
+	opI64FromS opcode = 0xac // i64.extend_i32_s
 	opI64FromU opcode = 0xad // i64.extend_i32_u
 )
 
