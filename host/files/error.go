@@ -20,8 +20,9 @@ const (
 	KindFail        Kind = "fail"        // the files are not as they must be
 	KindUnavailable Kind = "unavailable" // the disk is full, or fails just now
 	KindLimit       Kind = "limit"       // too large
-	// KindStopped says that the caller's context ended. What was begun is finished
-	// when the operation comes again.
+	KindTimeout     Kind = "timeout"     // took longer than the caller's context allows
+	// KindStopped says that the caller's context was cancelled. It is no result:
+	// what was begun is finished when the operation comes again.
 	KindStopped Kind = "stopped"
 )
 
@@ -66,8 +67,10 @@ func explain(at place, err error) error {
 		kind = KindFail
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ELOOP), escapes(err):
 		kind = KindDenied
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled):
 		kind = KindStopped
+	case errors.Is(err, context.DeadlineExceeded):
+		kind = KindTimeout
 	}
 	return failf(kind, "%s: %w", at, reason)
 }

@@ -289,13 +289,17 @@ func TestUndoOfTagsKeepsOthers(t *testing.T) {
 
 func TestStopped(t *testing.T) {
 	s := granted(t, map[string]string{"in/a.txt": "A"})
-	ctx, cancel := context.WithCancel(t.Context())
+	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.e.Do(ctx, "k", json.RawMessage(`{"copy":{"from":"in/a.txt","to":"out/"}}`))
-	var e *files.Error
-	require.ErrorAs(t, err, &e)
-	assert.Equal(t, files.KindStopped, e.Kind)
-	assert.Equal(t, map[string]string{"in/a.txt": "A"}, s.tree(t))
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	for want, ctx := range map[files.Kind]context.Context{files.KindStopped: cancelled, files.KindTimeout: late} {
+		_, err := s.e.Do(ctx, "k", json.RawMessage(`{"copy":{"from":"in/a.txt","to":"out/"}}`))
+		var e *files.Error
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, want, e.Kind)
+		assert.Equal(t, map[string]string{"in/a.txt": "A"}, s.tree(t))
+	}
 }
 
 func TestSweep(t *testing.T) {

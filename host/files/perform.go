@@ -24,7 +24,7 @@ func (e *partialError) Unwrap() error { return e.err }
 // perform carries out a plan. again says that it may have been begun before.
 func (e *Executor) perform(ctx context.Context, p plan, again bool) (json.RawMessage, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, failf(KindStopped, "%s: %w", p.From, err)
+		return nil, explain(p.From, err)
 	}
 	out := struct {
 		Path string `json:"path"`
