@@ -2,8 +2,6 @@ package predicate
 
 import (
 	"slices"
-	"strings"
-	"time"
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -311,51 +309,6 @@ func (c *compiler) test(v value, t test) truth {
 	return &testNode{v, t}
 }
 
-// span compiles a duration; nil when there is no node for it.
-func (c *compiler) span(e celast.Expr) span {
-	if e.Kind() != celast.CallKind {
-		return nil
-	}
-	call := e.AsCall()
-	args := call.Args()
-	switch call.FunctionName() {
-	case "duration":
-		v := c.value(args[0])
-		if k, ok := v.(constValue); ok {
-			if d, err := time.ParseDuration(k.v.Str()); err == nil {
-				return constSpan{d}
-			}
-		}
-		if v == nil {
-			return nil
-		}
-		return &parsedSpan{v}
-	case operators.Add:
-		return c.sum(args, 1)
-	case operators.Subtract:
-		if c.src.isTime(args[0]) && c.src.isTime(args[1]) {
-			l, r := c.value(args[0]), c.value(args[1])
-			if l == nil || r == nil {
-				return nil
-			}
-			return &timeSpan{l, r}
-		}
-		return c.sum(args, -1)
-	}
-	return nil
-}
-
-func (c *compiler) sum(args []celast.Expr, sign time.Duration) span {
-	if !c.src.isDuration(args[0]) || !c.src.isDuration(args[1]) {
-		return nil
-	}
-	l, r := c.span(args[0]), c.span(args[1])
-	if l == nil || r == nil {
-		return nil
-	}
-	return &sumSpan{l, r, sign}
-}
-
 func comparisonOf(name string) (op, bool) {
 	i := slices.Index([]string{
 		operators.Equals, operators.NotEquals, operators.Less,
@@ -380,14 +333,3 @@ func (s *source) typeOf(e celast.Expr) *types.Type { return s.ast.GetType(e.ID()
 func (s *source) isBool(e celast.Expr) bool     { return s.typeOf(e).Kind() == types.BoolKind }
 func (s *source) isTime(e celast.Expr) bool     { return s.typeOf(e).Kind() == types.TimestampKind }
 func (s *source) isDuration(e celast.Expr) bool { return s.typeOf(e).Kind() == types.DurationKind }
-
-// unhide puts the names of elements back into a text of ours or cel-go's.
-func unhide(text string, names []string) string {
-	if !strings.Contains(text, "@") {
-		return text
-	}
-	for i := len(names) - 1; i >= 0; i-- {
-		text = strings.NewReplacer(singleName(i), names[i], listName(i), names[i]).Replace(text)
-	}
-	return text
-}

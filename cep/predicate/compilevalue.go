@@ -2,8 +2,7 @@ package predicate
 
 import (
 	"fmt"
-	"strconv"
-	"time"
+	"slices"
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -64,7 +63,7 @@ func (c *compiler) callValue(e celast.Expr) value {
 		if v := c.aggregate(name, args); v != nil {
 			return v
 		}
-		if isPart(name) {
+		if slices.Contains(timeParts(), name) {
 			return c.part(call)
 		}
 		if fn, ok := findFunction(name); ok && fn.name != "cidr" {
@@ -178,68 +177,4 @@ func (c *compiler) apply(fn function, args []celast.Expr) value {
 		return nil
 	}
 	return c.fold(n, n.a, n.b)
-}
-
-// shift compiles a time plus or minus a duration, and a duration plus a time.
-func (c *compiler) shift(name string, args []celast.Expr) value {
-	at, by := args[0], args[1]
-	if c.src.isDuration(at) {
-		at, by = by, at
-	}
-	n := &shifted{sign: 1}
-	if name == operators.Subtract {
-		n.sign = -1
-	}
-	if n.time, n.by = c.value(at), c.span(by); n.time == nil || n.by == nil {
-		return nil
-	}
-	return n
-}
-
-func isPart(name string) bool {
-	for _, p := range timeParts() {
-		if p == name {
-			return true
-		}
-	}
-	return false
-}
-
-// part compiles an accessor of a time or a duration.
-func (c *compiler) part(call celast.CallExpr) value {
-	name := call.FunctionName()
-	if c.src.isDuration(call.Target()) {
-		s := c.span(call.Target())
-		if s == nil {
-			return nil
-		}
-		return &spanPart{name, s}
-	}
-	v := c.value(call.Target())
-	if v == nil || !c.src.isTime(call.Target()) {
-		return nil
-	}
-	n := &partValue{part: name, of: v, zone: time.UTC}
-	if len(call.Args()) == 1 {
-		k, ok := c.value(call.Args()[0]).(constValue)
-		if !ok {
-			return nil
-		}
-		n.name = k.v.Str()
-		zone, err := time.LoadLocation(n.name)
-		if err != nil {
-			return nil // an offset such as +02:00, which cel-go reads itself
-		}
-		n.zone = zone
-	}
-	return n
-}
-
-// parseHidden reads "@e3" and "@l3".
-func parseHidden(name string) (elem int, list, ok bool) {
-	if len(name) < 3 || name[0] != '@' || name[1] != 'e' && name[1] != 'l' {
-		return 0, false, false
-	}
-	n, err := strconv.Atoi(name[2:])
-	return n, name[1] == 'l', err == nil
 }

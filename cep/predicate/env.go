@@ -3,6 +3,8 @@ package predicate
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
@@ -32,6 +34,26 @@ const eventType = "rhost.Event"
 // there twice: as the event itself, and as the list of what is bound to it.
 func singleName(elem int) string { return fmt.Sprintf("@e%d", elem) }
 func listName(elem int) string   { return fmt.Sprintf("@l%d", elem) }
+
+// parseHidden reads "@e3" and "@l3".
+func parseHidden(name string) (elem int, list, ok bool) {
+	if len(name) < 3 || name[0] != '@' || name[1] != 'e' && name[1] != 'l' {
+		return 0, false, false
+	}
+	n, err := strconv.Atoi(name[2:])
+	return n, name[1] == 'l', err == nil
+}
+
+// unhide puts the names of elements back into a text of ours or cel-go's.
+func unhide(text string, names []string) string {
+	if !strings.Contains(text, "@") {
+		return text
+	}
+	for i := len(names) - 1; i >= 0; i-- {
+		text = strings.NewReplacer(singleName(i), names[i], listName(i), names[i]).Replace(text)
+	}
+	return text
+}
 
 // newEnv builds the CEL environment for scopes of at most elements elements. It
 // knows one type of number, the double, as JSON does: integer literals are

@@ -235,7 +235,7 @@ func randomEvent(t *rapid.T) *Event {
 			data[key] = options[i]
 		}
 	}
-	set("n", 0, 5, 5, -2, 2.5, 1e300, "5", nil)
+	set("n", 0, 5, 5, -2, 2.5, 1e300, "5", nil, []any{1})
 	set("s", "", "a", "AbC", "ABC", "ẞ", "10.9.9.9", "5m", "2026-01-01T00:00:05Z", "12", 7, false)
 	set("flag", true, false, "true", nil)
 	set("l", []any{}, []any{1, "a"}, []any{5, 2.5, nil}, []any{map[string]any{"k": 1}}, "a", map[string]any{"a": 1})

@@ -2,14 +2,10 @@ package predicate
 
 import (
 	"encoding/json"
-	"fmt"
-	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/interpreter"
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
@@ -127,87 +123,6 @@ func addOnce(list []string, s string) []string {
 	return append(list, s)
 }
 
-// part is a stretch of a template's text.
-type part struct {
-	text string
-	pos  yamldoc.Pos
-	expr bool
-}
-
-// splitTemplate cuts a text at its `${…}`.
-func splitTemplate(text string, pos yamldoc.Pos) ([]part, *yamldoc.Error) {
-	var parts []part
-	var lit strings.Builder
-	start := pos
-	flush := func() {
-		if lit.Len() > 0 {
-			parts = append(parts, part{text: lit.String(), pos: start})
-			lit.Reset()
-		}
-	}
-	for text != "" {
-		i := strings.Index(text, "${")
-		if i < 0 {
-			lit.WriteString(text)
-			break
-		}
-		if i > 0 && text[i-1] == '$' {
-			lit.WriteString(text[:i-1] + "${")
-			pos, text = advance(pos, text[:i+2]), text[i+2:]
-			continue
-		}
-		lit.WriteString(text[:i])
-		flush()
-		pos, text = advance(pos, text[:i+2]), text[i+2:]
-		end := closing(text)
-		if end < 0 {
-			return nil, yamldoc.Errorf(pos, "", CodeTemplate, "close it with }, or write $${ for the characters ${", "${ is not closed")
-		}
-		parts = append(parts, part{text[:end], pos, true})
-		pos, text = advance(pos, text[:end+1]), text[end+1:]
-		start = pos
-	}
-	flush()
-	return parts, nil
-}
-
-// advance moves a position past a text.
-func advance(pos yamldoc.Pos, text string) yamldoc.Pos {
-	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
-		pos.Line += strings.Count(text, "\n")
-		pos.Col, text = 1, text[i+1:]
-	}
-	pos.Col += utf8.RuneCountInString(text)
-	return pos
-}
-
-// closing gives the index of the brace that ends an expression, or -1; braces
-// in its texts and maps do not count.
-func closing(text string) int {
-	depth := 0
-	var quote byte
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case quote != 0 && c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '{':
-			depth++
-		case c == '}' && depth == 0:
-			return i
-		case c == '}':
-			depth--
-		}
-	}
-	return -1
-}
-
 // Eval gives the value of a template that is one whole `${…}`, and text for
 // any other. The value is JSON-like: nil, bool, int64, float64, string, []any or
 // map[string]any, where a number without a fraction is an int64, and times and
@@ -269,94 +184,4 @@ func display(x any) (string, error) {
 	}
 	b, err := json.Marshal(x)
 	return string(b), err
-}
-
-// templateVars are the variables of a template in the interpreter.
-type templateVars struct {
-	Vars
-	names []string
-}
-
-func (v *templateVars) Parent() interpreter.Activation { return nil }
-
-func (v *templateVars) ResolveName(name string) (any, bool) {
-	switch name {
-	case eventName:
-		if v.Event == nil {
-			return nil, false
-		}
-		return eventMap(v.Event), true
-	case stepsName:
-		return widen(v.Steps), true
-	}
-	elem, list, ok := parseHidden(name)
-	if !ok || elem >= len(v.names) {
-		return nil, false
-	}
-	bound := v.Bind[v.names[elem]]
-	if !list {
-		if len(bound) == 0 {
-			return nil, false
-		}
-		return eventMap(bound[0]), true
-	}
-	all := make([]any, len(bound))
-	for i, e := range bound {
-		all[i] = eventMap(e)
-	}
-	return all, true
-}
-
-// explain says what cel-go's error means for the author of a template.
-func (v *templateVars) explain(err error) string {
-	msg := unhide(err.Error(), v.names)
-	if key, ok := strings.CutPrefix(msg, "no such key: "); ok {
-		return key + " is missing"
-	}
-	if name, ok := strings.CutPrefix(msg, "no such attribute(s): "); ok {
-		if name == eventName {
-			return "there is no trigger event: the match came from the clock"
-		}
-		return name + " is not bound in this match"
-	}
-	if strings.HasPrefix(msg, "no such overload") {
-		return "a value has the wrong type (" + msg + ")"
-	}
-	return msg
-}
-
-// widen copies a JSON-like value with every number as a double, the one type of
-// number that expressions know.
-func widen(x any) any {
-	switch x := x.(type) {
-	case map[string]any:
-		m := make(map[string]any, len(x))
-		for k, v := range x {
-			m[k] = widen(v)
-		}
-		return m
-	case []any:
-		l := make([]any, len(x))
-		for i, v := range x {
-			l[i] = widen(v)
-		}
-		return l
-	case nil, bool, string, float64:
-		return x
-	}
-	if v := event.ValueOf(x); v.Kind() != event.Missing {
-		return v.Any()
-	}
-	return fmt.Sprint(x)
-}
-
-// whole gives a number as JSON should print it.
-func whole(f float64) (any, error) {
-	switch {
-	case math.IsNaN(f) || math.IsInf(f, 0):
-		return nil, fmt.Errorf("%v is not a number that JSON can write", f)
-	case isWhole(f):
-		return int64(f), nil
-	}
-	return f, nil
 }
