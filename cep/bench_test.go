@@ -204,3 +204,27 @@ when:
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// BenchmarkFlood is one key under attack: failures without end, far more than the
+// limit of open starts, in one long window.
+func BenchmarkFlood(b *testing.B) {
+	m := cep.NewMatcher(mustProgram(b, `
+rule: r
+when:
+  pattern: fail{5,} then ok
+  define:
+    fail: type == "fail"
+    ok: type == "ok" && data.user == last(fail).data.user
+  by: data.ip
+  within: 2m
+`), cep.Options{})
+	ev := event.Event{ID: "e", Type: "fail", Data: []byte(`{"ip":"10.0.0.1","user":"amy"}`)}
+	at := time.Unix(0, 0)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		at = at.Add(10 * time.Millisecond)
+		m.Feed(&ev, cep.Position{Seq: uint64(i)}, at, nil)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(m.Stats().Runs), "runs")
+}

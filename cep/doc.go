@@ -26,10 +26,10 @@
 // # Why
 //
 // Program.Plan tells how a rule will be matched: which engine and why, where the
-// index files its conditions, what is interpreted. A Matcher with
-// Options.Explain tells afterwards: Match.Why holds, for every bound event, its
-// condition and the values seen, and WhyNot how far a rule came that did not
-// match, and what stopped it.
+// index files its conditions, what is interpreted. Match.Explain tells afterwards,
+// for every bound event, its condition and the values seen; a Matcher with
+// Options.Explain also tells with WhyNot how far a rule came that did not match,
+// and what stopped it.
 //
 // # Concurrency and purity
 //

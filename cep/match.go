@@ -24,9 +24,21 @@ type Match struct {
 	Timeout      bool         // a partial match that ran out of time
 	Deadline     time.Time    // when time completed it or cut it short; otherwise zero
 	Bind         []Binding    // elements with events, in the order of the pattern
-	Why          []Reason     // with Options.Explain
+	Why          []Reason     // with Options.Explain; see Explain
 
-	rank int
+	rank  int
+	plan  *plan
+	pairs []automaton.Pair
+}
+
+// Explain tells, for every event of the match in the order they were bound, what
+// met its element's condition. It evaluates the conditions again, which takes a
+// while; Why holds the same when the matcher was asked for it.
+func (m *Match) Explain() []Reason {
+	if m.Why != nil {
+		return m.Why
+	}
+	return m.plan.why(m.pairs)
 }
 
 // Binding is an element and the events bound to it, oldest first.
@@ -121,6 +133,7 @@ func (m *Matcher) given(ks *keyState, pos Position, dst []Match) []Match {
 			rs.furthest = nil
 		}
 	}
+	clear(w.Out) // matches have what they need of it
 	if w.Err != nil {
 		m.stop(rs, w.Err)
 	}
@@ -142,11 +155,11 @@ func (m *Matcher) match(ks *keyState, d *automaton.Done, pos Position) Match {
 		kind = kindTimeout
 	case automaton.ByTime:
 	}
-	pairs := d.Bound.Append(nil)
-	out.Bind = bindings(rs.plan.elems, pairs)
+	out.plan, out.pairs = rs.plan, d.Bound.Append(nil)
+	out.Bind = bindings(rs.plan.elems, out.pairs)
 	out.ID = identity(m.opt.Tenant, rs.plan.rule, kind, ks.key, out.Bind, d.Deadline)
 	if m.opt.Explain {
-		out.Why = rs.plan.why(pairs)
+		out.Why = out.Explain()
 	}
 	return out
 }
@@ -161,11 +174,11 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 	out := Match{
 		Rule: rs.plan.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
 		Bind: []Binding{{rs.plan.elems[0], []*event.Event{&h.Event}, []Position{h.Pos}}},
-		rank: rs.rank,
+		rank: rs.rank, plan: rs.plan, pairs: []automaton.Pair{{Elem: 0, Held: h}},
 	}
 	out.ID = identity(m.opt.Tenant, rs.plan.rule, kindEvent, string(rs.keyBuf), out.Bind, time.Time{})
 	if m.opt.Explain {
-		out.Why = rs.plan.why([]automaton.Pair{{Elem: 0, Held: h}})
+		out.Why = out.Explain()
 	}
 	return append(dst, out)
 }

@@ -156,6 +156,13 @@ when:
 	assert.Regexp(t, "^m-[a-z2-7]{32}$", got.ID)
 	assert.Equal(t, time.Unix(2, 0).UTC(), got.At)
 	assert.Nil(t, got.Why)
+	assert.Equal(t, cep.Reason{
+		Element: "b", Event: "second", Condition: `type == "b" && data.n == a.data.n`,
+		Atoms: []cep.Atom{
+			{Text: `type == "b"`, Result: "true", Values: []cep.Seen{{Path: "type", Value: []byte(`"b"`)}}},
+			{Text: "data.n == a.data.n", Result: "true", Values: []cep.Seen{{Path: "data.n", Value: []byte("1")}, {Path: "a.data.n", Value: []byte("1")}}},
+		},
+	}, got.Explain()[1])
 }
 
 func TestDeadlines(t *testing.T) {

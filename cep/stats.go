@@ -23,7 +23,7 @@ type RuleStats struct {
 	Dropped  uint64 // start events that made room under `limit: {full: drop-oldest}`
 	Overflow uint64 // partial matches beyond what one key may have
 	Keys     int
-	Runs     int
+	Runs     int // open partial matches; some whose time is up may still be among them
 }
 
 // Stats counts what the matcher holds; it takes time in proportion.

@@ -19,15 +19,14 @@ type Ahead struct {
 // would begin one.
 func (m *Machine) Furthest(r *Runs, now time.Time) Ahead {
 	var best *run
-	for i := range r.open {
-		q := &r.open[i]
+	r.all(func(q *run) {
 		if m.quiet && !m.renew(q, now) {
-			continue
+			return
 		}
 		if best == nil || q.bound().Further(best.bound()) {
 			best = q
 		}
-	}
+	})
 	if best == nil {
 		a := Ahead{}
 		m.look(&a, m.nfa.start)
@@ -35,11 +34,11 @@ func (m *Machine) Furthest(r *Runs, now time.Time) Ahead {
 	}
 	a := Ahead{Bound: best.bound()}
 	a.Deadline, _ = m.deadline(best)
-	for i := range r.open {
-		if q := &r.open[i]; q.bound() == a.Bound { // forks that hold the same
+	r.all(func(q *run) {
+		if q.bound() == a.Bound { // forks that hold the same
 			m.look(&a, q.state)
 		}
-	}
+	})
 	return a
 }
 

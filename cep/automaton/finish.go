@@ -39,7 +39,8 @@ func first(a, b Done) int {
 }
 
 // finish gives out what the step completed. What it gives out prunes the rest.
-func (m *Machine) finish(w *Worker, r *Runs) {
+func (m *Machine) finish(w *Worker) {
+	r := w.r
 	ready := w.done
 	if m.pol.Emit == Ordered && m.pol.Skip.Kind != NoSkip {
 		r.ripe = append(r.ripe, w.done...)
@@ -50,7 +51,7 @@ func (m *Machine) finish(w *Worker, r *Runs) {
 	}
 	slices.SortStableFunc(ready, first)
 	rest := ready
-	for len(rest) > 0 && w.Err == nil && !m.waits(rest[0], w.next) {
+	for len(rest) > 0 && w.Err == nil && !w.waits(rest[0]) {
 		d := rest[0]
 		rest = rest[1:]
 		bar, err := m.pol.Skip.bar(d)
@@ -81,11 +82,13 @@ func keepRipe(ripe, rest []Done) []Done {
 }
 
 // waits reports whether d must wait for an open run that began earlier.
-func (m *Machine) waits(d Done, open []run) bool {
-	if m.pol.Emit != Ordered || m.pol.Skip.Kind == NoSkip {
+func (w *Worker) waits(d Done) bool {
+	if w.m.pol.Emit != Ordered || w.m.pol.Skip.Kind == NoSkip {
 		return false
 	}
-	return slices.ContainsFunc(open, func(q run) bool { return q.start.ev.Order < d.Start.Order })
+	earlier := slices.ContainsFunc(w.next, func(q run) bool { return q.start.ev.Order < d.Start.Order })
+	w.r.all(func(q *run) { earlier = earlier || q.start.ev.Order < d.Start.Order })
+	return earlier
 }
 
 // bar gives the order below which starts are pruned once d is given out; 0
@@ -118,18 +121,21 @@ func (s Skip) bar(d Done) (uint64, error) {
 // prune drops the runs that began before bar. A run that speaks for later starts
 // goes on as the first of those that stay.
 func (w *Worker) prune(bar uint64) {
-	kept := w.next[:0]
-	for _, q := range w.next {
-		alive := true
-		for alive && q.start.ev.Order < bar {
-			alive = q.promote()
+	w.r.roster = nil
+	stays := func(q *run) bool {
+		for q.start.ev.Order < bar {
+			if !q.promote() {
+				return false
+			}
 		}
-		if alive {
-			kept = append(kept, q)
-		}
+		return true
 	}
-	clear(w.next[len(kept):])
-	w.next = kept
+	next := group{runs: w.next}
+	next.keep(stays)
+	w.next = next.runs
+	for i := range w.r.groups {
+		w.r.groups[i].keep(stays)
+	}
 }
 
 // timeouts gives out the partial matches that ran out of time, once each: forks

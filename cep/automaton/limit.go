@@ -1,38 +1,55 @@
 package automaton
 
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
 // admit holds the open starts of a key to the limit, once the step has opened
 // one more.
-func (m *Machine) admit(w *Worker, r *Runs) {
-	held := w.in.held
-	opened := false
-	for i := range w.next {
-		opened = opened || w.next[i].began(held)
-	}
-	if !opened {
+func (m *Machine) admit(w *Worker) {
+	r, held := w.r, w.in.held
+	if !slices.ContainsFunc(w.next, func(q run) bool { return q.began(held) }) {
 		return // its runs are complete or pruned already
 	}
-	r.starts++
+	if r.starts++; r.starts <= m.pol.Limit && r.roster == nil {
+		return
+	}
+	m.call(w)
 	if r.starts <= m.pol.Limit {
 		return
 	}
-	r.starts = m.count(w)
-	for r.starts > m.pol.Limit {
-		if !m.pol.DropOld {
-			w.Rejected++
-			w.refuse(held)
-			r.starts--
-			return
-		}
-		oldest := w.next[0].start.ev
-		for i := range w.next {
-			if h := w.next[i].start.ev; h.Order < oldest.Order {
-				oldest = h
-			}
-		}
-		w.Dropped++
-		w.prune(oldest.Order + 1)
-		r.starts--
+	r.starts--
+	if !m.pol.DropOld {
+		r.roster.open = r.roster.open[:r.starts]
+		w.Rejected++
+		w.refuse(held)
+		return
 	}
+	w.Dropped++
+	w.prune(r.roster.open[0].Order + 1)
+}
+
+// call makes the roster, and with it the number of open starts, exact. The event
+// being fed is the last of them.
+func (m *Machine) call(w *Worker) {
+	r := w.r
+	if r.roster == nil {
+		r.roster = &roster{m.open(w)}
+	} else {
+		gone := 0
+		for gone < len(r.roster.open) && m.late(r.roster.open[gone], w.at) {
+			gone++
+		}
+		r.roster.open = append(slices.Delete(r.roster.open, 0, gone), w.in.held)
+	}
+	r.starts = len(r.roster.open)
+}
+
+// late reports whether what began with h has run out of time.
+func (m *Machine) late(h *Held, now time.Time) bool {
+	return m.pol.Within > 0 && !now.Before(h.At.Add(m.pol.Within))
 }
 
 // began reports whether r, or an heir of it, began with h. No start is later
@@ -41,38 +58,35 @@ func (r *run) began(h *Held) bool {
 	return r.start.ev == h || r.lo < r.hi && r.heirs.starts[r.hi-1].ev == h
 }
 
-// refuse drops the runs that the event being fed began.
+// refuse drops the runs that the event being fed began; all of them are new.
 func (w *Worker) refuse(h *Held) {
-	kept := w.next[:0]
-	for _, q := range w.next {
+	next := group{runs: w.next}
+	next.keep(func(q *run) bool {
 		if q.start.ev == h {
-			continue
+			return false
 		}
 		if q.began(h) {
 			q.hi--
 		}
-		kept = append(kept, q)
-	}
-	clear(w.next[len(kept):])
-	w.next = kept
+		return true
+	})
+	w.next = next.runs
 }
 
-// count gives the number of different events that open runs began with, leaving
-// out those that have run out of time.
-func (m *Machine) count(w *Worker) int {
+// open lists the different events that open runs began with, oldest first,
+// leaving out those that have run out of time.
+func (m *Machine) open(w *Worker) (starts []*Held) {
 	w.gen++
-	n := 0
 	mark := func(h *Held) {
-		if h.mark != w.gen && (m.pol.Within <= 0 || w.at.Before(h.At.Add(m.pol.Within))) {
+		if h.mark != w.gen && !m.late(h, w.at) {
 			h.mark = w.gen
-			n++
+			starts = append(starts, h)
 		}
 	}
-	for i := range w.next {
-		q := &w.next[i]
+	visit := func(q *run) {
 		mark(q.start.ev)
 		if q.lo >= q.hi {
-			continue
+			return
 		}
 		// Runs share lines: count the part that has not been counted yet.
 		l := q.heirs
@@ -86,5 +100,10 @@ func (m *Machine) count(w *Worker) int {
 			mark(l.starts[l.hi].ev)
 		}
 	}
-	return n
+	for i := range w.next {
+		visit(&w.next[i])
+	}
+	w.r.all(visit)
+	slices.SortFunc(starts, func(a, b *Held) int { return cmp.Compare(a.Order, b.Order) })
+	return starts
 }

@@ -63,9 +63,7 @@ func TestLoopKeepsItsWindow(t *testing.T) {
 			nodes, most := 0, 0
 			p2.each(func() {
 				most = max(most, p2.runs.Len())
-				for i := range p2.runs.open {
-					nodes = max(nodes, int(p2.runs.open[i].head.n))
-				}
+				p2.runs.all(func(q *run) { nodes = max(nodes, int(q.head.n)) })
 			})
 			assert.LessOrEqual(t, nodes, 3*window)
 			assert.LessOrEqual(t, most, 3*window, "runs")

@@ -13,6 +13,19 @@ import (
 	"pgregory.net/rapid"
 )
 
+// often checks a property some thousand times; the patterns are small, and what
+// goes wrong takes a rare one to show.
+func often(t *testing.T, property func(t *rapid.T)) {
+	t.Helper()
+	rounds := 20
+	if testing.Short() {
+		rounds = 1
+	}
+	for range rounds {
+		rapid.Check(t, property)
+	}
+}
+
 // letter is an event of the property tests: a name, a value to join on, a time.
 type letter struct {
 	name  byte
@@ -330,7 +343,7 @@ func (r *reference) repeat(i, p, n int, link Link, nots uint64) {
 // All matches of small patterns over small logs are those that trying everything
 // finds.
 func TestMatchesReference(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	often(t, func(t *rapid.T) {
 		m := drawModel(t, true, true)
 		es := drawLetters(t, 7)
 		got := newPlayer(t, m, Policy{Skip: Skip{Kind: NoSkip}}, es).play()
@@ -342,7 +355,7 @@ func TestMatchesReference(t *testing.T) {
 
 // Sharing runs changes nothing that can be seen.
 func TestSharingIsInvisible(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	often(t, func(t *rapid.T) {
 		m := drawModel(t, rapid.Bool().Draw(t, "correlated"), true)
 		es := drawLetters(t, 14)
 		pol := Policy{Limit: rapid.SampledFrom([]int{0, 1, 2, 3}).Draw(t, "limit"), DropOld: rapid.Bool().Draw(t, "drop oldest")}
@@ -361,7 +374,7 @@ func TestSharingIsInvisible(t *testing.T) {
 // A pattern without strict contiguity need not see what meets none of its
 // conditions.
 func TestHiddenEventsChangeNothing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	often(t, func(t *rapid.T) {
 		m := drawModel(t, true, true)
 		es := drawLetters(t, 10)
 		pol := Policy{

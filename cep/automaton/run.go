@@ -1,6 +1,9 @@
 package automaton
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // run is a partial match: a state, and the events bound on the way there.
 type run struct {
@@ -30,41 +33,106 @@ func (r *run) bound() Bound {
 // Runs is what one key has open. The zero Runs is ready for use; it belongs to
 // the goroutine that steps it.
 type Runs struct {
-	open   []run
+	groups []group
 	ripe   []Done // complete, waiting for runs that began earlier
-	starts int    // open start events, or more: expired ones may still count
+	starts int    // open start events, or more: some may be gone since
+	roster *roster
+}
+
+// roster is the open start events of a key that has reached its limit, oldest
+// first. It is dropped when runs end otherwise than by running out of time.
+type roster struct{ open []*Held }
+
+// group is the runs in one state. An event leaves alone all groups whose state
+// does not look at it, however many runs there are.
+type group struct {
+	state int32
+	runs  []run
 }
 
 // Empty reports whether nothing is open.
-func (r *Runs) Empty() bool { return len(r.open) == 0 && len(r.ripe) == 0 }
+func (r *Runs) Empty() bool { return len(r.groups) == 0 && len(r.ripe) == 0 }
 
 // Len is the number of open runs.
-func (r *Runs) Len() int { return len(r.open) }
+func (r *Runs) Len() int {
+	n := 0
+	for i := range r.groups {
+		n += len(r.groups[i].runs)
+	}
+	return n
+}
 
-// First gives the event that the first open run began with, or nil.
-func (r *Runs) First() *Held {
-	var first *Held
-	for i := range r.open {
-		if h := r.open[i].start.ev; first == nil || h.Order < first.Order {
-			first = h
+// all visits the open runs.
+func (r *Runs) all(visit func(*run)) {
+	for i := range r.groups {
+		for j := range r.groups[i].runs {
+			visit(&r.groups[i].runs[j])
 		}
 	}
+}
+
+// First gives the event that the first open run began with, or nil.
+func (r *Runs) First() (first *Held) {
+	r.all(func(q *run) {
+		if first == nil || q.start.ev.Order < first.Order {
+			first = q.start.ev
+		}
+	})
 	return first
 }
 
-// replace makes next the open runs. There is little room to spare: most keys
-// have a run or two, and there may be a million keys.
-func (r *Runs) replace(next []run) {
-	if c := cap(r.open); len(next) > c || c > 8 && c > 4*len(next) {
-		r.open = make([]run, 0, len(next)+len(next)/4)
+// group gives the group of a state, or nil.
+func (r *Runs) group(state int32) *group {
+	for i := range r.groups {
+		if r.groups[i].state == state {
+			return &r.groups[i]
+		}
 	}
-	old := r.open
-	r.open = append(r.open[:0], next...)
-	if len(old) > len(r.open) {
-		clear(old[len(r.open):])
+	return nil
+}
+
+// add files runs in the groups of their states. A group that has become empty
+// lends its room to one that begins: most keys have a run or two, and there may
+// be a million keys.
+func (r *Runs) add(runs []run) {
+	for _, q := range runs {
+		g := r.group(q.state)
+		for i := 0; g == nil && i < len(r.groups); i++ {
+			if len(r.groups[i].runs) == 0 {
+				g = &r.groups[i]
+				g.state = q.state
+			}
+		}
+		if g == nil {
+			r.groups = append(r.groups, group{state: q.state})
+			g = &r.groups[len(r.groups)-1]
+		}
+		g.runs = append(g.runs, q)
 	}
-	if len(r.open) == 0 {
-		r.open = nil
+	r.groups = slices.DeleteFunc(r.groups, func(g group) bool { return len(g.runs) == 0 })
+	if len(r.groups) == 0 {
+		r.groups = nil
+	}
+}
+
+// keep drops the runs of g that stay does not keep.
+func (g *group) keep(stay func(*run) bool) {
+	kept := g.runs[:0]
+	for i := range g.runs {
+		if stay(&g.runs[i]) {
+			kept = append(kept, g.runs[i])
+		}
+	}
+	g.clear(len(kept))
+}
+
+// clear drops all runs of g but the first n, and room that is much too large.
+func (g *group) clear(n int) {
+	const small = 8
+	clear(g.runs[n:])
+	g.runs = g.runs[:n]
+	if cap(g.runs) > small && cap(g.runs) > 4*n {
+		g.runs = slices.Clone(g.runs)
 	}
 }
 
@@ -85,8 +153,7 @@ func (m *Machine) deadline(q *run) (t time.Time, ok bool) {
 // out of time has an outcome; otherwise it is the time when r can first be made
 // smaller.
 func (m *Machine) Deadline(r *Runs) (first time.Time, ok bool) {
-	for i := range r.open {
-		q := &r.open[i]
+	r.all(func(q *run) {
 		t, has := m.deadline(q)
 		if m.quiet && has && q.lo < q.hi {
 			t = q.heirs.starts[q.hi-1].ev.At.Add(m.pol.Within)
@@ -94,7 +161,7 @@ func (m *Machine) Deadline(r *Runs) (first time.Time, ok bool) {
 		if has && (!ok || t.Before(first)) {
 			first, ok = t, true
 		}
-	}
+	})
 	return first, ok
 }
 

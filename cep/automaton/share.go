@@ -2,6 +2,7 @@ package automaton
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -37,15 +38,15 @@ func (r *run) promote() bool {
 // renew makes r the run of its first start that still has time, and reports
 // whether there is one.
 func (m *Machine) renew(r *run, now time.Time) bool {
-	if m.pol.Within <= 0 {
+	if !m.late(r.start.ev, now) {
 		return true
 	}
-	for !now.Before(r.start.ev.At.Add(m.pol.Within)) {
-		if !r.promote() {
-			return false
-		}
+	if r.lo >= r.hi || m.late(r.heirs.starts[r.hi-1].ev, now) {
+		return false
 	}
-	return true
+	left := r.heirs.starts[r.lo:r.hi]
+	r.lo += int32(sort.Search(len(left), func(i int) bool { return !m.late(left[i].ev, now) }))
+	return r.promote()
 }
 
 // adopt appends to the heirs of r.
@@ -157,34 +158,56 @@ type forkKey struct {
 }
 
 // dominate keeps, of the runs in one state that began with one event, the one
-// that comes first when they complete.
-func (w *Worker) dominate() (gone bool) {
+// that comes first when they complete. It reports whether any had to go.
+func (w *Worker) dominate() bool {
 	if w.keep == nil {
-		w.keep = make(map[forkKey]int)
+		w.keep = make(map[forkKey]*run)
 	}
+	gone := false
+	seen := w.tail[:0]
 	for i := range w.next {
 		q := &w.next[i]
 		if q.start.ev == nil || w.m.nfa.states[q.state].joined {
 			continue
 		}
-		k := forkKey{q.state, q.start.ev}
-		j, there := w.keep[k]
-		if !there {
-			w.keep[k] = i
-			continue
+		if !slices.Contains(seen, q.state) {
+			seen = append(seen, q.state)
+			if g := w.r.group(q.state); g != nil {
+				for j := range g.runs {
+					gone = w.contend(&g.runs[j]) || gone
+				}
+			}
 		}
-		p := &w.next[j]
-		if before(q, p) {
-			w.keep[k] = i
-			p, q = q, p
-		}
-		if p.covers(q) {
-			q.start.ev = nil
-			gone = true
-		}
+		gone = w.contend(q) || gone
 	}
 	clear(w.keep)
+	for _, state := range seen {
+		if g := w.r.group(state); gone && g != nil {
+			g.keep(func(q *run) bool { return q.start.ev != nil })
+		}
+	}
+	w.tail = seen
 	return gone
+}
+
+// contend sets q against the best run so far in its state with its start, and
+// reports whether one of them had to go.
+func (w *Worker) contend(q *run) bool {
+	k := forkKey{q.state, q.start.ev}
+	p, there := w.keep[k]
+	if !there {
+		w.keep[k] = q
+		return false
+	}
+	if before(q, p) {
+		w.keep[k] = q
+		p, q = q, p
+	}
+	if !p.covers(q) {
+		return false
+	}
+	q.start.ev = nil
+	return true
 }
 
 // before reports whether a match of p comes before the same match of q.

@@ -31,40 +31,46 @@ type Worker struct {
 	Closed bool
 
 	m     *Machine
+	r     *Runs
 	at    time.Time // lane time
 	in    *Input
 	truth Truth
 	conds Conds
 
-	next    []run   // what the runs become
+	next    []run   // what the runs that the event concerns become
 	done    []Done  // what they complete
 	over    []Done  // what ran out of time
+	room    int     // how many runs there may be in next
 	ways    []int32 // states reached from the run being stepped
 	tail    []int32 // states reached from where it went
 	node    *node   // the event bound to the run being stepped
 	started bool    // the event opened a run
 	forked  bool    // some run left several behind
 	took    []int   // runs in next that bound the event
-	keep    map[forkKey]int
+	keep    map[forkKey]*run
 	gen     uint64 // of marks
 }
 
 // Feed moves the runs of one key on by an event and lets it begin new ones.
-// t says which conditions the event meets; c is asked for the others.
+// t says which conditions the event meets; c is asked for the others. Expire must
+// have been called for the time of the event.
 func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
-	w.begin(m, in.At)
+	w.begin(m, r, in.At)
 	w.in, w.truth, w.conds = in, t, c
+	w.room = m.pol.MaxRuns - r.Len()
 	may := t.True | ^t.Known
-	for i := range r.open {
-		q := &r.open[i]
-		if m.quiet && !m.renew(q, in.At) {
+	for i := range r.groups {
+		g := &r.groups[i]
+		if s := &m.nfa.states[g.state]; s.looks&may == 0 && !s.alert && !m.nfa.alert {
 			continue
 		}
-		if s := &m.nfa.states[q.state]; s.looks&may == 0 && !s.alert && !m.nfa.alert {
-			w.keepRun(*q)
-			continue
+		w.room += len(g.runs)
+		for j := range g.runs {
+			if q := &g.runs[j]; !m.quiet || m.renew(q, in.At) {
+				w.step(q)
+			}
 		}
-		w.step(q)
+		g.clear(0)
 	}
 	if !w.Closed && (m.nfa.starts&may != 0 || m.nfa.anyStart) {
 		before := len(w.next)
@@ -74,22 +80,22 @@ func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 	if m.best {
 		w.share()
 	}
-	m.finish(w, r)
+	m.finish(w)
 	if w.started {
-		m.admit(w, r)
+		m.admit(w)
 	}
-	r.replace(w.next)
 	w.end()
 }
 
-func (w *Worker) begin(m *Machine, at time.Time) {
-	w.m, w.at = m, at
+func (w *Worker) begin(m *Machine, r *Runs, at time.Time) {
+	w.m, w.r, w.at = m, r, at
 	w.Out, w.Err = w.Out[:0], nil
 	w.started, w.forked = false, false
 }
 
-// end forgets everything that would keep events alive.
+// end files the runs that are left and forgets all that would keep events alive.
 func (w *Worker) end() {
+	w.r.add(w.next)
 	clear(w.next)
 	clear(w.done)
 	clear(w.over)
@@ -132,7 +138,11 @@ func (w *Worker) step(q *run) {
 	if stopped {
 		w.next, w.took = w.next[:runs], w.took[:took]
 	}
-	w.forked = w.forked || len(w.next)-runs > 1
+	left := len(w.next) - runs
+	w.forked = w.forked || left > 1
+	if q != nil && left == 0 {
+		w.r.roster = nil
+	}
 }
 
 // way adds a state to those being looked at, once.
@@ -198,7 +208,7 @@ func (w *Worker) pass(q *run, to int32) {
 
 // keepRun adds a run to those that the event leaves behind.
 func (w *Worker) keepRun(q run) {
-	if len(w.next) >= w.m.pol.MaxRuns {
+	if len(w.next) >= w.room {
 		w.Overflow++
 		return
 	}
