@@ -21,18 +21,24 @@ const eventSize = 300
 // BenchmarkIngest is the durable ingest rate: producers that each wait for
 // their commit to be on disk before they bring the next.
 func BenchmarkIngest(b *testing.B) {
-	for _, tt := range []struct{ producers, batch int }{{1, 1}, {64, 1}, {4096, 1}, {64, 100}, {4, 1000}} {
-		b.Run(fmt.Sprintf("producers=%d/batch=%d", tt.producers, tt.batch), func(b *testing.B) {
+	for _, tt := range []struct {
+		producers, batch int
+		keyed            bool // with DedupKeys, all different
+	}{{1, 1, false}, {64, 1, false}, {4096, 1, false}, {64, 100, false}, {64, 100, true}, {4, 1000, false}} {
+		b.Run(fmt.Sprintf("producers=%d/batch=%d/keyed=%v", tt.producers, tt.batch, tt.keyed), func(b *testing.B) {
 			l, _ := open(b, eventlog.Config{Dir: b.TempDir()})
-			recs := batch(tt.batch)
 			b.SetBytes(eventSize)
 			began := time.Now()
 			b.ResetTimer()
 			var g errgroup.Group
 			rounds := b.N/tt.batch/tt.producers + 1
-			for range tt.producers {
+			for p := range tt.producers {
+				recs := batch(tt.batch)
 				g.Go(func() error {
-					for range rounds {
+					for n := range rounds {
+						if tt.keyed {
+							setKeys(recs, p, n)
+						}
 						if _, err := l.Committer().Commit(context.Background(), recs); err != nil {
 							return err
 						}
@@ -57,6 +63,12 @@ func batch(n int) []eventlog.Record {
 		recs[i] = record("acme", 0, string(body))
 	}
 	return recs
+}
+
+func setKeys(recs []eventlog.Record, producer, round int) {
+	for i := range recs {
+		recs[i].Dedup = eventlog.DedupKeyOf("acme", "bench", fmt.Sprintf("%d-%d-%d", producer, round, i))
+	}
 }
 
 func report(b *testing.B, l *eventlog.Log, rate float64) {

@@ -1,6 +1,9 @@
 package eventlog
 
-import "time"
+import (
+	"sort"
+	"time"
+)
 
 // dedup remembers the DedupKeys of the newest records. A key is forgotten when
 // its record is older than the window or has limit records behind it; both can
@@ -9,8 +12,9 @@ import "time"
 type dedup struct {
 	window time.Duration
 	limit  uint64
-	seen   map[DedupKey]Position
+	seen   keyTable     // key → number of its record in the stream
 	frames []dedupFrame // oldest first; holds the keys in seen
+	warmed uint64       // see keyTable.warm
 }
 
 // dedupFrame lists the keys of one frame.
@@ -22,15 +26,26 @@ type dedupFrame struct {
 }
 
 func newDedup(window time.Duration, limit int) *dedup {
-	return &dedup{window: window, limit: uint64(max(limit, 0)), seen: make(map[DedupKey]Position)}
+	return &dedup{window: window, limit: uint64(max(limit, 0))}
 }
 
 func (d *dedup) enabled() bool { return d.window > 0 && d.limit > 0 }
 
 // find returns where the record with key was stored first.
-func (d *dedup) find(key DedupKey) (Position, bool) {
-	p, ok := d.seen[key]
-	return p, ok
+func (d *dedup) find(key *DedupKey) (Position, bool) {
+	record, ok := d.seen.get(key)
+	if !ok {
+		return Position{}, false
+	}
+	i := sort.Search(len(d.frames), func(i int) bool { return d.frames[i].first > record }) - 1
+	return Position{Frame: d.frames[i].seq, Index: uint32(record - d.frames[i].first)}, true
+}
+
+// warm prepares the look-up of recs' keys.
+func (d *dedup) warm(recs []Record) {
+	for i := range recs {
+		d.warmed += d.seen.warm(&recs[i].Dedup)
+	}
 }
 
 // open starts the list of frame seq; add, then settle or rollBack follow.
@@ -39,11 +54,11 @@ func (d *dedup) open(seq, first uint64, at int64) {
 	d.frames = append(d.frames, dedupFrame{seq: seq, first: first, at: at})
 }
 
-// add notes that the open frame holds key.
-func (d *dedup) add(key DedupKey, p Position) {
-	d.seen[key] = p
+// add notes that record index of the open frame has key, which is new.
+func (d *dedup) add(key *DedupKey, index uint32) {
 	f := &d.frames[len(d.frames)-1]
-	f.keys = append(f.keys, key)
+	d.seen.put(key, f.first+uint64(index))
+	f.keys = append(f.keys, *key)
 }
 
 // settle accepts the open frame.
@@ -56,9 +71,7 @@ func (d *dedup) settle() {
 // rollBack forgets the open frame.
 func (d *dedup) rollBack() {
 	n := len(d.frames) - 1
-	for _, key := range d.frames[n].keys {
-		delete(d.seen, key)
-	}
+	d.forget(&d.frames[n])
 	d.frames = d.frames[:n]
 }
 
@@ -69,10 +82,9 @@ func (d *dedup) adopt(f *eventFrameData) {
 	}
 	d.open(f.seq, f.first, f.base)
 	for i := range f.records {
-		if key := f.records[i].Dedup; key != (DedupKey{}) {
-			if _, ok := d.seen[key]; !ok {
-				d.add(key, Position{Frame: f.seq, Index: uint32(i)})
-			}
+		key := &f.records[i].Dedup
+		if _, ok := d.seen.get(key); !ok && *key != (DedupKey{}) {
+			d.add(key, uint32(i))
 		}
 	}
 	d.settle()
@@ -82,10 +94,7 @@ func (d *dedup) adopt(f *eventFrameData) {
 func (d *dedup) evict(records uint64, now int64) {
 	n := 0
 	for n < len(d.frames) && d.outdated(&d.frames[n], records, now) {
-		for _, key := range d.frames[n].keys {
-			delete(d.seen, key)
-		}
-		d.frames[n].keys = nil
+		d.forget(&d.frames[n])
 		n++
 	}
 	d.frames = d.frames[n:]
@@ -93,4 +102,14 @@ func (d *dedup) evict(records uint64, now int64) {
 
 func (d *dedup) outdated(f *dedupFrame, records uint64, now int64) bool {
 	return f.at < now-int64(d.window) || f.first+d.limit < records
+}
+
+func (d *dedup) forget(f *dedupFrame) {
+	for i := range f.keys {
+		d.warmed += d.seen.warm(&f.keys[i])
+	}
+	for i := range f.keys {
+		d.seen.remove(&f.keys[i])
+	}
+	f.keys = nil
 }

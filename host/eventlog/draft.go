@@ -23,6 +23,9 @@ func (c *Committer) build(h *header) ([]byte, error) {
 	h.base = d.at
 	c.dedup.open(h.seq, h.first, d.at)
 	for _, q := range c.group {
+		c.dedup.warm(q.recs)
+	}
+	for _, q := range c.group {
 		c.add(h, q)
 	}
 	if len(d.records) == 0 {
@@ -45,21 +48,21 @@ func (c *Committer) add(h *header, q *request) {
 	q.res = Result{}
 	for i := range q.recs {
 		r := q.recs[i]
-		p := Position{Frame: h.seq, Index: uint32(len(d.records))}
+		index := uint32(len(d.records))
 		if r.Dedup != (DedupKey{}) && c.dedup.enabled() {
-			if first, ok := c.dedup.find(r.Dedup); ok {
+			if first, ok := c.dedup.find(&r.Dedup); ok {
 				q.res.Duplicates = append(q.res.Duplicates, i)
 				q.res.raise(first)
 				continue
 			}
-			c.dedup.add(r.Dedup, p)
+			c.dedup.add(&r.Dedup, index)
 		}
 		entry, seq := c.lanes.next(r.Tenant, r.Lane)
 		r.LaneSeq, r.Ingest = seq, ingest
 		d.buf = appendRecord(d.buf, &r, entry, since)
 		d.records = append(d.records, r)
 		d.at, since = at, 0
-		q.res.raise(p)
+		q.res.raise(Position{Frame: h.seq, Index: index})
 	}
 }
 
