@@ -14,12 +14,11 @@ import (
 // immutable.
 type test struct {
 	op   op
-	fold bool // compare lower(value); the constant is in lower case
-	lit  event.Value
-	str  string // of lit, when it is a string
-	set  *valueSet
-	re   *regexp.Regexp
-	net  prefix
+	fold bool           // compare lower(value); the constant is in lower case
+	lit  event.Value    // the constant, except for opIn
+	set  *valueSet      // for opIn
+	re   *regexp.Regexp // for opMatches
+	net  *prefix        // for opCIDR
 }
 
 // eval decides the test; a missing value or one of the wrong kind is unknown.
@@ -55,9 +54,9 @@ func (t *test) equal(v event.Value) Tri {
 		case t.lit.Kind() != event.String:
 			return False
 		case t.fold:
-			return TriOf(equalLower(v.Str(), t.str))
+			return TriOf(equalLower(v.Str(), t.lit.Str()))
 		}
-		return TriOf(v.Str() == t.str)
+		return TriOf(v.Str() == t.lit.Str())
 	default:
 		if t.fold {
 			return Unknown
@@ -100,11 +99,11 @@ func (t *test) text(s string) Tri {
 	}
 	switch t.op {
 	case opPrefix:
-		return TriOf(strings.HasPrefix(s, t.str))
+		return TriOf(strings.HasPrefix(s, t.lit.Str()))
 	case opSuffix:
-		return TriOf(strings.HasSuffix(s, t.str))
+		return TriOf(strings.HasSuffix(s, t.lit.Str()))
 	case opContains:
-		return TriOf(strings.Contains(s, t.str))
+		return TriOf(strings.Contains(s, t.lit.Str()))
 	default: // opMatches
 		return TriOf(t.re.MatchString(s))
 	}
@@ -113,12 +112,12 @@ func (t *test) text(s string) Tri {
 func (t *test) textFold(s string) bool {
 	switch t.op {
 	case opPrefix:
-		_, ok := cutLower(s, t.str)
+		_, ok := cutLower(s, t.lit.Str())
 		return ok
 	case opSuffix:
-		return strings.HasSuffix(strings.ToLower(s), t.str)
+		return strings.HasSuffix(strings.ToLower(s), t.lit.Str())
 	case opContains:
-		return containsLower(s, t.str)
+		return containsLower(s, t.lit.Str())
 	default: // opMatches
 		return t.re.MatchString(strings.ToLower(s))
 	}
@@ -184,9 +183,9 @@ func (t *test) write(b *strings.Builder, subject string) {
 		b.WriteString(subject + " in ")
 		t.set.write(b)
 	case opPrefix, opSuffix, opContains, opMatches:
-		b.WriteString(subject + "." + t.op.String() + "(" + strconv.Quote(t.str) + ")")
+		b.WriteString(subject + "." + t.op.String() + "(" + strconv.Quote(t.lit.Str()) + ")")
 	case opCIDR:
-		b.WriteString("cidr(" + subject + ", " + strconv.Quote(t.str) + ")")
+		b.WriteString("cidr(" + subject + ", " + strconv.Quote(t.lit.Str()) + ")")
 	default:
 		b.WriteString(subject + " " + t.op.String() + " ")
 		writeLiteral(b, t.lit)

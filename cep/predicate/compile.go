@@ -224,11 +224,11 @@ func (c *compiler) relate(o op, l, r celast.Expr) truth {
 	}
 	if k, ok := x.(constValue); ok {
 		if _, both := y.(constValue); !both {
-			return c.test(y, test{op: o.flip(), lit: k.v, str: k.v.Str()})
+			return c.test(y, test{op: o.flip(), lit: k.v})
 		}
 	}
 	if k, ok := y.(constValue); ok {
-		return c.test(x, test{op: o, lit: k.v, str: k.v.Str()})
+		return c.test(x, test{op: o, lit: k.v})
 	}
 	return &relateNode{o, x, y}
 }
@@ -278,20 +278,20 @@ func (c *compiler) stringTest(o op, subject, arg celast.Expr) truth {
 		}
 		return &stringNode{o, l, r}
 	}
-	t := test{op: o, lit: k.v, str: k.v.Str()}
+	t := test{op: o, lit: k.v}
 	switch o {
 	case opMatches:
-		re, err := compileRegexp(t.str)
+		re, err := compileRegexp(t.lit.Str())
 		if err != nil {
 			return nil
 		}
 		t.re = re
 	case opCIDR:
-		net, ok := parsePrefix(t.str)
+		net, ok := parsePrefix(t.lit.Str())
 		if !ok {
 			return nil
 		}
-		t.net = net
+		t.net = &net
 	}
 	return c.test(l, t)
 }
