@@ -81,7 +81,9 @@ func (m *Matcher) visit(rs *ruleState, k mark, dst []Match) []Match {
 	key, ok := pl.appendKey(rs.keyBuf[:0], rs.gen.fields)
 	rs.keyBuf = key
 	if !ok {
-		rs.counts.Keyless++
+		if k.met|k.open != 0 {
+			rs.counts.Keyless++
+		}
 		return dst
 	}
 	if pl.machine == nil {
@@ -129,7 +131,7 @@ func (m *Matcher) settle(ks *keyState) {
 // fire runs what a key has due.
 func (m *Matcher) fire(ks *keyState, pos Position, dst []Match) []Match {
 	rs := ks.rule
-	if rs.gone || rs.err != nil {
+	if rs.err != nil {
 		return dst
 	}
 	before := len(dst)

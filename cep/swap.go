@@ -32,6 +32,7 @@ func (m *Matcher) Swap(p *Program) {
 			}
 		}
 	}
+	m.timers.sort()
 	m.retire()
 }
 

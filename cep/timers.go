@@ -1,6 +1,9 @@
 package cep
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // timer is when a key next has something due.
 type timer struct {
@@ -36,6 +39,18 @@ func (t *timers) set(k *keyState, at time.Time) {
 		t.heap = append(t.heap, k)
 	}
 	t.down(t.up(k.timer.index))
+}
+
+// sort puts the heap in order again after rules have changed places, and forgets
+// the keys of those that are gone.
+func (t *timers) sort() {
+	t.heap = slices.DeleteFunc(t.heap, func(k *keyState) bool { return k.rule.gone })
+	for i, k := range t.heap {
+		k.timer.index = i
+	}
+	for i := len(t.heap)/2 - 1; i >= 0; i-- {
+		t.down(i)
+	}
 }
 
 // pop takes out the key that is due first.

@@ -59,6 +59,7 @@ type NFA struct {
 	bounds bool // some state has a wait
 
 	alert, fires, greedy bool
+	all                  bool   // every state must be shown every event
 	starts               uint64 // conditions that can begin a match
 	anyStart             bool   // an event that meets none of them can, too
 }
@@ -156,7 +157,8 @@ func (n *NFA) analyse(tr Traits) {
 		n.bounds = n.bounds || s.wait > 0
 		n.alert = n.alert || s.alert && int32(i) != n.start
 	}
-	n.alert = n.alert || n.greedy || n.bounds
+	n.all = n.greedy || n.bounds
+	n.alert = n.alert || n.all
 	n.starts = n.states[n.start].looks
 	for _, i := range n.reach(n.start, func(e edge) bool { return e.op == proceed }) {
 		n.anyStart = n.anyStart || slices.ContainsFunc(n.states[i].edges, func(e edge) bool { return e.op == take && e.when.idle() })

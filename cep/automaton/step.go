@@ -61,7 +61,7 @@ func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 	may := t.True | ^t.Known
 	for i := range r.groups {
 		g := &r.groups[i]
-		if s := &m.nfa.states[g.state]; s.looks&may == 0 && !s.alert && !m.nfa.alert {
+		if s := &m.nfa.states[g.state]; s.looks&may == 0 && !s.alert && !m.nfa.all {
 			continue
 		}
 		w.room += len(g.runs)
