@@ -12,7 +12,7 @@ import (
 	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm"
-	. "github.com/rhost/rhost/sandbox/wasm/wasmtest" //nolint:revive // code reads as assembly
+	. "github.com/rhost/rhost/sandbox/wasm/wasmtest"
 )
 
 func TestRefusalsSayWhatWasFoundAndWhatIsNeeded(t *testing.T) {

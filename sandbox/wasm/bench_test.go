@@ -8,7 +8,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
-	. "github.com/rhost/rhost/sandbox/wasm/wasmtest" //nolint:revive // code reads as assembly
+	. "github.com/rhost/rhost/sandbox/wasm/wasmtest"
 )
 
 // BenchmarkCall measures a pristine call in an instance that is kept: input of

@@ -48,8 +48,7 @@ func (m *module) fault(r *run, mem *memory, err error) error {
 
 // startup adds to a fault that it happened before any call.
 func startup(err error) error {
-	var f *sandbox.Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*sandbox.Fault](err); ok {
 		f.Err = fmt.Errorf("during start-up: %w", f.Err)
 	}
 	return err

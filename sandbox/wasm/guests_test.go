@@ -1,21 +1,17 @@
 package wasm_test
 
 import (
+	"bytes"
+
 	v1 "github.com/rhost/rhost/abi/v1"
-	. "github.com/rhost/rhost/sandbox/wasm/wasmtest" //nolint:revive // code reads as assembly
+	. "github.com/rhost/rhost/sandbox/wasm/wasmtest"
 )
 
 // The guests of the shared suite that are small enough to assemble. Each uses
 // memory as it likes; addresses are noted where they matter.
 
-// locals is n locals of a type.
-func locals(n int, t byte) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = t
-	}
-	return b
-}
+// i32s is n times the type, for locals and parameters.
+func i32s(n int) []byte { return bytes.Repeat([]byte{TypeI32}, n) }
 
 // put adds text to memory and returns code that pushes its address and length.
 func put(m *Module, at int32, text string) Code {
@@ -40,7 +36,7 @@ func echo() []byte {
 	m := New()
 	input, output := m.Core(v1.FuncInput), m.Core(v1.FuncOutput)
 	next := Seq(Get(1), I32(4), Add(), Get(1), Load(0), Add(), Set(1)) // past the field at local 1
-	m.Invoke(locals(1, TypeI32),
+	m.Invoke(i32s(1),
 		I32(frame), Get(0), Call(input), Drop(),
 		I32(frame+20), Set(1), next, next, // key, match
 		Get(1), I32(4), Add(), Get(1), Load(0), Call(output),
@@ -88,7 +84,7 @@ func leakCheck() []byte {
 	decimal(m, dec)
 	n := m.Global(0)
 	m.Data(100, `{"count":`)
-	m.Invoke(locals(1, TypeI32),
+	m.Invoke(i32s(1),
 		GlobalGet(n), I32(1), Add(), GlobalSet(n),
 		I32(50), I32(50), Load(0), I32(1), Add(), Store(0),
 		GlobalGet(n), I32(50), Load(0), Op(0x47), If(Unreachable()), // both counted the same
@@ -153,7 +149,7 @@ func nowRandom() []byte {
 			Get(at), I32(1), Add(), Set(at))
 	}
 	write := func(c int32) Code { return Seq(Get(at), I32(c), Op(0x3a, 0, 0), Get(at), I32(1), Add(), Set(at)) }
-	m.Invoke(locals(2, TypeI32),
+	m.Invoke(i32s(2),
 		I32(0), I32(0), I32(answer), I32(12), Call(now), statusOf(), If(Unreachable()),
 		I32(0), Op(0x29, 0, answer), I64(1000), Op(0x7e), // seconds
 		I32(0), Load(answer+8), I32(1_000_000), Op(0x6e), Op(0xad), Op(0x7c),
@@ -172,7 +168,7 @@ func nowRandom() []byte {
 func denied() []byte {
 	m := New()
 	output, emit := m.Core(v1.FuncOutput), m.Service(v1.FuncEmit)
-	m.Invoke(locals(1, TypeI32),
+	m.Invoke(i32s(1),
 		put(m, 100, message("x", "")), I32(0), I32(0), Call(emit), statusOf(), Set(1),
 		Get(1), Op(0x45), If(put(m, 200, `{"status":"ok"}`), Call(output), I32(0), Return()),
 		Get(1), I32(int32(v1.StatusDenied)), Op(0x47), If(Unreachable()),
@@ -190,7 +186,7 @@ func effectsBomb() []byte {
 	m.Data(text, `{"accepted":`)
 	m.Data(300, `,"status":"limit"}`)
 	const n, at, i, status = 1, 2, 3, 4
-	m.Invoke(locals(4, TypeI32),
+	m.Invoke(i32s(4),
 		Block(Loop(
 			put(m, 100, message("x", "")), I32(0), I32(0), Call(emit), statusOf(), Tee(status), BranchIf(1),
 			Get(n), I32(1), Add(), Set(n), Branch(0))),

@@ -14,7 +14,7 @@ import (
 	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm"
-	. "github.com/rhost/rhost/sandbox/wasm/wasmtest" //nolint:revive // code reads as assembly
+	. "github.com/rhost/rhost/sandbox/wasm/wasmtest"
 )
 
 // TestBadPointers passes a range outside the memory at every place where a
@@ -148,7 +148,7 @@ func logBomb() []byte {
 
 func stdoutBomb() []byte {
 	m := New()
-	write := m.Import("wasi_snapshot_preview1", "fd_write", locals(4, TypeI32), []byte{TypeI32})
+	write := m.Import("wasi_snapshot_preview1", "fd_write", i32s(4), []byte{TypeI32})
 	m.Data(8, "\x20\x00\x00\x00\x01\x00\x00\x00") // one byte at 32
 	m.Data(32, "\n")
 	m.Invoke(nil, Forever(I32(1), I32(8), I32(1), I32(64), Call(write), Drop()), Unreachable())
@@ -166,10 +166,10 @@ func exitGuest(code int32) []byte {
 // counts what arrives.
 func TestStandardOutputIsCut(t *testing.T) {
 	m := New()
-	write := m.Import("wasi_snapshot_preview1", "fd_write", locals(4, TypeI32), []byte{TypeI32})
+	write := m.Import("wasi_snapshot_preview1", "fd_write", i32s(4), []byte{TypeI32})
 	m.Data(8, "\x00\x01\x00\x00\x00\x10\x00\x00") // 4,096 bytes at 256
 	m.Data(256, strings.Repeat("x", 4095)+"\n")
-	m.Invoke(locals(1, TypeI32), Repeat(1, 100, I32(2), I32(8), I32(1), I32(64), Call(write), Drop()), I32(0))
+	m.Invoke(i32s(1), Repeat(1, 100, I32(2), I32(8), I32(1), I32(64), Call(write), Drop()), I32(0))
 	w := newWorld()
 	_, _, err := once(t, compile(t, newEngine(t), "p", m.Bytes()), w, callWith(""))
 	require.NoError(t, err)
@@ -292,7 +292,7 @@ func TestFailAndResult(t *testing.T) {
 func TestBudgetIsExact(t *testing.T) {
 	e := newEngine(t)
 	long := New()
-	long.Invoke(locals(1, TypeI32), Repeat(1, 300_000), I32(0))
+	long.Invoke(i32s(1), Repeat(1, 300_000), I32(0))
 	fill := New()
 	fill.Invoke(nil, Grow(20), Drop(), I32(0), I32(7), I32(21<<16), Op(0xfc, 11, 0), I32(0))
 	for name, src := range map[string][]byte{"echo": echo(), "emits": emitTwo(), "a long loop": long.Bytes(), "fill": fill.Bytes()} {

@@ -124,7 +124,7 @@ func (i *instance) startup(ctx context.Context, lim sandbox.Limits) error {
 	i.begin(lim, o.StartupFuel, o.StartupDeadline)
 	defer i.end()
 	for _, name := range []string{m.start, v1.ExportInitialize, v1.ExportInit} {
-		if err := i.start(name); err != nil {
+		if err := i.start(name); err != nil { //nolint:contextcheck // the run is the context
 			return err
 		}
 	}
@@ -208,7 +208,7 @@ func (i *instance) execute(ctx context.Context, lim sandbox.Limits) error {
 		return &sandbox.Fault{Kind: sandbox.FaultDeadline, Module: name, Err: fmt.Errorf("%w: the caller gave up: %w", ErrDeadline, context.Cause(ctx))}
 	}
 	i.stack[0] = uint64(len(i.run.input))
-	if err := i.invoke.CallWithStack(&i.run, i.stack[:]); err != nil {
+	if err := i.invoke.CallWithStack(&i.run, i.stack[:]); err != nil { //nolint:contextcheck // the run is the context
 		return i.module.fault(&i.run, i.mem, err)
 	}
 	return nil

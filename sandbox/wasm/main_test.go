@@ -43,17 +43,17 @@ var conformance struct {
 }
 
 // goGuest returns the module of the Go guest.
-func goGuest(t testing.TB) sandbox.Module {
-	t.Helper()
-	src := wasmtest.BuildGo(t, "testdata/conformance")
+func goGuest(tb testing.TB) sandbox.Module {
+	tb.Helper()
+	src := wasmtest.BuildGo(tb, "testdata/conformance")
 	conformance.once.Do(func() {
 		var err error
-		conformance.engine, err = wasm.New(wasm.Options{CacheDir: sharedCache(t), Seed: []byte("a secret")})
-		require.NoError(t, err)
-		conformance.module, err = conformance.engine.Compile(t.Context(), sandbox.Source{Name: "conformance", Bytes: src})
-		require.NoError(t, err)
+		conformance.engine, err = wasm.New(wasm.Options{CacheDir: sharedCache(tb), Seed: []byte("a secret")})
+		require.NoError(tb, err)
+		conformance.module, err = conformance.engine.Compile(tb.Context(), sandbox.Source{Name: "conformance", Bytes: src})
+		require.NoError(tb, err)
 	})
-	require.NotNil(t, conformance.module, "the guest was not compiled")
+	require.NotNil(tb, conformance.module, "the guest was not compiled")
 	return conformance.module
 }
 
@@ -64,8 +64,8 @@ func closeGoGuest() error {
 
 // sharedCache is a folder in which compiled modules last from one test run to the
 // next: a Go guest takes seconds, under the race detector a minute.
-func sharedCache(t testing.TB) string {
-	t.Helper()
+func sharedCache(tb testing.TB) string {
+	tb.Helper()
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		dir = os.TempDir()
@@ -73,37 +73,37 @@ func sharedCache(t testing.TB) string {
 	return filepath.Join(dir, "rhost-test", "wasm")
 }
 
-func newEngine(t testing.TB) *wasm.Engine {
-	t.Helper()
-	e, err := wasm.New(wasm.Options{CacheDir: sharedCache(t)})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, e.Close(context.WithoutCancel(t.Context()))) })
+func newEngine(tb testing.TB) *wasm.Engine {
+	tb.Helper()
+	e, err := wasm.New(wasm.Options{CacheDir: sharedCache(tb)})
+	require.NoError(tb, err)
+	tb.Cleanup(func() { assert.NoError(tb, e.Close(context.WithoutCancel(tb.Context()))) })
 	return e
 }
 
 // newColdEngine makes an engine without a cache. Its user closes it.
-func newColdEngine(t testing.TB) *wasm.Engine {
-	t.Helper()
+func newColdEngine(tb testing.TB) *wasm.Engine {
+	tb.Helper()
 	e, err := wasm.New(wasm.Options{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return e
 }
 
 // compile admits a module, which is closed with the test.
-func compile(t testing.TB, e *wasm.Engine, name string, src []byte) sandbox.Module {
-	t.Helper()
-	m, err := e.Compile(t.Context(), sandbox.Source{Name: name, Bytes: src})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, m.Close(context.WithoutCancel(t.Context()))) })
+func compile(tb testing.TB, e *wasm.Engine, name string, src []byte) sandbox.Module {
+	tb.Helper()
+	m, err := e.Compile(tb.Context(), sandbox.Source{Name: name, Bytes: src})
+	require.NoError(tb, err)
+	tb.Cleanup(func() { assert.NoError(tb, m.Close(context.WithoutCancel(tb.Context()))) })
 	return m
 }
 
 // instance makes an instance, which is closed with the test.
-func instance(t testing.TB, m sandbox.Module, lim sandbox.Limits) sandbox.Instance {
-	t.Helper()
-	i, err := m.New(t.Context(), lim)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, i.Close(context.WithoutCancel(t.Context()))) })
+func instance(tb testing.TB, m sandbox.Module, lim sandbox.Limits) sandbox.Instance {
+	tb.Helper()
+	i, err := m.New(tb.Context(), lim)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { assert.NoError(tb, i.Close(context.WithoutCancel(tb.Context()))) })
 	return i
 }
 
@@ -148,12 +148,12 @@ func callWith(with string) *abi.Call {
 }
 
 // once runs one call in an instance of its own.
-func once(t testing.TB, m sandbox.Module, w *world, call *abi.Call) (abi.Reply, sandbox.Usage, error) {
-	t.Helper()
-	i, err := m.New(t.Context(), w.limits)
+func once(tb testing.TB, m sandbox.Module, w *world, call *abi.Call) (abi.Reply, sandbox.Usage, error) {
+	tb.Helper()
+	i, err := m.New(tb.Context(), w.limits)
 	if err != nil {
 		return abi.Reply{}, sandbox.Usage{}, err
 	}
-	defer func() { assert.NoError(t, i.Close(context.WithoutCancel(t.Context()))) }()
-	return i.Invoke(t.Context(), call, w.session())
+	defer func() { assert.NoError(tb, i.Close(context.WithoutCancel(tb.Context()))) }()
+	return i.Invoke(tb.Context(), call, w.session())
 }

@@ -99,7 +99,7 @@ func meterFuncs() []hostFunc {
 	return []hostFunc{
 		{fuel.RefuelName, nil, nil, func(ctx context.Context, _ api.Module, _ []uint64) {
 			r := runOf(ctx)
-			r.meter.refuel(r.Context)
+			r.meter.refuel(r.Context) //nolint:contextcheck // the run holds the context of the call
 		}},
 		{fuel.OverflowName, nil, nil, func(context.Context, api.Module, []uint64) {
 			panic(stop(sandbox.FaultStack, ErrStack))

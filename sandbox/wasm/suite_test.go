@@ -9,9 +9,9 @@ import (
 )
 
 // conformanceGuest is a Go plugin that does what its arguments say.
-func conformanceGuest(t testing.TB) []byte {
-	t.Helper()
-	return wasmtest.BuildGo(t, "testdata/conformance")
+func conformanceGuest(tb testing.TB) []byte {
+	tb.Helper()
+	return wasmtest.BuildGo(tb, "testdata/conformance")
 }
 
 // TestPromises runs the suite that all engines share.
@@ -40,7 +40,7 @@ func TestPromises(t *testing.T) {
 		guests[b] = sandbox.Source{Name: string(b), File: string(b) + ".wasm", Bytes: src}
 	}
 	sandboxtest.Run(t, sandboxtest.Harness{
-		Engine: func(t testing.TB) sandbox.Engine { return newEngine(t) },
+		Engine: func(tb testing.TB) sandbox.Engine { return newEngine(tb) },
 		Guests: guests,
 	})
 }

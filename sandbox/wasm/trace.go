@@ -7,14 +7,14 @@ import (
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
 )
 
-// Trap is the error of a guest that crashed, with the guest's stack. It is in
+// TrapError is the error of a guest that crashed, with the guest's stack. It is in
 // the chain of the Fault's error.
-type Trap struct {
+type TrapError struct {
 	Text   string   // "unreachable", "panic: no user"
 	Frames []string // functions, the innermost first
 }
 
-func (t *Trap) Error() string { return t.Text }
+func (t *TrapError) Error() string { return t.Text }
 
 // helperPrefix begins the names that the fuel pass gives to the functions it adds
 // at the end of a module, where the module has names at all.
@@ -48,10 +48,10 @@ func newNames(info *fuel.Info) names {
 }
 
 // parse takes wazero's text of an error apart: what happened, and the frames.
-func (n names) parse(text string) *Trap {
+func (n names) parse(text string) *TrapError {
 	what, stack, _ := strings.Cut(text, "wasm stack trace:")
 	what = strings.TrimPrefix(strings.TrimSpace(what), "wasm error: ")
-	t := &Trap{Text: strings.TrimSuffix(what, " (recovered by wazero)")}
+	t := &TrapError{Text: strings.TrimSuffix(what, " (recovered by wazero)")}
 	for line := range strings.Lines(stack) {
 		if frame := n.frame(line); frame != "" {
 			t.Frames = append(t.Frames, frame)
@@ -108,7 +108,7 @@ func signatureless(name string) string {
 
 // where returns the frame that an author wants to see first: the innermost that
 // is not part of the language's runtime.
-func (t *Trap) where() string {
+func (t *TrapError) where() string {
 	for _, f := range t.Frames {
 		if !strings.HasPrefix(f, "runtime.") && !strings.HasPrefix(f, "runtime_") && f != "go:wasm" && !strings.HasPrefix(f, "_rt0_") {
 			return f

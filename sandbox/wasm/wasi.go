@@ -123,7 +123,7 @@ func noSystem() map[string][]api.ValueType {
 func wasiHost(name string, params []api.ValueType, do wasiFunc) hostFunc {
 	return hostFunc{name, params, args(i32), func(ctx context.Context, mod api.Module, stack []uint64) {
 		r := runOf(ctx)
-		r.meter.charge(r.Context, wasiFuel)
+		r.meter.charge(r.Context, wasiFuel) //nolint:contextcheck // the run holds the context of the call
 		stack[0] = uint64(do(r, mod.Memory(), stack))
 	}}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox/wasm"
-	. "github.com/rhost/rhost/sandbox/wasm/wasmtest" //nolint:revive // code reads as assembly
+	. "github.com/rhost/rhost/sandbox/wasm/wasmtest"
 )
 
 const preview1 = "wasi_snapshot_preview1"
@@ -36,7 +36,6 @@ func TestWASI(t *testing.T) {
 		far                       = 65533 // no room for 4 bytes
 	)
 	e := newEngine(t)
-	i32s := func(n int) []byte { return locals(n, TypeI32) }
 	clock := []byte{TypeI32, TypeI64, TypeI32}
 	load := func(at int32) Code { return Seq(I32(at), Load(0)) }
 	for _, tt := range []struct {
@@ -123,7 +122,7 @@ func TestWASI(t *testing.T) {
 // TestClosedOutputIsOpenInTheNextCall closes standard output after writing.
 func TestClosedOutputIsOpenInTheNextCall(t *testing.T) {
 	m := New()
-	write := m.Import(preview1, "fd_write", locals(4, TypeI32), []byte{TypeI32})
+	write := m.Import(preview1, "fd_write", i32s(4), []byte{TypeI32})
 	closeFD := m.Import(preview1, "fd_close", []byte{TypeI32}, []byte{TypeI32})
 	m.Data(8, "\x20\x00\x00\x00\x02\x00\x00\x00")
 	m.Data(32, "x\n")
@@ -141,7 +140,7 @@ func TestClosedOutputIsOpenInTheNextCall(t *testing.T) {
 // TestWASIRandom checks what the random bytes depend on.
 func TestWASIRandom(t *testing.T) {
 	g := New()
-	random := g.Import(preview1, "random_get", locals(2, TypeI32), []byte{TypeI32})
+	random := g.Import(preview1, "random_get", i32s(2), []byte{TypeI32})
 	output := g.Core(v1.FuncOutput)
 	dec := output + 1
 	decimal(g, dec)
@@ -176,7 +175,7 @@ func TestWASIRandom(t *testing.T) {
 // makes of clock and random bytes.
 func TestStartupSeesNothingOfTheWorld(t *testing.T) {
 	g := New()
-	random := g.Import(preview1, "random_get", locals(2, TypeI32), []byte{TypeI32})
+	random := g.Import(preview1, "random_get", i32s(2), []byte{TypeI32})
 	clock := g.Import(preview1, "clock_time_get", []byte{TypeI32, TypeI64, TypeI32}, []byte{TypeI32})
 	output := g.Core(v1.FuncOutput)
 	dec := output + 1

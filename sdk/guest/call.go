@@ -76,8 +76,7 @@ func finish(h host, err error) int32 {
 		return v1.ResultOK
 	}
 	code := int32(v1.ResultRetry)
-	var end *Verdict
-	if errors.As(err, &end) {
+	if end, ok := errors.AsType[*verdictError](err); ok {
 		code = end.code
 	}
 	h.fail(code, err.Error())

@@ -6,34 +6,23 @@ import (
 	v1 "github.com/rhost/rhost/abi/v1"
 )
 
-// Verdict is an error that decides how the step ends.
-type Verdict struct {
-	code int32
+// verdictError is an error that decides how the step ends.
+type verdictError struct {
+	code int32 // a result of rhost_invoke
 	msg  string
 }
 
-func (v *Verdict) Error() string { return v.msg }
-
-// Result is "fail", "retry" or "drop".
-func (v *Verdict) Result() string {
-	switch v.code {
-	case v1.ResultFail:
-		return "fail"
-	case v1.ResultRetry:
-		return "retry"
-	}
-	return "drop"
-}
+func (v *verdictError) Error() string { return v.msg }
 
 // Fail ends the step as failed for good: it is not tried again.
-func Fail(msg string) error { return &Verdict{code: v1.ResultFail, msg: msg} }
+func Fail(msg string) error { return &verdictError{code: v1.ResultFail, msg: msg} }
 
 // Retry ends the attempt; the step's retry policy decides whether there is
 // another.
-func Retry(msg string) error { return &Verdict{code: v1.ResultRetry, msg: msg} }
+func Retry(msg string) error { return &verdictError{code: v1.ResultRetry, msg: msg} }
 
 // Drop ends the step as done, without effects: there was nothing to do.
-func Drop(msg string) error { return &Verdict{code: v1.ResultDrop, msg: msg} }
+func Drop(msg string) error { return &verdictError{code: v1.ResultDrop, msg: msg} }
 
 // What a service may answer. Compare with errors.Is.
 var (
@@ -75,6 +64,7 @@ func (e *StatusError) Unwrap() error {
 		return ErrUnavailable
 	case v1.StatusUnsupported:
 		return ErrUnsupported
+	case v1.StatusInternal, v1.StatusOK, v1.StatusTooSmall: // the last two are no errors, unless the host errs
 	}
 	return ErrInternal
 }

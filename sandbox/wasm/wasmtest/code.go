@@ -28,13 +28,13 @@ func Op(code byte, immediates ...uint32) Code {
 	return b
 }
 
-// I32 and I64 are constants.
+// I32 is a constant.
 func I32(v int32) Code { return appendSigned(Code{0x41}, int64(v)) }
 
 // I64 is a constant.
 func I64(v int64) Code { return appendSigned(Code{0x42}, v) }
 
-// Get, Set and Tee reach locals, parameters counted first.
+// Get reads a local; parameters are counted first.
 func Get(local uint32) Code { return Op(0x20, local) }
 
 // Set writes a local.
@@ -58,7 +58,7 @@ func Store(offset uint32) Code { return Op(0x36, 2, offset) }
 // Call calls a function.
 func Call(f Func) Code { return Op(0x10, uint32(f)) }
 
-// Drop, Add, Sub and the others take what they need from the stack.
+// Drop takes a value from the stack and forgets it.
 func Drop() Code { return Op(0x1a) }
 
 // Add adds two i32.
@@ -88,7 +88,7 @@ func Branch(label uint32) Code { return Op(0x0c, label) }
 // BranchIf branches when the i32 on the stack is not 0.
 func BranchIf(label uint32) Code { return Op(0x0d, label) }
 
-// Loop, Block and If nest code.
+// Loop is a block that a branch repeats.
 func Loop(body ...Code) Code { return nest(0x03, Void, body) }
 
 // Block is a block that can be left by a branch.

@@ -24,24 +24,24 @@ type build struct {
 // BuildGo builds the Go plugin in a folder the way its author does, and returns
 // the module. A folder is built once; the result must not be changed. The test
 // is skipped where there is no go command.
-func BuildGo(t testing.TB, dir string) []byte {
-	t.Helper()
+func BuildGo(tb testing.TB, dir string) []byte {
+	tb.Helper()
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
-		t.Skip("the go command is needed to build a guest")
+		tb.Skip("the go command is needed to build a guest")
 	}
 	v, _ := built.LoadOrStore(abs, new(build))
 	b, ok := v.(*build)
 	if !ok {
-		t.Fatalf("a %T among the builds", v)
+		tb.Fatalf("a %T among the builds", v)
 	}
 	b.once.Do(func() { b.run(goCommand, abs) })
 	if b.err != nil {
-		t.Fatalf("build %s: %v\n%s", dir, b.err, b.log)
+		tb.Fatalf("build %s: %v\n%s", dir, b.err, b.log)
 	}
 	return b.wasm
 }

@@ -55,18 +55,18 @@ func (m *Module) Import(module, name string, params, results []byte) Func {
 
 // Service imports a service of ABI v1.
 func (m *Module) Service(name string) Func {
-	return m.Import(v1.Module, name, repeat(TypeI32, 4), []byte{TypeI64})
+	return m.Import(v1.Module, name, i32s(4), []byte{TypeI64})
 }
 
 // Core imports a core function of ABI v1.
 func (m *Module) Core(name string) Func {
 	switch name {
 	case v1.FuncInput, v1.FuncTake:
-		return m.Import(v1.Module, name, repeat(TypeI32, 2), []byte{TypeI32})
+		return m.Import(v1.Module, name, i32s(2), []byte{TypeI32})
 	case v1.FuncOutput:
-		return m.Import(v1.Module, name, repeat(TypeI32, 2), nil)
+		return m.Import(v1.Module, name, i32s(2), nil)
 	}
-	return m.Import(v1.Module, name, repeat(TypeI32, 3), nil)
+	return m.Import(v1.Module, name, i32s(3), nil)
 }
 
 // Func adds a function and exports it, unless export is "".
@@ -185,4 +185,4 @@ func vector(items [][]byte) []byte {
 
 func sized(id byte, body []byte) []byte { return Seq(Code{id}, leb(uint32(len(body))), body) }
 
-func repeat(t byte, n int) []byte { return slices.Repeat([]byte{t}, n) }
+func i32s(n int) []byte { return slices.Repeat([]byte{TypeI32}, n) }

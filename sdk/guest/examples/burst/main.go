@@ -7,7 +7,7 @@ package main
 
 import "github.com/rhost/rhost/sdk/guest"
 
-func init() { guest.Handle(count) }
+func init() { guest.Handle(count) } //nolint:gochecknoinits // main does not run in a plugin
 
 func main() {}
 

@@ -6,7 +6,7 @@ package main
 
 import "github.com/rhost/rhost/sdk/guest"
 
-func init() { guest.Handle(lock) }
+func init() { guest.Handle(lock) } //nolint:gochecknoinits // main does not run in a plugin
 
 func main() {}
 
