@@ -76,7 +76,10 @@ func (e *engine) connect(name string) (*nats.Conn, error) {
 	if e.stopped {
 		return nil, ErrClosed
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(e.srv), nats.Name(name), nats.NoReconnect(),
+	// A process that was stopped for a while may find its connections cut. They
+	// come back by themselves; what was under way fails and is never sent twice.
+	nc, err := nats.Connect("", nats.InProcessServer(e.srv), nats.Name(name),
+		nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			e.log.log.Warn("storage connection", "connection", name, "error", err)
 		}))
