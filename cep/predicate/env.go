@@ -14,11 +14,12 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// The bounds on one condition, against rules written to hurt.
+// The bounds on one condition or template, against rules written to hurt.
 const (
 	MaxSource  = 16 << 10 // bytes of a condition or of one ${…}
 	MaxNesting = 64       // brackets inside brackets
 	MaxPattern = 1 << 10  // bytes of a regular expression
+	MaxText    = 4 << 20  // bytes of what a template with text around its ${…} gives
 
 	maxDepth    = 200     // levels of the syntax tree
 	maxNodes    = 20_000  // nodes of the syntax tree, macros expanded

@@ -416,6 +416,24 @@ func TestCostLimit(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
+// Texts joined and joined again stop at the size of an event.
+func TestTextsDoNotExplode(t *testing.T) {
+	src := "data.s"
+	for range 10 {
+		src = "(" + src + " + " + src + ")"
+	}
+	set := predicate.NewSet()
+	cond, err := set.Add(predicate.Scope{}, src+` == "x"`, yamldoc.Pos{})
+	require.NoError(t, err)
+	ev := &event.Event{Type: "x", Data: []byte(`{"s":"` + strings.Repeat("a", 500_000) + `"}`)}
+	assert.Equal(t, predicate.Unknown, cond.Eval(&predicate.Event{Ev: ev}, nil))
+
+	tmpl, err := set.CompileTemplate(predicate.Scope{}, strings.Repeat("${event.data.s} ", 10), yamldoc.Pos{Line: 1, Col: 1})
+	require.NoError(t, err)
+	_, err = tmpl.Eval(predicate.Vars{Event: ev})
+	assert.ErrorContains(t, err, "the text grows beyond 4194304 bytes")
+}
+
 // Conditions and templates are shared by goroutines; run with -race.
 func TestConcurrentUse(t *testing.T) {
 	ev, bound := testEnv(t)

@@ -147,6 +147,9 @@ func (t *Template) Eval(v Vars) (any, error) {
 		if err != nil {
 			return nil, p.fail("%v", err)
 		}
+		if b.Len()+len(s) > MaxText {
+			return nil, p.fail("the text grows beyond %d bytes", MaxText)
+		}
 		b.WriteString(s)
 	}
 	return b.String(), nil

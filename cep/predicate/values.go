@@ -73,7 +73,8 @@ type constValue struct{ v event.Value }
 
 func (n constValue) eval(*Event, Env) event.Value { return n.v }
 
-// arithmetic is on numbers; `+` also joins texts and lists.
+// arithmetic is on numbers; `+` also joins texts and lists, up to the size of an
+// event: a rule of many pluses must not build gigabytes.
 type arithmetic struct {
 	op   byte // + - * /
 	l, r value
@@ -88,11 +89,11 @@ func (n *arithmetic) eval(ev *Event, env Env) event.Value {
 	case event.Number:
 		return event.NumberValue(calculate(n.op, l.Number(), r.Number()))
 	case event.String:
-		if n.op == '+' {
+		if n.op == '+' && len(l.Str())+len(r.Str()) <= event.MaxSize {
 			return event.StringValue(l.Str() + r.Str())
 		}
 	case event.List:
-		if n.op == '+' {
+		if n.op == '+' && len(l.Raw())+len(r.Raw()) <= event.MaxSize {
 			return joinLists(l, r)
 		}
 	}
