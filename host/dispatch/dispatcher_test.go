@@ -22,10 +22,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func tenant(t testing.TB, name string) tenants.Name {
-	t.Helper()
+func tenant(tb testing.TB, name string) tenants.Name {
+	tb.Helper()
 	n, err := tenants.ParseName(name)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return n
 }
 

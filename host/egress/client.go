@@ -60,7 +60,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	}
 	timed, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	res, err := c.http.Do(req.WithContext(timed))
+	res, err := c.http.Do(req.WithContext(timed)) //nolint:bodyclose // read closes it
 	if err != nil {
 		return Response{}, r.explain(ctx, err)
 	}

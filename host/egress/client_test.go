@@ -61,7 +61,8 @@ func TestDo(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Set-Cookie", "a=b")
 		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, `{"id":7}`)
+		_, err = fmt.Fprint(w, `{"id":7}`)
+		assert.NoError(t, err)
 	})
 	req, err := egress.ParseRequest([]byte(`{"method":"PUT","url":"`+base+`/a/b?c=d","headers":{"x-own":"v"},"body":{"x":1}}`), "x-1/http")
 	require.NoError(t, err)
@@ -82,7 +83,9 @@ func TestStatuses(t *testing.T) {
 			w.Header().Set("Retry-After", after)
 		}
 		w.WriteHeader(status)
-		fmt.Fprint(w, "the\n\x1breason")
+		if _, err := fmt.Fprint(w, "the\n\x1breason"); status != http.StatusNoContent && status != http.StatusNotModified {
+			assert.NoError(t, err)
+		}
 	})
 	c := client(t, egress.Config{Hosts: []string{host}})
 	for _, tc := range []struct {

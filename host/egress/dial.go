@@ -30,8 +30,7 @@ func guard(ports []int, private []netip.Prefix) dialer {
 	inside := dialerOf(safeurl.GetConfigBuilder().SetAllowedPorts(ports...).EnableIPv6(true).SetAllowedIPsCIDR(networks...).Build())
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := public(ctx, network, address)
-		var blocked *safeurl.AllowedIPError
-		if errors.As(err, &blocked) {
+		if _, blocked := errors.AsType[*safeurl.AllowedIPError](err); blocked {
 			return inside(ctx, network, address)
 		}
 		return conn, err

@@ -51,8 +51,7 @@ func failf(kind Kind, format string, args ...any) *Error {
 
 // explain turns an error of the transport into one of ours.
 func (r Request) explain(ctx context.Context, err error) *Error {
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return &Error{Kind: own.Kind, Status: own.Status, After: own.After, Err: fmt.Errorf("%s: %w", r.name(), own.Err)}
 	}
 	kind, reason := classify(ctx, err)

@@ -43,12 +43,10 @@ func failf(kind Kind, format string, args ...any) *Error {
 // explain turns an error of the system into one of ours, about a path. One that
 // came too late to have changed nothing stays so.
 func explain(at place, err error) error {
-	var partly *partialError
-	if errors.As(err, &partly) {
+	if partly, ok := errors.AsType[*partialError](err); ok {
 		return &partialError{explain(at, partly.err)}
 	}
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
 	reason := err

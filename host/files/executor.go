@@ -146,8 +146,7 @@ func (e *Executor) Do(ctx context.Context, key string, args json.RawMessage) (js
 // abandon forgets the plan of an operation that failed and changed nothing, so
 // that the next attempt looks at the files anew.
 func (e *Executor) abandon(key string, p plan, failed error) error {
-	var partly *partialError
-	if errors.As(failed, &partly) {
+	if partly, ok := errors.AsType[*partialError](failed); ok {
 		return explain(p.From, partly.err)
 	}
 	if err := e.journal.remove(key); err != nil {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,43 +29,43 @@ type setup struct {
 	n   int
 }
 
-func granted(t testing.TB, tree map[string]string) *setup {
-	t.Helper()
-	dir := tempDir(t)
+func granted(tb testing.TB, tree map[string]string) *setup {
+	tb.Helper()
+	dir := tempDir(tb)
 	s := &setup{dir: dir}
 	for _, d := range []string{"in", "out", "secret"} {
-		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+		require.NoError(tb, os.Mkdir(filepath.Join(dir, d), 0o755))
 	}
 	for name, text := range tree {
-		s.write(t, name, text)
+		s.write(tb, name, text)
 	}
 	e, err := files.Open(files.Config{
 		Folders: []files.Folder{{Name: "in", Path: filepath.Join(dir, "in")}, {Name: "out", Path: filepath.Join(dir, "out")}},
 		Journal: filepath.Join(dir, "journal"), MaxBytes: 1000,
 	})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, e.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { assert.NoError(tb, e.Close()) })
 	s.e = e
 	return s
 }
 
 // tempDir is in memory where it can be: each operation waits for the disk several
 // times, and these tests run thousands.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "rhost-files-")
+func tempDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "rhost-files-") //nolint:usetesting // that one is on disk
 	if err != nil {
-		return t.TempDir()
+		return tb.TempDir()
 	}
-	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
+	tb.Cleanup(func() { assert.NoError(tb, os.RemoveAll(dir)) })
 	return dir
 }
 
-func (s *setup) write(t testing.TB, name, text string) {
-	t.Helper()
+func (s *setup) write(tb testing.TB, name, text string) {
+	tb.Helper()
 	full := filepath.Join(s.dir, name)
-	require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
-	require.NoError(t, os.WriteFile(full, []byte(text), 0o640))
+	require.NoError(tb, os.MkdirAll(filepath.Dir(full), 0o755))
+	require.NoError(tb, os.WriteFile(full, []byte(text), 0o640))
 }
 
 // tree lists the files of the granted folders and what is beside them, but for
@@ -134,9 +136,7 @@ func TestOperations(t *testing.T) {
 			for _, name := range c.gone {
 				delete(want, name)
 			}
-			for name, text := range c.come {
-				want[name] = text
-			}
+			maps.Copy(want, c.come)
 			path, undo, err := s.do(c.args)
 			require.NoError(t, err)
 			assert.Equal(t, want, s.tree(t))
@@ -371,8 +371,8 @@ func TestUndoneInReverse(t *testing.T) {
 				require.Contains(rt, []files.Kind{files.KindFail, files.KindInvalid}, e.Kind, "%s: %v", args, err)
 			}
 		}
-		for i := len(undos) - 1; i >= 0; i-- {
-			_, _, err := s.do(`{"revert":` + string(undos[i]) + `}`)
+		for _, undo := range slices.Backward(undos) {
+			_, _, err := s.do(`{"revert":` + string(undo) + `}`)
 			require.NoError(rt, err)
 		}
 		require.Equal(rt, before, s.tree(rt))

@@ -80,6 +80,7 @@ func (e *Executor) move(ctx context.Context, p plan, again bool) error {
 	src, srcErr := e.lstat(p.From)
 	dst, dstErr := e.lstat(p.To)
 	gone, free := errors.Is(srcErr, fs.ErrNotExist), errors.Is(dstErr, fs.ErrNotExist)
+	copied := again && p.From.Folder != p.To.Folder && dstErr == nil && stampOf(dst).equal(p.File)
 	switch {
 	case srcErr != nil && !gone:
 		return explain(p.From, srcErr)
@@ -95,7 +96,7 @@ func (e *Executor) move(ctx context.Context, p plan, again bool) error {
 		if err := e.transfer(ctx, p); err != nil {
 			return err
 		}
-	case !os.SameFile(src, dst) && !(again && p.From.Folder != p.To.Folder && stampOf(dst).equal(p.File)):
+	case !copied && !os.SameFile(src, dst):
 		return exists(p.To)
 	}
 	return e.drop(p.From)

@@ -66,34 +66,17 @@ func BenchmarkSteps(b *testing.B) {
 	b.ReportMetric(float64(records)/steps, "records/step")
 }
 
+const parked = 100_000
+
 // BenchmarkParked measures the memory of executions that wait for a retry, each
 // with one step done and a match of 300 bytes, and how fast they are recovered.
 func BenchmarkParked(b *testing.B) {
 	def := mustParse(b, benchRule)
-	const parked = 100_000
-	payload := fmt.Sprintf(`{"user":"ann","n":5,"event":%q}`, strings.Repeat("x", 270))
-	var log [][]byte
-	e := workflow.NewEngine(options(def))
-	keep := func(out workflow.Output) []workflow.Command {
-		for _, r := range out.Records {
-			enc, err := r.Encode()
-			if err != nil {
-				b.Fatal(err)
-			}
-			log = append(log, enc)
-		}
-		return out.Commands
-	}
-	for i := range parked {
-		lock := keep(e.Start(def, info(fmt.Sprintf("m-%032d", i), payload), epoch))
-		ticket := keep(e.Complete(lock[0].Answer(json.RawMessage(`{"ok":true}`)), epoch))
-		keep(e.Complete(ticket[0].Fail(workflow.FailTimeout, "no answer"), epoch))
-	}
-	e = nil
+	log := parkedLog(b, def)
 	for b.Loop() {
 		before := heap()
 		began := time.Now()
-		e = workflow.NewEngine(options(def))
+		e := workflow.NewEngine(options(def))
 		for _, enc := range log {
 			r, err := workflow.DecodeRecord(enc)
 			require.NoError(b, err)
@@ -105,6 +88,28 @@ func BenchmarkParked(b *testing.B) {
 		b.ReportMetric(took.Seconds(), "s/recovery")
 		require.Equal(b, parked, e.Len())
 	}
+}
+
+// parkedLog is the history of executions that wait.
+func parkedLog(b *testing.B, def *workflow.Definition) [][]byte {
+	b.Helper()
+	var log [][]byte
+	keep := func(out workflow.Output) []workflow.Command {
+		for _, r := range out.Records {
+			enc, err := r.Encode()
+			require.NoError(b, err)
+			log = append(log, enc)
+		}
+		return out.Commands
+	}
+	payload := fmt.Sprintf(`{"user":"ann","n":5,"event":%q}`, strings.Repeat("x", 270))
+	e := workflow.NewEngine(options(def))
+	for i := range parked {
+		lock := keep(e.Start(def, info(fmt.Sprintf("m-%032d", i), payload), epoch))
+		ticket := keep(e.Complete(lock[0].Answer(json.RawMessage(`{"ok":true}`)), epoch))
+		keep(e.Complete(ticket[0].Fail(workflow.FailTimeout, "no answer"), epoch))
+	}
+	return log
 }
 
 func heap() uint64 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -214,7 +215,7 @@ func failedStatus(x *execution) Status {
 
 // finish closes x, with what went wrong so far and more.
 func finish(x *execution, status Status, now time.Time, more ...StepError) Record {
-	errs := append(x.errs[:len(x.errs):len(x.errs)], more...)
+	errs := append(slices.Clip(x.errs), more...)
 	return record(x, now, false, Record{Kind: KindFinished, Finished: &Finished{Status: status, Errors: errs}})
 }
 

@@ -153,11 +153,8 @@ func (s *stepState) restart() {
 
 // reset opens a new set of attempts if t is in one of the states.
 func (t *task) reset(states ...taskState) {
-	for _, s := range states {
-		if t.state == s {
-			*t = task{attempt: t.attempt, base: t.attempt}
-			return
-		}
+	if slices.Contains(states, t.state) {
+		*t = task{attempt: t.attempt, base: t.attempt}
 	}
 }
 

@@ -127,7 +127,6 @@ func (p *parser) explicitIDs(steps *yamldoc.Node) {
 	}
 }
 
-//nolint:gochecknoglobals // compiled once, never changed
 var (
 	stepID     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 	pluginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
