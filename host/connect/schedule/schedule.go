@@ -110,6 +110,9 @@ func (s *Source) Run(ctx context.Context, cursor []byte, sink connect.Sink) erro
 		case <-timer.C:
 		}
 		if err := s.tick(ctx, due, sink); err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // it was asked to stop
+			}
 			return err
 		}
 		last = due

@@ -64,6 +64,9 @@ func (s *Source) Run(ctx context.Context, _ []byte, sink connect.Sink) error {
 				add(&b, <-lines)
 			}
 			if err := sink.Submit(ctx, b); err != nil {
+				if ctx.Err() != nil {
+					return nil //nolint:nilerr // it was asked to stop
+				}
 				return err
 			}
 		}
@@ -111,7 +114,7 @@ func (s *Source) parse(text []byte) (event.Event, error) {
 	if err != nil {
 		return ev, err
 	}
-	ev = ev.Clone() // the reader uses its buffer again
+	ev = ev.Clone() // so that one event that is kept does not keep a block of lines
 	if ev.ID == "" {
 		ev.ID = event.NewID(time.Now())
 	}
