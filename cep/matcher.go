@@ -65,7 +65,7 @@ func (m *Matcher) Feed(ev *event.Event, pos Position, at time.Time, dst []Match)
 	}
 	dst = m.feed(m.cur, dst)
 	if len(m.old) > 0 {
-		slices.SortStableFunc(dst[from:], func(a, b Match) int { return int(a.rank - b.rank) })
+		slices.SortStableFunc(dst[from:], func(a, b Match) int { return a.rank - b.rank })
 		m.retire()
 	}
 	m.input = automaton.Input{}

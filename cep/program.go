@@ -182,8 +182,7 @@ func (c *compiler) condition(scope predicate.Scope, u syntax.Unit) (int32, error
 }
 
 func (c *compiler) fail(pos yamldoc.Pos, err error) {
-	var several yamldoc.Errors
-	if errors.As(err, &several) {
+	if several, ok := errors.AsType[yamldoc.Errors](err); ok {
 		c.errs = append(c.errs, several...)
 		return
 	}
@@ -309,9 +308,11 @@ func (p *Program) Rule(name string) (*Rule, bool) {
 func (p *Program) Digest() string { return p.digest }
 
 func digest(rules []*Rule) string {
-	h := sha256.New()
+	var all idText
 	for _, r := range rules {
-		fmt.Fprintf(h, "%d %s %s\n", len(r.Name), r.Name, r.Version)
+		all.text(r.Name)
+		all.text(r.Version)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(all)
+	return hex.EncodeToString(sum[:])
 }

@@ -1,5 +1,7 @@
 package cep
 
+import "slices"
+
 // Stats is what a matcher has done and what it holds.
 type Stats struct {
 	Events  uint64 // fed
@@ -29,7 +31,7 @@ type RuleStats struct {
 // Stats counts what the matcher holds; it takes time in proportion.
 func (m *Matcher) Stats() Stats {
 	s := Stats{Events: m.seen, Matches: m.matches, Timers: len(m.timers.heap)}
-	for _, g := range append(m.old[:len(m.old):len(m.old)], m.cur) {
+	for _, g := range append(slices.Clip(m.old), m.cur) {
 		for _, rs := range g.rules {
 			if rs == nil {
 				continue

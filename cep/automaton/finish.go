@@ -102,6 +102,7 @@ func (s Skip) bar(d Done) (uint64, error) {
 		return last.Order + 1, nil
 	case ToNext:
 		return d.Start.Order + 1, nil
+	case ToFirst, ToLast:
 	}
 	var to *Held
 	if s.Kind == ToFirst {

@@ -81,9 +81,9 @@ func (n *NFA) EndsInTime() bool { return n.fires }
 // so that a run's deadline can change while it is open.
 func (n *NFA) Waits() bool { return n.bounds }
 
-// Starts lists the conditions, bit by bit, that can begin a match. any is set
+// Starts lists the conditions, bit by bit, that can begin a match. always is set
 // when an event that meets none of them can, too.
-func (n *NFA) Starts() (conds uint64, any bool) { return n.starts, n.anyStart }
+func (n *NFA) Starts() (conds uint64, always bool) { return n.starts, n.anyStart }
 
 // String lists the states and edges, for people.
 func (n *NFA) String() string {

@@ -78,9 +78,9 @@ func (m model) String() string {
 
 // drawModel draws a pattern of the grammar `then`, `next`, `then any`, `not` and
 // quantifiers.
-func drawModel(t *rapid.T, correlated, any bool) model {
+func drawModel(t *rapid.T, correlated, combine bool) model {
 	top := 1
-	if any {
+	if combine {
 		top = 2
 	}
 	link := rapid.IntRange(0, top)

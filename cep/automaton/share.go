@@ -219,7 +219,7 @@ func before(p, q *run) bool {
 	return a.earlier(b) < 0
 }
 
-// covers reports whether every heir of q is one of p.
-func (p *run) covers(q *run) bool {
-	return q.lo >= q.hi || p.heirs == q.heirs && p.lo <= q.lo && p.hi >= q.hi
+// covers reports whether every heir of q is one of r.
+func (r *run) covers(q *run) bool {
+	return q.lo >= q.hi || r.heirs == q.heirs && r.lo <= q.lo && r.hi >= q.hi
 }
