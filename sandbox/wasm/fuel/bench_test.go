@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
 )
@@ -180,5 +179,3 @@ func BenchmarkScan(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
-
-var _ = wasi_snapshot_preview1.ModuleName

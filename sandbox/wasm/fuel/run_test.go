@@ -112,7 +112,7 @@ func (m *machine) plain(t testing.TB, wasm []byte) api.Module {
 
 const (
 	plenty     = int64(1) << 50
-	plentyDeep = 1_000_000
+	plentyDeep = fuel.MaxDepth
 )
 
 // call runs an export with a budget given in slices and returns its results and
