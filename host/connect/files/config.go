@@ -45,7 +45,7 @@ func (c *Config) Validate() error {
 		bad("clock: %q is not known; write event, or leave it out", c.Clock)
 	}
 	if strings.HasPrefix(c.Type, "rhost.") {
-		bad("type: %q is reserved for the host; use another prefix than rhost.", c.Type)
+		bad("type: %q starts with rhost., which is reserved for the host; choose another prefix", c.Type)
 	}
 	if _, err := time.LoadLocation(c.Timezone); err != nil {
 		bad("timezone: %w; write a name such as Europe/Berlin", err)

@@ -96,7 +96,7 @@ func TestValidate(t *testing.T) {
 		"path: must name a file",
 		`from: "middle" is neither start nor end`,
 		`clock: "wall" is not known; write event, or leave it out`,
-		`type: "rhost.x" is reserved for the host; use another prefix than rhost.`,
+		`type: "rhost.x" starts with rhost., which is reserved for the host; choose another prefix`,
 		"timezone: unknown time zone Mars; write a name such as Europe/Berlin",
 		`time: "soon" is not a layout; write how Mon Jan 2 15:04:05 2006 would look`,
 		"regex: error parsing regexp: missing closing ): `(`",

@@ -48,7 +48,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("timezone: %w; write a name such as Europe/Berlin", err))
 	}
 	if strings.HasPrefix(c.Type, "rhost.") {
-		errs = append(errs, fmt.Errorf("type: %q is reserved for the host; use another prefix than rhost.", c.Type))
+		errs = append(errs, fmt.Errorf("type: %q starts with rhost., which is reserved for the host; choose another prefix", c.Type))
 	}
 	if _, ok := c.Data["due"]; ok {
 		errs = append(errs, errors.New("data: due is what the schedule itself says; use another name"))

@@ -98,7 +98,7 @@ func TestValidate(t *testing.T) {
 		{schedule.Config{Every: time.Millisecond}, "every: 1ms is below 100ms"},
 		{schedule.Config{Every: -time.Second}, "every: -1s is below 100ms"},
 		{schedule.Config{Every: time.Second, Timezone: "Mars"}, "timezone: unknown time zone Mars; write a name such as Europe/Berlin"},
-		{schedule.Config{Every: time.Second, Type: "rhost.x"}, "is reserved for the host"},
+		{schedule.Config{Every: time.Second, Type: "rhost.x"}, "which is reserved for the host"},
 		{schedule.Config{Every: time.Second, Data: map[string]any{"due": 1}}, "data: due is what the schedule itself says"},
 	} {
 		assert.ErrorContains(t, tt.c.Validate(), tt.want)

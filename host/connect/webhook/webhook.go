@@ -40,7 +40,7 @@ func (c *Config) Validate() error {
 		return errors.New("type: must name the type of the events, such as github.push")
 	}
 	if strings.HasPrefix(c.Type, "rhost.") {
-		return fmt.Errorf("type: %q is reserved for the host; use another prefix than rhost.", c.Type)
+		return fmt.Errorf("type: %q starts with rhost., which is reserved for the host; choose another prefix", c.Type)
 	}
 	return nil
 }

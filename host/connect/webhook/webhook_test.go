@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	assert.ErrorContains(t, (&webhook.Config{}).Validate(), "type: must name the type of the events")
-	assert.ErrorContains(t, (&webhook.Config{Type: "rhost.x"}).Validate(), "is reserved for the host")
+	assert.ErrorContains(t, (&webhook.Config{Type: "rhost.x"}).Validate(), "which is reserved for the host")
 	_, err := webhook.New("x", &webhook.Config{Type: "t", SecretFile: secretFile(t, "")}, nil)
 	assert.ErrorContains(t, err, "is empty; write the shared secret into it")
 	_, err = webhook.New("x", &webhook.Config{Type: "t", SecretFile: "/none"}, nil)
