@@ -9,8 +9,8 @@
 //     is inside `${…}` is compiled by a Compiler that the host passes in.
 //   - Engine holds the executions of one lane. Start begins one, Complete takes
 //     the result of an action, Tick lets time pass.
-//   - Each of them returns an Output: Records, which the host commits as one
-//     frame, and Commands, which it starts after that and answers with a Result.
+//   - Each of them returns an Output: Records, which the host commits in order,
+//     and Commands, which it starts after that and answers with a Result.
 //   - Record is one fact of an execution's history. The history is the truth:
 //     Apply folds records back into the same executions after a restart, and
 //     Recovered returns the commands whose results are missing.
@@ -25,7 +25,7 @@
 // Steps run one after the other. A step that fails is tried again as its retry
 // policy says; the waits are drawn from a hash of execution, step and attempt,
 // so a replay gives the same times. `emit` and `notify` have their effect in the
-// log alone: they succeed in the frame that decides them and need no command.
+// log alone: they succeed with the record that decides them and need no command.
 //
 // When a step has failed for good, no further step starts. The steps that
 // succeeded are undone in reverse order of completion: by their `undo:` step, or
@@ -46,7 +46,8 @@
 //
 // # Promises
 //
-// A key starts one execution, however often it is started. A command is given
+// A key starts one execution, however often it is started, as long as that is
+// open, a dead letter, or among the latest that finished. A command is given
 // out only with or after the record of its intent, and again after a restart
 // only with the same attempt and the same idempotency key. Effects of an
 // attempt exist when its Succeeded record does. Results that nobody waits for
