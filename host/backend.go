@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/eventlog"
@@ -90,18 +91,34 @@ func (b backend) Plan(_ context.Context, rule string) (json.RawMessage, error) {
 	return json.Marshal(plan)
 }
 
-func (b backend) WhyNot(ctx context.Context, rule string) (json.RawMessage, error) {
-	var out json.RawMessage
-	err := b.inLane(ctx, func() error {
-		furthest, ok := b.lane.matcher.WhyNot(rule)
-		if !ok {
-			return noRule(rule, b.rules.Load())
+// WhyNot reads the log again with the rule as it is now, so that explaining
+// costs the lane nothing while nobody asks.
+func (b backend) WhyNot(ctx context.Context, name string) (json.RawMessage, error) {
+	set := b.rules.Load()
+	rule, ok := set.Program.Rule(name)
+	if !ok {
+		return nil, noRule(name, set)
+	}
+	program, err := cep.Compile([]*cep.Rule{rule})
+	if err != nil {
+		return nil, err
+	}
+	m := cep.NewMatcher(program, cep.Options{Tenant: b.tenant.String(), Explain: true})
+	var matches []cep.Match
+	err = b.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
+		for i := range f.Records {
+			var err error
+			if matches, err = feed(m, &f.Records[i], matches[:0]); err != nil {
+				return err
+			}
 		}
-		var err error
-		out, err = json.Marshal(furthest)
-		return err
+		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, apiError(err)
+	}
+	furthest, _ := m.WhyNot(name)
+	return json.Marshal(furthest)
 }
 
 func noRule(name string, set *RuleSet) error {

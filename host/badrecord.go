@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
@@ -14,12 +13,8 @@ import (
 const maxBadRecords = 10_000
 
 // badRecordOf turns the event by which a source reports an unreadable record
-// into what RUN keeps of it. Only the host's own sources can have sent it:
-// admission refuses its type from anyone else.
-func badRecordOf(ev *event.Event, r *eventlog.Record) (eventlog.RunRecord, bool) {
-	if ev.Type != typeBadRecord || !strings.HasPrefix(ev.Source, "/rhost/") {
-		return eventlog.RunRecord{}, false
-	}
+// into what RUN keeps of it.
+func badRecordOf(ev *event.Event, r *eventlog.Record) eventlog.RunRecord {
 	var bad BadRecord
 	if err := json.Unmarshal(ev.Data, &bad); err != nil {
 		bad.Reason = "unreadable report: " + err.Error()
@@ -29,7 +24,7 @@ func badRecordOf(ev *event.Event, r *eventlog.Record) (eventlog.RunRecord, bool)
 	if err != nil {
 		panic(err) // plain strings and a time
 	}
-	return eventlog.RunRecord{Kind: runBad, Key: bad.ID, Body: body}, true
+	return eventlog.RunRecord{Kind: runBad, Key: bad.ID, Body: body}
 }
 
 // badRecords are those that nobody has dropped, oldest first.

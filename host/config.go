@@ -14,6 +14,7 @@ import (
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/connect/files"
+	"github.com/rhost/rhost/host/connect/fswatch"
 	"github.com/rhost/rhost/host/connect/schedule"
 	"github.com/rhost/rhost/host/connect/stdin"
 	"github.com/rhost/rhost/host/connect/webhook"
@@ -39,6 +40,7 @@ type Config struct {
 type SourceConfig struct {
 	Pos      yamldoc.Pos      `yaml:",pos"`
 	Files    *files.Config    `yaml:"files"`
+	FSWatch  *fswatch.Config  `yaml:"fswatch"`
 	Webhook  *webhook.Config  `yaml:"webhook"`
 	Schedule *schedule.Config `yaml:"schedule"`
 	Stdin    *stdin.Config    `yaml:"stdin"`
@@ -289,6 +291,7 @@ func (s SourceConfig) validate() error {
 		}
 	}
 	check("files", s.Files != nil, func() error { return s.Files.Validate() })
+	check("fswatch", s.FSWatch != nil, func() error { return s.FSWatch.Validate() })
 	check("webhook", s.Webhook != nil, func() error { return s.Webhook.Validate() })
 	check("schedule", s.Schedule != nil, func() error { return s.Schedule.Validate() })
 	check("stdin", s.Stdin != nil, func() error { return s.Stdin.Validate() })

@@ -30,6 +30,7 @@ const (
 const (
 	flagNoClock eventlog.Flags = 1 << iota // does not move the lane's time
 	flagClamped                            // its time is beyond its arrival and the skew: arrival counts
+	flagReport                             // it reports what a source could not read
 )
 
 // clockOf is the time at which a record happens; zero leaves the lane's time be.
@@ -168,16 +169,4 @@ func (l *lane) onSent(err error) error {
 		return nil // ticks alone, or the rest of that frame is still to come
 	}
 	return l.outbox.add(forwardedRecord(last))
-}
-
-// arrived counts an event and shows it to whoever watches.
-func (l *lane) arrived(ev *event.Event) {
-	if !l.live() {
-		return
-	}
-	l.counts.events.Add(1)
-	if !l.hub.Wanted(notify.TopicEvents) {
-		return
-	}
-	l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: ev.Time, Payload: ev.AppendJSON(nil)})
 }

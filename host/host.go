@@ -100,6 +100,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err == nil {
 		err = h.wire(ctx)
 	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("open %s: %w", h.app, ctx.Err()) // everything else follows from that
+	}
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}

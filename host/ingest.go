@@ -91,7 +91,9 @@ func (in intake) Submit(ctx context.Context, b connect.Batch) error {
 	}
 	for _, bad := range b.Bad {
 		ev := in.report(bad)
-		recs = append(recs, in.trusted(&ev, false))
+		rec := in.trusted(&ev, false)
+		rec.Flags |= flagReport
+		recs = append(recs, rec)
 	}
 	if b.Cursor != nil {
 		recs = append(recs, eventlog.Record{Kind: eventlog.Checkpoint, Tenant: in.tenant, Key: in.name, Body: b.Cursor})

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -277,40 +278,50 @@ func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
 // progress it only rebuilds the matcher: what it caused is in RUN.
 func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
 	l.pos = pos
-	l.matches = l.matches[:0]
-	depth := 0
-	at := cep.Position{Lane: r.Lane, Seq: r.LaneSeq}
 	switch r.Kind {
 	case eventlog.Event:
-		ev, _, err := event.DecodeBinary(r.Body)
-		if err != nil {
-			return fmt.Errorf("event at %s of the log: %w", pos, err)
-		}
-		depth = depthOf(r)
-		l.arrived(&ev)
-		if err := l.reported(&ev, r); err != nil {
+		if err := l.arrived(r); err != nil {
 			return err
 		}
-		l.matches = l.matcher.Feed(&ev, at, clockOf(r, &ev), l.matches)
-	case eventlog.Tick:
-		l.matches = l.matcher.Advance(r.Ingest, at, l.matches)
 	case eventlog.Revision:
 		if err := l.revise(ctx, r.Key); err != nil {
 			return err
 		}
 	case eventlog.Checkpoint:
-		l.cursors[r.Key] = r.Body
+		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
+	case eventlog.Tick:
+	}
+	var err error
+	if l.matches, err = feed(l.matcher, r, l.matches[:0]); err != nil {
+		return fmt.Errorf("%s of the log: %w", pos, err)
 	}
 	if !l.live() {
 		return nil
 	}
 	for i := range l.matches {
-		if err := l.onMatch(ctx, &l.matches[i], depth); err != nil {
+		if err := l.onMatch(ctx, &l.matches[i], depthOf(r)); err != nil {
 			return err
 		}
 	}
 	l.outbox.reached(pos)
 	return nil
+}
+
+// feed hands one record of EV to a matcher.
+func feed(m *cep.Matcher, r *eventlog.Record, dst []cep.Match) ([]cep.Match, error) {
+	at := cep.Position{Lane: r.Lane, Seq: r.LaneSeq}
+	switch r.Kind {
+	case eventlog.Event:
+		ev, _, err := event.DecodeBinary(r.Body)
+		if err != nil {
+			return dst, fmt.Errorf("decode event: %w", err)
+		}
+		return m.Feed(&ev, at, clockOf(r, &ev), dst), nil
+	case eventlog.Tick:
+		return m.Advance(r.Ingest, at, dst), nil
+	case eventlog.Revision, eventlog.Checkpoint:
+	}
+	return dst, nil
 }
 
 // live reports whether the record in hand lies beyond the recorded progress.
@@ -420,12 +431,28 @@ func (l *lane) onAck(a ack) error {
 	return nil
 }
 
-// reported keeps what a source could not read.
-func (l *lane) reported(ev *event.Event, r *eventlog.Record) error {
-	rec, ok := badRecordOf(ev, r)
-	if !ok || !l.live() {
+// arrived counts an event, shows it to whoever watches, and keeps it when it is
+// the report of something that a source could not read.
+func (l *lane) arrived(r *eventlog.Record) error {
+	if !l.live() {
 		return nil
 	}
+	l.counts.events.Add(1)
+	watched := l.hub.Wanted(notify.TopicEvents)
+	if !watched && r.Flags&flagReport == 0 {
+		return nil
+	}
+	ev, _, err := event.DecodeBinary(r.Body)
+	if err != nil {
+		return fmt.Errorf("decode event: %w", err)
+	}
+	if watched {
+		l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: ev.Time, Payload: ev.AppendJSON(nil)})
+	}
+	if r.Flags&flagReport == 0 {
+		return nil
+	}
+	rec := badRecordOf(&ev, r)
 	l.counts.bad.Add(1)
 	if err := l.bad.fold(&rec); err != nil {
 		return err
@@ -468,26 +495,36 @@ func (l *lane) revise(ctx context.Context, digest string) error {
 	return l.outbox.add(eventlog.RunRecord{Kind: runRules, Key: digest})
 }
 
-// commitLoop writes batches one after the other. While the disk is full it
-// waits: nothing was written, and nothing decided so far is lost.
+// commitLoop writes batches one after the other.
 func (l *lane) commitLoop(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case b := <-l.commits:
-			seq, err := l.log.RunLog().Append(ctx, b.recs)
-			for errors.Is(err, eventlog.ErrDiskFull) && ctx.Err() == nil {
-				l.logger.Error("the disk is full; matching waits until there is room", "error", err)
-				select {
-				case <-time.After(diskFullWait):
-				case <-ctx.Done():
-				}
-				seq, err = l.log.RunLog().Append(ctx, b.recs)
-			}
+			seq, err := l.write(ctx, b.recs)
 			l.acks <- ack{batch: b, seq: seq, err: err}
 		}
 	}
+}
+
+// write appends records to RUN. While the disk is full it waits: nothing was
+// written, and nothing decided so far is lost. Without records there is nothing
+// to wait for: commands that a crash cut off have their intents on disk already.
+func (l *lane) write(ctx context.Context, recs []eventlog.RunRecord) (uint64, error) {
+	if len(recs) == 0 {
+		return l.log.RunLog().Tail(), nil
+	}
+	seq, err := l.log.RunLog().Append(ctx, recs)
+	for errors.Is(err, eventlog.ErrDiskFull) && ctx.Err() == nil {
+		l.logger.Error("the disk is full; matching waits until there is room", "error", err)
+		select {
+		case <-time.After(diskFullWait):
+		case <-ctx.Done():
+		}
+		seq, err = l.log.RunLog().Append(ctx, recs)
+	}
+	return seq, err
 }
 
 // errLaneStopped is the error of asking a lane that no longer runs.

@@ -16,6 +16,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/connect"
 	"github.com/rhost/rhost/host/connect/files"
+	"github.com/rhost/rhost/host/connect/fswatch"
 	"github.com/rhost/rhost/host/connect/schedule"
 	"github.com/rhost/rhost/host/connect/stdin"
 	"github.com/rhost/rhost/host/connect/webhook"
@@ -59,7 +60,7 @@ func (h *Host) wire(ctx context.Context) error {
 		return err
 	}
 	run := &runner{
-		http:   httpStep(client),
+		http: httpStep(client), file: fileStep(h.files),
 		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, blobs: h.log,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 	}
@@ -138,6 +139,9 @@ func (h *Host) newSources() (*sources, error) {
 			c := *conf.Files
 			c.Once = c.Once || h.opts.Once
 			s.src, err = files.New(name, &c, files.Options{Base: h.app})
+		case conf.FSWatch != nil:
+			s.kind = "fswatch"
+			s.src, err = fswatch.New(name, conf.FSWatch, fswatch.Options{Base: h.app})
 		case conf.Schedule != nil:
 			s.kind = "schedule"
 			s.src, err = schedule.New(name, conf.Schedule)

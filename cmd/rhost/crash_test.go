@@ -65,7 +65,7 @@ func TestKilledWhileMatching(t *testing.T) {
 		_, err := feed.Write(line)
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return len(matches(t, data)) >= wantSSH }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(matches(t, data)) >= wantSSH }, 2*time.Minute, 100*time.Millisecond)
 	p.interrupt()
 
 	got := matches(t, data)
@@ -107,15 +107,15 @@ type actionLine struct {
 }
 
 func matches(t *testing.T, data string) []matchID {
-	return query[matchID](t, "matches", "--data", data, "--rule", "ssh-burst", "--json")
+	return readLines[matchID](t, "matches", "--data", data, "--rule", "ssh-burst", "--json")
 }
 
 func actions(t *testing.T, data string) []actionLine {
-	return query[actionLine](t, "actions", "--data", data, "--json")
+	return readLines[actionLine](t, "actions", "--data", data, "--json")
 }
 
-// query runs a command that prints JSON lines.
-func query[T any](t *testing.T, args ...string) []T {
+// readLines runs a command that prints JSON lines.
+func readLines[T any](t *testing.T, args ...string) []T {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "rhost", args...)
 	cmd.Stderr = os.Stderr

@@ -1,11 +1,25 @@
-// Scores a burst of file events: how often the folder was hit before, and how
-// many files this burst touched. The last file of the burst is what to move.
+// Scores a burst of file events, and picks what to move out of the way: the last
+// file that was written with high entropy and is still there.
+//
+// Settings: {"suspicious": 0.5}: bursts below that score are let be.
+// Arguments: {"hits": [event, …]}. Output: {path, name, score}.
 export function invoke(call) {
-  const { dir, last, count } = call.with;
-  const key = "hits/" + dir;
+  const hits = call.with.hits;
+  const written = hits.filter((h) => h.type === "fs.write");
+  const gone = new Set(hits.filter((h) => h.type === "fs.rename").map((h) => h.data.path));
+  const target = written.reverse().find((h) => !gone.has(h.data.path));
+  if (!target) {
+    rhost.drop("nothing that was written is still there");
+  }
+
+  const key = "bursts/" + target.data.dir;
   const before = rhost.state.get(key) ?? 0;
   rhost.state.set(key, before + 1);
-  const score = Math.min(1, count / 10 + before * 0.2);
-  const name = last.split("/").pop();
-  return { path: last, name, score: Number(score.toFixed(2)) };
+
+  const mean = written.reduce((sum, h) => sum + h.data.entropy, 0) / written.length;
+  const score = Math.min(1, (mean / 8) * 0.6 + gone.size * 0.05 + before * 0.2);
+  if (score < call.config.suspicious) {
+    rhost.drop(`score ${score.toFixed(2)} is below ${call.config.suspicious}`);
+  }
+  return { path: target.data.path, name: target.data.name, score: Number(score.toFixed(2)) };
 }
