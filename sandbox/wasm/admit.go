@@ -47,6 +47,14 @@ func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error)
 	if _, ok := info.Export(v1.ExportMarker); !ok {
 		return nil, foreign(name, info)
 	}
+	_, command := info.Export("_start")
+	if _, reactor := info.Export(v1.ExportInitialize); command && !reactor {
+		// Its runtime would not be initialized when rhost_invoke is called.
+		return nil, &sandbox.Refusal{
+			Module: name, Reason: "exports _start and no _initialize: it was built as a command, not as a reactor",
+			Fix: "for Go, build with -buildmode=c-shared; for C, with -mexec-model=reactor",
+		}
+	}
 	if err := checkExports(name, info); err != nil {
 		return nil, err
 	}

@@ -67,6 +67,10 @@ func TestRefusalsSayWhatWasFoundAndWhatIsNeeded(t *testing.T) {
 			"load p: speaks rhost.v2; this host offers rhost.v1",
 		},
 		{
+			"Go built as a command", guest(func(m *Module) { m.Func("_start", nil, nil, nil) }),
+			"load p: exports _start and no _initialize: it was built as a command, not as a reactor; for Go, build with -buildmode=c-shared; for C, with -mexec-model=reactor",
+		},
+		{
 			"no invoke", New().Bytes(),
 			"load p: exports no function rhost_invoke, which rhost.v1 needs; see the exports in abi/SPEC.md",
 		},
