@@ -389,3 +389,17 @@ func TestHiddenEventsChangeNothing(t *testing.T) {
 		require.Equal(t, all.play(), some.play(), "%s over %v", m, es)
 	})
 }
+
+// However few runs a key may have, it never has more.
+func TestMaxRunsAlwaysHolds(t *testing.T) {
+	often(t, func(t *rapid.T) {
+		pol := Policy{
+			MaxRuns: rapid.IntRange(1, 4).Draw(t, "runs"), Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
+			Skip: Skip{Kind: SkipKind(rapid.IntRange(0, 2).Draw(t, "skip"))}, OnTimeout: rapid.Bool().Draw(t, "on timeout"),
+			Emit: Emit(rapid.IntRange(0, 1).Draw(t, "emit")), DropOld: rapid.Bool().Draw(t, "drop oldest"),
+		}
+		p := newPlayer(t, drawModel(t, true, true), pol, drawLetters(t, 14))
+		p.play()
+		require.LessOrEqual(t, p.most, pol.MaxRuns)
+	})
+}

@@ -168,8 +168,9 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 	}
 	next.head = w.node
 	if w.m.nfa.states[to].kind != final {
-		w.took = append(w.took, len(w.next))
-		w.keepRun(next)
+		if w.keepRun(next) {
+			w.took = append(w.took, len(w.next)-1)
+		}
 	}
 	if w.ends(to, e) {
 		w.complete(&next)
@@ -206,13 +207,14 @@ func (w *Worker) pass(q *run, to int32) {
 	w.keepRun(next)
 }
 
-// keepRun adds a run to those that the event leaves behind.
-func (w *Worker) keepRun(q run) {
+// keepRun adds a run to those that the event leaves behind, if there is room.
+func (w *Worker) keepRun(q run) bool {
 	if len(w.next) >= w.room {
 		w.Overflow++
-		return
+		return false
 	}
 	w.next = append(w.next, q)
+	return true
 }
 
 func (w *Worker) complete(q *run) {
