@@ -229,6 +229,7 @@ func newValueSet(list []event.Value) *valueSet {
 			s.strings[v.Str()] = struct{}{}
 		case event.Number:
 			s.numbers[v.Number()] = struct{}{}
+		default: // few kinds of values are left, and few values of each
 		}
 	}
 	return s
@@ -243,6 +244,7 @@ func (s *valueSet) has(v event.Value) bool {
 		case event.Number:
 			_, ok := s.numbers[v.Number()]
 			return ok
+		default:
 		}
 	}
 	for i := range s.list {

@@ -49,12 +49,12 @@ func compiledForms() []struct{ name, src string } {
 	}
 }
 
-func prepare(t testing.TB, src string) (*predicate.Cond, *predicate.Event, predicate.Env) {
-	t.Helper()
-	ev, bound := testEnv(t)
+func prepare(tb testing.TB, src string) (*predicate.Cond, *predicate.Event, predicate.Env) {
+	tb.Helper()
+	ev, bound := testEnv(tb)
 	set := predicate.NewSet()
 	cond, err := set.Add(scope(), src, yamldoc.Pos{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	paths := event.NewPathSet(set.Paths())
 	ev.Fields = paths.Scan(ev.Ev, nil)
 	for _, list := range bound {

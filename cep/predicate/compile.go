@@ -43,6 +43,7 @@ func (c *compiler) compiled(e celast.Expr) truth {
 		if t, ok := c.operator(e.AsCall()); ok {
 			return t
 		}
+	default:
 	}
 	v := c.value(e)
 	if v == nil {
@@ -292,6 +293,7 @@ func (c *compiler) stringTest(o op, subject, arg celast.Expr) truth {
 			return nil
 		}
 		t.net = &net
+	default:
 	}
 	return c.test(l, t)
 }

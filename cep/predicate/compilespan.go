@@ -27,7 +27,7 @@ func (c *compiler) span(e celast.Expr) span {
 		}
 		return &parsedSpan{v}
 	case operators.Add:
-		return c.sum(args, 1)
+		return c.sum(args, false)
 	case operators.Subtract:
 		if c.src.isTime(args[0]) && c.src.isTime(args[1]) {
 			l, r := c.value(args[0]), c.value(args[1])
@@ -36,12 +36,12 @@ func (c *compiler) span(e celast.Expr) span {
 			}
 			return &timeSpan{l, r}
 		}
-		return c.sum(args, -1)
+		return c.sum(args, true)
 	}
 	return nil
 }
 
-func (c *compiler) sum(args []celast.Expr, sign time.Duration) span {
+func (c *compiler) sum(args []celast.Expr, back bool) span {
 	if !c.src.isDuration(args[0]) || !c.src.isDuration(args[1]) {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (c *compiler) sum(args []celast.Expr, sign time.Duration) span {
 	if l == nil || r == nil {
 		return nil
 	}
-	return &sumSpan{l, r, sign}
+	return &sumSpan{l, r, back}
 }
 
 // shift compiles a time plus or minus a duration, and a duration plus a time.
@@ -58,10 +58,7 @@ func (c *compiler) shift(name string, args []celast.Expr) value {
 	if c.src.isDuration(at) {
 		at, by = by, at
 	}
-	n := &shifted{sign: 1}
-	if name == operators.Subtract {
-		n.sign = -1
-	}
+	n := &shifted{back: name == operators.Subtract}
 	if n.time, n.by = c.value(at), c.span(by); n.time == nil || n.by == nil {
 		return nil
 	}

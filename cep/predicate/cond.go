@@ -143,7 +143,7 @@ func either(kids []truth) []Guard {
 		var both []Guard
 		for _, g := range out {
 			if other, ok := guardOf(branch, g.Index); ok {
-				g.Values = append(g.Values[:len(g.Values):len(g.Values)], other.Values...)
+				g.Values = append(slices.Clip(g.Values), other.Values...)
 				both = append(both, g)
 			}
 		}

@@ -45,8 +45,9 @@ func valOf(v event.Value) ref.Val {
 		return types.Timestamp{Time: v.Time()}
 	case event.List, event.Map:
 		return types.DefaultTypeAdapter.NativeToValue(v.Any())
+	default:
+		return types.NewErr("no value")
 	}
-	return types.NewErr("no value")
 }
 
 // plain turns a CEL value into the JSON-like one that a template gives.

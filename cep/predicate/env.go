@@ -50,8 +50,8 @@ func unhide(text string, names []string) string {
 	if !strings.Contains(text, "@") {
 		return text
 	}
-	for i := len(names) - 1; i >= 0; i-- {
-		text = strings.NewReplacer(singleName(i), names[i], listName(i), names[i]).Replace(text)
+	for i, name := range slices.Backward(names) { // @e12 before @e1
+		text = strings.NewReplacer(singleName(i), name, listName(i), name).Replace(text)
 	}
 	return text
 }
@@ -108,13 +108,11 @@ const (
 // under test, which CEL takes for plain variables.
 func hasMacro() cel.Macro {
 	return cel.GlobalMacro("has", 1, func(h cel.MacroExprFactory, _ celast.Expr, args []celast.Expr) (celast.Expr, *cel.Error) {
-		switch arg := args[0]; arg.Kind() {
-		case celast.SelectKind:
+		switch arg := args[0]; {
+		case arg.Kind() == celast.SelectKind:
 			return presenceTest(h, arg.AsSelect()), nil
-		case celast.IdentKind:
-			if slices.Contains(attributes(), arg.AsIdent()) {
-				return h.NewPresenceTest(h.NewIdent(selfName), arg.AsIdent()), nil
-			}
+		case arg.Kind() == celast.IdentKind && slices.Contains(attributes(), arg.AsIdent()):
+			return h.NewPresenceTest(h.NewIdent(selfName), arg.AsIdent()), nil
 		}
 		return nil, h.NewError(args[0].ID(), badHas)
 	})

@@ -21,10 +21,10 @@ type env [][]*predicate.Event
 
 func (e env) Bound(elem int) []*predicate.Event { return e[elem] }
 
-func parse(t testing.TB, text string) *event.Event {
-	t.Helper()
+func parse(tb testing.TB, text string) *event.Event {
+	tb.Helper()
 	ev, err := event.ParseLoose([]byte(text))
-	require.NoError(t, err, text)
+	require.NoError(tb, err, text)
 	return &ev
 }
 
@@ -41,12 +41,12 @@ func scope() predicate.Scope {
 	}, Under: 3}
 }
 
-func testEnv(t testing.TB) (*predicate.Event, env) {
-	t.Helper()
-	a := &predicate.Event{Ev: parse(t, `{"id":"a1","source":"s","type":"start","time":"2026-01-01T00:00:00Z","data":{"user":"Bob","n":5,"l":[1,"x",{"k":true}]}}`)}
-	f1 := &predicate.Event{Ev: parse(t, `{"id":"f1","source":"s","type":"auth","time":"2026-01-01T00:00:10Z","data":{"user":"bob","n":1,"ip":"10.0.0.1"}}`)}
-	f2 := &predicate.Event{Ev: parse(t, `{"id":"f2","source":"s","type":"auth","time":"2026-01-01T00:00:20Z","data":{"user":"Bob","n":4,"ip":"10.0.0.2"}}`)}
-	ev := &predicate.Event{Ev: parse(t, `{"id":"o1","source":"s","type":"auth","time":"2026-01-01T02:03:04.5Z","region":"eu","data":{
+func testEnv(tb testing.TB) (*predicate.Event, env) {
+	tb.Helper()
+	a := &predicate.Event{Ev: parse(tb, `{"id":"a1","source":"s","type":"start","time":"2026-01-01T00:00:00Z","data":{"user":"Bob","n":5,"l":[1,"x",{"k":true}]}}`)}
+	f1 := &predicate.Event{Ev: parse(tb, `{"id":"f1","source":"s","type":"auth","time":"2026-01-01T00:00:10Z","data":{"user":"bob","n":1,"ip":"10.0.0.1"}}`)}
+	f2 := &predicate.Event{Ev: parse(tb, `{"id":"f2","source":"s","type":"auth","time":"2026-01-01T00:00:20Z","data":{"user":"Bob","n":4,"ip":"10.0.0.2"}}`)}
+	ev := &predicate.Event{Ev: parse(tb, `{"id":"o1","source":"s","type":"auth","time":"2026-01-01T02:03:04.5Z","region":"eu","data":{
 		"user":"Bob","n":5,"half":2.5,"flag":true,"nothing":null,"text":"5","ip":"10.1.2.3","ip6":"::ffff:10.1.2.3","span":"90s","when":"2026-01-01T00:00:00Z",
 		"l":[1,"a",{"b":2},[3]],"o":{"k":null,"deep":{"er":"x"}},"odd key":1,"sharp":"Straße"}}`)}
 	return ev, env{{a}, {f1, f2}, nil, nil, nil, nil}
@@ -353,7 +353,7 @@ func TestBadConditions(t *testing.T) {
 	require.NoError(t, err)
 	var b strings.Builder
 	set := predicate.NewSet()
-	for _, line := range strings.Split(strings.TrimSpace(string(src)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(src)), "\n") {
 		_, err := set.Add(scope(), strings.ReplaceAll(line, `\n`, "\n"), yamldoc.Pos{File: "r.yaml", Line: 3, Col: 11})
 		if !assert.Error(t, err, line) {
 			continue

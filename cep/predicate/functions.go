@@ -95,8 +95,9 @@ func toString(a, _ event.Value) event.Value {
 		return event.StringValue(strconv.FormatBool(a.Bool()))
 	case event.Time:
 		return event.StringValue(formatTime(a.Time()))
+	default:
+		return event.Value{}
 	}
-	return event.Value{}
 }
 
 // formatNumber writes whole numbers without a fraction or an exponent as long
@@ -123,6 +124,7 @@ func toNumber(a, _ event.Value) event.Value {
 		if f, err := strconv.ParseFloat(a.Str(), 64); err == nil {
 			return event.NumberValue(f)
 		}
+	default:
 	}
 	return event.Value{}
 }
@@ -152,8 +154,9 @@ func toTime(a, _ event.Value) event.Value {
 		}
 		sec, frac := math.Modf(f)
 		return event.TimeValue(time.Unix(int64(sec), int64(math.Round(frac*1e9))))
+	default:
+		return event.Value{}
 	}
-	return event.Value{}
 }
 
 // The seconds of the years 1 to 9999, beyond which CEL has no times.

@@ -178,10 +178,10 @@ func seek(v ref.Val, p event.Path) event.Value {
 			return ok
 		case traits.Lister:
 			i, isIndex := key.(types.Int)
-			if !isIndex || i < 0 || i >= c.Size().(types.Int) {
+			if !isIndex {
 				return false
 			}
-			v = c.Get(i)
+			v = c.Get(i) // an error, which is no value, behind the end
 			return true
 		}
 		return false

@@ -39,10 +39,9 @@ type andNode struct{ kids []truth }
 func (n *andNode) eval(ev *Event, env Env) Tri {
 	out := True
 	for _, k := range n.kids {
-		switch k.eval(ev, env) {
-		case False:
+		if t := k.eval(ev, env); t == False {
 			return False
-		case Unknown:
+		} else if t == Unknown {
 			out = Unknown
 		}
 	}
@@ -54,10 +53,9 @@ type orNode struct{ kids []truth }
 func (n *orNode) eval(ev *Event, env Env) Tri {
 	out := False
 	for _, k := range n.kids {
-		switch k.eval(ev, env) {
-		case True:
+		if t := k.eval(ev, env); t == True {
 			return True
-		case Unknown:
+		} else if t == Unknown {
 			out = Unknown
 		}
 	}
@@ -76,8 +74,9 @@ func (n *ifTruth) eval(ev *Event, env Env) Tri {
 		return n.then.eval(ev, env)
 	case False:
 		return n.other.eval(ev, env)
+	default:
+		return Unknown
 	}
-	return Unknown
 }
 
 type constTruth struct{ t Tri }

@@ -96,10 +96,10 @@ func tooDeep(text string) int {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
+		case quote != 0 && c == '\\':
+			i++
 		case quote != 0:
-			if c == '\\' {
-				i++
-			} else if c == quote {
+			if c == quote {
 				quote = 0
 			}
 		case c == '"' || c == '\'':
@@ -138,7 +138,7 @@ func (s *source) syntaxErrors(list []*common.Error) error {
 
 // syntaxFix guesses which habit of another language led here.
 func (s *source) syntaxFix(msg string) string {
-	word, _ := between(msg, "input '", "'")
+	word, _ := quoted(msg, "input '")
 	switch {
 	case strings.Contains(msg, "token recognition error at: '="):
 		return "= is written =="
@@ -177,7 +177,7 @@ func (s *source) typeErrors(list []*common.Error) error {
 
 func (s *source) typeError(e *common.Error) (code, fix, text string) {
 	msg := e.Message
-	if name, ok := between(msg, "undeclared reference to '", "'"); ok {
+	if name, ok := quoted(msg, "undeclared reference to '"); ok {
 		if s.charAt(e.Location) == '(' {
 			return CodeUndefined, "see the functions that conditions have in the manual", "there is no function " + name
 		}
@@ -186,14 +186,14 @@ func (s *source) typeError(e *common.Error) (code, fix, text string) {
 	if strings.Contains(msg, "type 'list(rhost.Event)' does not support field selection") {
 		return CodeType, "choose one: last(x).data.y, first(x).data.y, x[0].data.y; or sum, avg, min, max over all", "the element is a list of events, which has no fields"
 	}
-	if field, ok := between(msg, "undefined field '", "'"); ok {
+	if field, ok := quoted(msg, "undefined field '"); ok {
 		return CodeUndefined, "events have " + strings.Join(attributes(), ", ") + "; what is in the payload is written data." + field,
 			"an event has no field " + field
 	}
 	if rest, ok := strings.CutPrefix(msg, "found no matching overload for "); ok {
 		return CodeType, overloadFix(rest), overload(rest)
 	}
-	if found, ok := between(msg, "expected type 'bool' but found '", "'"); ok {
+	if found, ok := quoted(msg, "expected type 'bool' but found '"); ok {
 		return CodeType, "compare it with something, as in data.size > 10", "a condition must be true or false, and this is a " + typeNames(found)
 	}
 	return CodeType, "compare values of one type", typeNames(msg)
@@ -221,8 +221,8 @@ func (s *source) undeclared(name string) (code, fix, text string) {
 // overload says "cannot compare string with number" for cel-go's
 // "'_==_' applied to '(string, double)'".
 func overload(rest string) string {
-	fn, _ := between(rest, "'", "'")
-	args, _ := between(rest, "applied to '", "'")
+	fn, _ := quoted(rest, "'")
+	args, _ := quoted(rest, "applied to '")
 	args = typeNames(args)
 	if operator := strings.Trim(fn, "_"); strings.HasPrefix(fn, "_") || strings.HasPrefix(fn, "@") || strings.HasPrefix(fn, "!") || strings.HasPrefix(fn, "-") {
 		operator = strings.TrimPrefix(operator, "@")
@@ -270,11 +270,13 @@ func (s *source) charAt(loc common.Location) byte {
 	return byte(line[loc.Column()])
 }
 
-func between(s, before, after string) (string, bool) {
-	_, rest, ok := strings.Cut(s, before)
+// quoted gives what stands in single quotes behind a prefix, which ends with the
+// opening one.
+func quoted(s, prefix string) (string, bool) {
+	_, rest, ok := strings.Cut(s, prefix)
 	if !ok {
 		return "", false
 	}
-	mid, _, ok := strings.Cut(rest, after)
-	return mid, ok
+	in, _, ok := strings.Cut(rest, "'")
+	return in, ok
 }

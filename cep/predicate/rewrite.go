@@ -46,6 +46,7 @@ func (r *rewriter) walk(e celast.Expr) {
 		r.fail(e.ID(), CodeUndefined, "compare the fields one by one", "%s{…} cannot be built here", e.AsStruct().TypeName())
 	case celast.ComprehensionKind:
 		r.macro(e)
+	default:
 	}
 }
 

@@ -1,6 +1,7 @@
 package predicate
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,7 @@ func (s *Set) read(scope Scope, src string, pos yamldoc.Pos) (*source, error) {
 // Paths gives the paths that conditions read from the event under test or from
 // bound events, in the order of Event.Fields. It grows with Add, and what it
 // gave before stays a prefix of what it gives later.
-func (s *Set) Paths() []event.Path { return s.paths[:len(s.paths):len(s.paths)] }
+func (s *Set) Paths() []event.Path { return slices.Clip(s.paths) }
 
 // intern gives the field of a path, which all conditions share.
 func (s *Set) intern(p event.Path) field {

@@ -41,7 +41,7 @@ func (n *spanPart) eval(ev *Event, env Env) event.Value {
 type shifted struct {
 	time value
 	by   span
-	sign time.Duration // 1 or -1
+	back bool // minus the duration
 }
 
 func (n *shifted) eval(ev *Event, env Env) event.Value {
@@ -50,7 +50,10 @@ func (n *shifted) eval(ev *Event, env Env) event.Value {
 	if t.Kind() != event.Time || !ok || d == math.MinInt64 {
 		return event.Value{}
 	}
-	moved := t.Time().Add(n.sign * d)
+	if n.back {
+		d = -d
+	}
+	moved := t.Time().Add(d)
 	if s := moved.Unix(); s < minUnix || s > maxUnix {
 		return event.Value{}
 	}
@@ -76,7 +79,7 @@ func (n *timeSpan) eval(ev *Event, env Env) (time.Duration, bool) {
 
 type sumSpan struct {
 	l, r span
-	sign time.Duration // 1 or -1
+	back bool // minus r
 }
 
 func (n *sumSpan) eval(ev *Event, env Env) (time.Duration, bool) {
@@ -85,7 +88,9 @@ func (n *sumSpan) eval(ev *Event, env Env) (time.Duration, bool) {
 	if !ok || !ok2 || r == math.MinInt64 {
 		return 0, false
 	}
-	r *= n.sign
+	if n.back {
+		r = -r
+	}
 	sum := l + r
 	return sum, (sum > l) == (r > 0)
 }

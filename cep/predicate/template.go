@@ -2,6 +2,7 @@ package predicate
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,10 +116,8 @@ func asErrors(pos yamldoc.Pos, err error) yamldoc.Errors {
 }
 
 func addOnce(list []string, s string) []string {
-	for _, have := range list {
-		if have == s {
-			return list
-		}
+	if slices.Contains(list, s) {
+		return list
 	}
 	return append(list, s)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/rhost/rhost/yamldoc"
 )
 
-func templateVars(t testing.TB) predicate.Vars {
-	t.Helper()
-	ev, bound := testEnv(t)
+func templateVars(tb testing.TB) predicate.Vars {
+	tb.Helper()
+	ev, bound := testEnv(tb)
 	return predicate.Vars{
 		Event: ev.Ev,
 		Bind: map[string][]*event.Event{

@@ -96,6 +96,7 @@ func (n *arithmetic) eval(ev *Event, env Env) event.Value {
 		if n.op == '+' && len(l.Raw())+len(r.Raw()) <= event.MaxSize {
 			return joinLists(l, r)
 		}
+	default:
 	}
 	return event.Value{}
 }
@@ -204,8 +205,9 @@ func (n *ifValue) eval(ev *Event, env Env) event.Value {
 		return n.then.eval(ev, env)
 	case False:
 		return n.other.eval(ev, env)
+	default:
+		return event.Value{}
 	}
-	return event.Value{}
 }
 
 // truthValue is a condition used as a value.

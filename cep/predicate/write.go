@@ -127,7 +127,7 @@ func (n *spanPart) write(b *strings.Builder, names []string) {
 
 func (n *shifted) write(b *strings.Builder, names []string) {
 	b.WriteByte('(')
-	writeTwo(b, names, n.time, sign(n.sign < 0), n.by)
+	writeTwo(b, names, n.time, sign(n.back), n.by)
 	b.WriteByte(')')
 }
 
@@ -138,7 +138,7 @@ func (n constSpan) write(b *strings.Builder, _ []string) {
 func (n *timeSpan) write(b *strings.Builder, names []string) { writeTwo(b, names, n.l, "-", n.r) }
 
 func (n *sumSpan) write(b *strings.Builder, names []string) {
-	writeTwo(b, names, n.l, sign(n.sign < 0), n.r)
+	writeTwo(b, names, n.l, sign(n.back), n.r)
 }
 
 func (n *parsedSpan) write(b *strings.Builder, names []string) {

@@ -65,7 +65,7 @@ func (r *reader) definition(e yamldoc.Entry, key string) *definition {
 }
 
 // join gives each unit of the pattern its condition.
-func (r *reader) join(w *When, definitions []*definition, when *yamldoc.Node) {
+func (r *reader) join(w *When, definitions []*definition) {
 	var names []string
 	for _, d := range definitions {
 		names = append(names, d.name)

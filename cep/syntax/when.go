@@ -113,6 +113,7 @@ func (r *reader) textPos(n *yamldoc.Node) yamldoc.Pos {
 			break
 		}
 		pos.Line++
+	default:
 	}
 	return pos
 }
@@ -228,6 +229,6 @@ func (r *reader) pattern(w *When, n, when *yamldoc.Node) {
 		return
 	}
 	w.Pattern.Units = units
-	r.join(w, definitions, when)
+	r.join(w, definitions)
 	r.check(w)
 }
