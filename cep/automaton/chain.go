@@ -77,13 +77,6 @@ type Bound struct {
 	n    int // how many nodes, from head back, belong to it
 }
 
-// Len is the number of events.
-func (b Bound) Len() int { return b.n }
-
-// Last gives the event bound last, and the element it is bound to. There must
-// be one.
-func (b Bound) Last() (elem int, h *Held) { return int(b.head.elem), b.head.ev }
-
 // Pair is an event and the element it is bound to.
 type Pair struct {
 	Elem int

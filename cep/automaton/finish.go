@@ -98,8 +98,7 @@ func (s Skip) bar(d Done) (uint64, error) {
 	case NoSkip:
 		return 0, nil
 	case PastLast:
-		_, last := d.Bound.Last()
-		return last.Order + 1, nil
+		return d.Bound.head.ev.Order + 1, nil
 	case ToNext:
 		return d.Start.Order + 1, nil
 	case ToFirst, ToLast:

@@ -67,15 +67,9 @@ type NFA struct {
 // States is the number of states.
 func (n *NFA) States() int { return len(n.states) }
 
-// Elements is one more than the highest element number.
-func (n *NFA) Elements() int { return n.elems }
-
 // SeesAll reports whether a key with open runs must be shown every event, also
 // one that meets none of the pattern's conditions.
 func (n *NFA) SeesAll() bool { return n.alert }
-
-// EndsInTime reports whether time alone can complete a match.
-func (n *NFA) EndsInTime() bool { return n.fires }
 
 // Waits reports whether the time since the last bound event is bounded anywhere,
 // so that a run's deadline can change while it is open.

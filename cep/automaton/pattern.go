@@ -38,8 +38,6 @@ const (
 	Any              // any events at all (Flink: followedByAny)
 )
 
-func (l Link) String() string { return [...]string{"next", "then", "then any"}[l] }
-
 // Step is one element of a sequence, or a group of them.
 type Step struct {
 	Elem  int    // what its events are bound to; unused by a group

@@ -71,7 +71,7 @@ func (m model) traits() Traits {
 func (m model) String() string {
 	var b strings.Builder
 	for i, s := range m.steps {
-		fmt.Fprintf(&b, "%s not=%v %+v{%d,%d} opt=%v rep=%s; ", s.Link, s.Not, m.conds[i], s.Min, s.Max, s.Optional, s.Repeat)
+		fmt.Fprintf(&b, "link=%d not=%v %+v{%d,%d} opt=%v rep=%d; ", s.Link, s.Not, m.conds[i], s.Min, s.Max, s.Optional, s.Repeat)
 	}
 	return b.String() + m.within.String()
 }
@@ -138,14 +138,19 @@ type player struct {
 	lines  []string
 	hidden bool // show only events that meet some condition
 	most   int  // most runs open at once
+	reader Reader
+	t      require.TestingT
 }
 
 func (p *player) Holds(c Cond, b Bound) bool {
 	return p.model.conds[c-1].holds(p.cur, func(elem int) []letter {
 		var all []letter
-		for _, h := range b.AppendElem(nil, elem) {
+		read := p.reader.Events(b, elem)
+		for i, h := range b.AppendElem(nil, elem) {
+			require.Same(p.t, &h.Seen, read[i])
 			all = append(all, p.es[h.Pos.Seq])
 		}
+		require.Len(p.t, read, len(all))
 		return all
 	})
 }
@@ -156,7 +161,7 @@ func newPlayer(t require.TestingT, mod model, pol Policy, es []letter) *player {
 	pol.Within = mod.within
 	m, err := NewMachine(nfa, pol)
 	require.NoError(t, err)
-	return &player{m: m, model: mod, es: es}
+	return &player{m: m, model: mod, es: es, t: t}
 }
 
 func (p *player) play() []string {
