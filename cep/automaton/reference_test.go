@@ -17,7 +17,7 @@ import (
 // goes wrong takes a rare one to show.
 func often(t *testing.T, property func(t *rapid.T)) {
 	t.Helper()
-	rounds := 20
+	rounds := 10
 	if testing.Short() {
 		rounds = 1
 	}
