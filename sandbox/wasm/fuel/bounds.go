@@ -50,8 +50,8 @@ func DefaultBounds() Bounds {
 		Params:   1_000,
 		Nesting:  10_000,
 		Blocks:   20_000,
-		Targets:  16_384,
-		Labels:   20_000,
+		Targets:  25_000,
+		Labels:   25_000,
 		Operands: 10_000,
 
 		Values:      1_000_000,

@@ -93,11 +93,17 @@ type guest struct {
 // load instruments and instantiates wasm; its start function has not run.
 func (m *machine) load(t testing.TB, wasm []byte, c fuel.Config) *guest {
 	t.Helper()
+	g := m.loadOnce(t, wasm, c, "")
+	t.Cleanup(func() { require.NoError(t, g.mod.Close(context.WithoutCancel(m.ctx))) })
+	return g
+}
+
+// loadOnce is load for an instance that the caller closes.
+func (m *machine) loadOnce(t require.TestingT, wasm []byte, c fuel.Config, name string) *guest {
 	res, err := fuel.Instrument(wasm, c)
 	require.NoError(t, err)
-	mod, err := m.rt.InstantiateWithConfig(m.ctx, res.Wasm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	mod, err := m.rt.InstantiateWithConfig(m.ctx, res.Wasm, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, mod.Close(context.WithoutCancel(m.ctx))) })
 	return &guest{m, mod, res}
 }
 

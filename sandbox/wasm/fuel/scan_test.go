@@ -95,8 +95,8 @@ func TestScanRefuses(t *testing.T) {
 		{"big body", raw(none, repeat(600<<10, op(1)), end), "bytes of code; at most 524288"},
 		{"deep blocks", raw(none, repeat(10_001, []byte{2, void}), repeat(10_002, end)), "nested more than 10000 deep"},
 		{"many blocks", raw(none, repeat(20_001, block(void)), end), "more than 20000 blocks"},
-		{"big br_table", raw(none, i32c(0), brTable(make([]uint32, 20_001)...), end), "20000 labels; at most 16384"},
-		{"many big br_tables", raw(none, repeat(2, block(void, i32c(0), brTable(make([]uint32, 12_001)...))), end), "more than 20000 labels"},
+		{"big br_table", raw(none, i32c(0), brTable(make([]uint32, 25_002)...), end), "25001 labels; at most 25000"},
+		{"many big br_tables", raw(none, repeat(2, block(void, i32c(0), brTable(make([]uint32, 13_001)...))), end), "more than 25000 labels"},
 		{"big module", append(seq(header, sectionBytes(0, text("x"))), make([]byte, 33<<20)...), "module of"},
 
 		// Small modules that take the compiler minutes or gigabytes.
