@@ -13,7 +13,7 @@ import (
 )
 
 // Patience is how long Sink waits for a source before it fails the test.
-const Patience = 10 * time.Second
+const Patience = 30 * time.Second
 
 // Sink keeps what a source submits. It may be made to wait, as the log does when
 // it is full, and to fail.
