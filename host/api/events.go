@@ -3,10 +3,8 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"mime"
-	"net/http"
 	"strings"
 	"time"
 
@@ -19,7 +17,7 @@ import (
 // ce-* headers, which Resolve collects.
 type eventsInput struct {
 	ContentType string `header:"Content-Type"`
-	RawBody     []byte
+	RawBody     []byte `contentType:"application/cloudevents+json"`
 	attrs       map[string]string
 }
 
@@ -162,26 +160,4 @@ func unhex(c byte) int {
 		return int(c-'A') + 10
 	}
 	return -1
-}
-
-// tail streams what happens, one JSON object a line, flushed as it comes.
-func (s *server) tail(w http.ResponseWriter, r *http.Request) {
-	topics := r.URL.Query()["topic"]
-	if len(topics) == 0 {
-		writeText(w, http.StatusBadRequest, "name at least one topic: /v1/tail?topic=rhost:matches")
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	rc := http.NewResponseController(w)
-	if err := rc.Flush(); err != nil {
-		return // nobody is reading
-	}
-	//nolint:errcheck // the stream ends with its reader; there is nobody left to tell
-	s.backend.Tail(r.Context(), topics, func(msg json.RawMessage) error {
-		if _, err := w.Write(append(bytes.Clone(msg), '\n')); err != nil {
-			return err
-		}
-		return rc.Flush()
-	})
 }

@@ -3,10 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 // listInput chooses a page of records.
@@ -67,15 +64,19 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*raw, error) {
 
 func (s *server) deadLetters(ctx context.Context, _ *struct{}) (*page, error) {
 	list, err := s.backend.DeadLetters(ctx)
+	if list == nil {
+		list = []json.RawMessage{} // a list, never null
+	}
 	return &page{Page{Items: list}}, problem(err)
 }
 
-func (s *server) redrive(ctx context.Context, in *byID) (*huma.StreamResponse, error) {
-	return done(s.backend.Redrive(ctx, in.ID))
+// redrive and drop answer 204: there is nothing to say beside that it is done.
+func (s *server) redrive(ctx context.Context, in *byID) (*struct{}, error) {
+	return nil, problem(s.backend.Redrive(ctx, in.ID))
 }
 
-func (s *server) drop(ctx context.Context, in *byID) (*huma.StreamResponse, error) {
-	return done(s.backend.Drop(ctx, in.ID))
+func (s *server) drop(ctx context.Context, in *byID) (*struct{}, error) {
+	return nil, problem(s.backend.Drop(ctx, in.ID))
 }
 
 func reply(b json.RawMessage, err error) (*raw, error) {
@@ -83,12 +84,4 @@ func reply(b json.RawMessage, err error) (*raw, error) {
 		return nil, problem(err)
 	}
 	return &raw{b}, nil
-}
-
-// done answers 204.
-func done(err error) (*huma.StreamResponse, error) {
-	if err != nil {
-		return nil, problem(err)
-	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) { ctx.SetStatus(http.StatusNoContent) }}, nil
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -38,14 +36,13 @@ func New(b Backend, o Options) http.Handler {
 	api := humago.New(mux, config(o.Version))
 	s := &server{backend: b}
 	s.register(api)
-	mux.HandleFunc("POST /hooks/{name}", s.hook)
-	mux.HandleFunc("GET /v1/tail", s.tail)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.ready)
+	s.handlePlain(mux)
 	if o.Local {
 		return mux
 	}
-	return loopbackOnly(mux)
+	// A page in a browser of this machine may send some requests without asking;
+	// what changes anything is refused when it comes from another origin.
+	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // Spec returns the OpenAPI 3.1 description as JSON.
@@ -70,17 +67,24 @@ func (s *server) register(api huma.API) {
 		Summary: "Accept events", MaxBodyBytes: maxBody,
 		Description: "CloudEvents 1.0: structured (application/cloudevents+json), batch (application/cloudevents-batch+json) or binary (ce-* headers). All events of a request are accepted, or none. The reply comes after they are on disk.",
 		Errors:      []int{400, 413, 415, 429, 503}, SkipValidateBody: true,
+		RequestBody: &huma.RequestBody{},
 	}
 	huma.Register(api, events, s.submit)
-	huma.Get(api, "/v1/matches", s.matches)
-	huma.Get(api, "/v1/matches/{id}", s.match)
-	huma.Get(api, "/v1/actions", s.actions)
-	huma.Get(api, "/v1/deadletters", s.deadLetters)
-	huma.Post(api, "/v1/deadletters/{id}/redrive", s.redrive)
-	huma.Delete(api, "/v1/deadletters/{id}", s.drop)
-	huma.Get(api, "/v1/rules/{rule}/plan", s.plan)
-	huma.Get(api, "/v1/rules/{rule}/why-not", s.whyNot)
-	huma.Get(api, "/v1/status", s.status)
+	events.RequestBody.Required = false // an event in binary mode may have no payload
+	huma.Get(api, "/v1/matches", s.matches, summary("List recorded matches, oldest first"))
+	huma.Get(api, "/v1/matches/{id}", s.match, summary("One recorded match, with the reasons for it"))
+	huma.Get(api, "/v1/actions", s.actions, summary("List attempts at steps and ends of executions, oldest first"))
+	huma.Get(api, "/v1/deadletters", s.deadLetters, summary("List what failed for good"))
+	huma.Post(api, "/v1/deadletters/{id}/redrive", s.redrive, summary("Set a dead letter going again"))
+	huma.Delete(api, "/v1/deadletters/{id}", s.drop, summary("Forget a dead letter"))
+	huma.Get(api, "/v1/rules/{rule}/plan", s.plan, summary("How a rule is run"))
+	huma.Get(api, "/v1/rules/{rule}/why-not", s.whyNot, summary("How far a rule came, and what stopped it"))
+	huma.Get(api, "/v1/status", s.status, summary("What is loaded and counted"))
+	describePlain(api.OpenAPI())
+}
+
+func summary(text string) func(*huma.Operation) {
+	return func(o *huma.Operation) { o.Summary = text }
 }
 
 // problem turns an error of the backend into a reply.
@@ -114,7 +118,7 @@ func loopbackOnly(next http.Handler) http.Handler {
 		remote, _, err := net.SplitHostPort(r.RemoteAddr)
 		ip := net.ParseIP(remote)
 		if err != nil || ip == nil || !ip.IsLoopback() || !loopbackName(host) {
-			writeText(w, http.StatusForbidden, "only loopback may call until authentication exists; use http://127.0.0.1 on this machine")
+			writeProblem(w, http.StatusForbidden, "only loopback may call until authentication exists; use http://127.0.0.1 on this machine")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -130,29 +134,4 @@ func loopbackName(host string) bool {
 		ip = net.ParseIP(host[1 : len(host)-1])
 	}
 	return ip != nil && ip.IsLoopback()
-}
-
-func (s *server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-	defer cancel()
-	if err := s.backend.Ready(ctx); err != nil {
-		writeText(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
-		return
-	}
-	writeText(w, http.StatusOK, "ready")
-}
-
-func (s *server) hook(w http.ResponseWriter, r *http.Request) {
-	h, ok := s.backend.Hook(r.PathValue("name"))
-	if !ok {
-		writeText(w, http.StatusNotFound, fmt.Sprintf("no source has a webhook called %q; add it under sources in rhost.yaml", r.PathValue("name")))
-		return
-	}
-	h.ServeHTTP(w, r)
-}
-
-func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	fmt.Fprintln(w, text) //nolint:errcheck // the caller is gone
 }
