@@ -26,6 +26,7 @@ type runner struct {
 	blobs  blobs
 
 	results chan<- workflow.Result
+	stopped <-chan struct{} // closed when nobody takes results any more
 }
 
 // start hands a command to its dispatcher. It never waits; false says that
@@ -44,18 +45,20 @@ func (r *runner) start(cmd workflow.Command) bool {
 		Key:    cmd.Key,
 		Do: func(ctx context.Context) {
 			if res := do(ctx, cmd); ctx.Err() == nil {
-				r.answer(ctx, res)
+				r.answer(res)
 			} // else the host stops; the intent stays open and runs again
 		},
-		Panicked: func(err error) { r.answer(context.Background(), cmd.Fail(workflow.FailInternal, err.Error())) },
+		Panicked: func(err error) { r.answer(cmd.Fail(workflow.FailInternal, err.Error())) },
 	})
 	return err == nil
 }
 
-func (r *runner) answer(ctx context.Context, res workflow.Result) {
+// answer tells the lane, which takes results whatever else it waits for. Once it
+// has ended there is nobody to tell: the action runs again after the restart.
+func (r *runner) answer(res workflow.Result) {
 	select {
 	case r.results <- res:
-	case <-ctx.Done():
+	case <-r.stopped:
 	}
 }
 

@@ -18,10 +18,7 @@ type Query = api.Query
 
 // Archive reads the data folder of a host that is not running. It holds the
 // folder's lock until Close and writes nothing.
-type Archive struct {
-	log *eventlog.Log
-	records
-}
+type Archive struct{ records }
 
 // OpenArchive opens a data folder. The error says so when a host has it open.
 func OpenArchive(ctx context.Context, data string) (*Archive, error) {
@@ -33,7 +30,7 @@ func OpenArchive(ctx context.Context, data string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{log: log, records: records{log.RunLog()}}, nil
+	return &Archive{records{log}}, nil
 }
 
 // Close releases the folder.

@@ -48,7 +48,7 @@ func apiError(err error) error {
 	return err
 }
 
-func (b backend) records() records { return records{b.log.RunLog()} }
+func (b backend) records() records { return records{b.log} }
 
 func (b backend) Matches(ctx context.Context, q api.Query) (api.Page, error) {
 	return b.records().matches(ctx, q)
@@ -67,11 +67,11 @@ func (b backend) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
 }
 
 func (b backend) Redrive(ctx context.Context, id string) error {
-	return b.inLane(ctx, func() error { return b.lane.redrive(id) })
+	return b.inLane(ctx, func() error { return b.lane.redrive(ctx, id) })
 }
 
 func (b backend) Drop(ctx context.Context, id string) error {
-	return b.inLane(ctx, func() error { return b.lane.discard(id) })
+	return b.inLane(ctx, func() error { return b.lane.discard(ctx, id) })
 }
 
 // inLane runs fn on the lane's goroutine and returns its error.

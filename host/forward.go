@@ -64,9 +64,9 @@ type emitted struct {
 	seq   uint64 // of the RUN frame that holds its effect
 }
 
-// record is what goes into EV. An emitted event bears the wall clock's time,
+// sendable is what goes into EV. An emitted event bears the wall clock's time,
 // which must not move a lane that follows the clock of its events.
-func (l *lane) record(e *emitted) eventlog.Record {
+func (l *lane) sendable(e *emitted) eventlog.Record {
 	if e.tick {
 		return eventlog.Record{Kind: eventlog.Tick, Tenant: l.tenant}
 	}
@@ -121,7 +121,7 @@ func (l *lane) sendLoop(ctx context.Context) error {
 		case list := <-l.sends:
 			recs := make([]eventlog.Record, len(list))
 			for i := range list {
-				recs[i] = l.record(&list[i])
+				recs[i] = l.sendable(&list[i])
 			}
 			l.sent <- l.send(ctx, recs)
 		}
@@ -151,7 +151,7 @@ func (l *lane) send(ctx context.Context, recs []eventlog.Record) error {
 
 // onSent records that emitted events have reached EV, so that a restart does
 // not send them again.
-func (l *lane) onSent(err error) error {
+func (l *lane) onSent(ctx context.Context, err error) error {
 	n := min(len(l.emits), maxSend)
 	l.sending = false
 	if errors.Is(err, eventlog.ErrClosed) || errors.Is(err, context.Canceled) {
@@ -168,5 +168,5 @@ func (l *lane) onSent(err error) error {
 	if last == 0 || len(l.emits) > 0 && l.emits[0].seq == last {
 		return nil // ticks alone, or the rest of that frame is still to come
 	}
-	return l.outbox.add(forwardedRecord(last))
+	return l.record(ctx, forwardedRecord(last))
 }

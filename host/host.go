@@ -29,6 +29,7 @@ const (
 	callQueue   = 1024            // plugin calls that wait
 	stepWorkers = 32              // http and file steps at once
 	stepQueue   = 1024
+	keepFiles   = 30 * 24 * time.Hour // deleted files, and what undoing a file step needs
 )
 
 // Options says what to run and how.
@@ -254,6 +255,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g.Go(func() error { return h.servers.run(edges) })
 	g.Go(func() error { return h.watch(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
+	g.Go(func() error { return h.sweep(edges) })
 	err := g.Wait()
 	return errors.Join(err, h.drain(core))
 }
@@ -268,6 +270,20 @@ func (h *Host) runSources(ctx context.Context, stop func()) error {
 		stop()
 	}
 	return err
+}
+
+// sweep empties, once a day, what file steps keep so that they can be undone.
+func (h *Host) sweep(ctx context.Context) error {
+	for {
+		if err := h.files.Sweep(ctx, keepFiles); err != nil && ctx.Err() == nil {
+			h.report(Notice{Kind: "warning", Text: "old files of file steps could not be removed", Err: err})
+		}
+		select {
+		case <-time.After(24 * time.Hour):
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func (h *Host) drain(core context.Context) error {

@@ -172,7 +172,7 @@ func (l *lane) loop(ctx context.Context) error {
 		case a := <-l.acks:
 			err = l.onAck(a)
 		case err = <-l.sent:
-			err = l.onSent(err)
+			err = l.onSent(ctx, err)
 		case ask := <-l.asks:
 			ask()
 		case <-timer.C:
@@ -262,7 +262,7 @@ func (l *lane) onTimer(ctx context.Context) error {
 		l.emits = append(l.emits, emitted{tick: true})
 	}
 	out := l.flows.Tick(now)
-	return l.decide(out)
+	return l.decide(ctx, out)
 }
 
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
@@ -280,7 +280,7 @@ func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.
 	l.pos = pos
 	switch r.Kind {
 	case eventlog.Event:
-		if err := l.arrived(r); err != nil {
+		if err := l.arrived(ctx, r); err != nil {
 			return err
 		}
 	case eventlog.Revision:
@@ -339,7 +339,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 	if err != nil {
 		return err
 	}
-	if err := l.outbox.add(rec); err != nil {
+	if err := l.record(ctx, rec); err != nil {
 		return err
 	}
 	l.counts.matches.Add(1)
@@ -353,7 +353,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return err
 	}
 	info := workflow.StartInfo{Key: m.ID, Rule: m.Rule.Name, Version: m.Rule.Version, Payload: encoded, Match: vars}
-	return l.decide(l.flows.Start(def, info, l.now()))
+	return l.decide(ctx, l.flows.Start(def, info, l.now()))
 }
 
 // onResult takes the end of an action. A call whose state changed under it runs
@@ -373,7 +373,7 @@ func (l *lane) onResult(ctx context.Context, r workflow.Result) error {
 		r = run.cmd.Fail(workflow.FailConflict, "the state it read changed under it every time")
 	}
 	delete(l.running, id)
-	return l.decide(l.flows.Complete(r, l.now()))
+	return l.decide(ctx, l.flows.Complete(r, l.now()))
 }
 
 func (l *lane) holds(effects []workflow.Effect) bool {
@@ -385,14 +385,24 @@ func (l *lane) holds(effects []workflow.Effect) bool {
 	return true
 }
 
+// record puts one record into the outbox.
+func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
+	r, err := shrink(ctx, l.log, r)
+	if err != nil {
+		return err
+	}
+	l.outbox.add(r)
+	return nil
+}
+
 // decide puts what the engine wants into the outbox and applies its effects.
-func (l *lane) decide(out workflow.Output) error {
+func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 	for _, rec := range out.Records {
 		encoded, err := flowRecord(rec)
 		if err != nil {
 			return err
 		}
-		if err := l.outbox.add(encoded); err != nil {
+		if err := l.record(ctx, encoded); err != nil {
 			return err
 		}
 		act, told := l.actions.fold(rec)
@@ -433,7 +443,7 @@ func (l *lane) onAck(a ack) error {
 
 // arrived counts an event, shows it to whoever watches, and keeps it when it is
 // the report of something that a source could not read.
-func (l *lane) arrived(r *eventlog.Record) error {
+func (l *lane) arrived(ctx context.Context, r *eventlog.Record) error {
 	if !l.live() {
 		return nil
 	}
@@ -457,28 +467,28 @@ func (l *lane) arrived(r *eventlog.Record) error {
 	if err := l.bad.fold(&rec); err != nil {
 		return err
 	}
-	return l.outbox.add(rec)
+	return l.record(ctx, rec)
 }
 
 // redrive sets a dead-lettered execution going again.
-func (l *lane) redrive(id string) error {
+func (l *lane) redrive(ctx context.Context, id string) error {
 	out, err := l.flows.Redrive(id, l.now())
 	if err != nil {
 		return err
 	}
-	return l.decide(out)
+	return l.decide(ctx, out)
 }
 
 // discard forgets a dead letter, of an execution or of a source.
-func (l *lane) discard(id string) error {
+func (l *lane) discard(ctx context.Context, id string) error {
 	if l.bad.drop(id) {
-		return l.outbox.add(eventlog.RunRecord{Kind: runBadDropped, Key: id})
+		return l.record(ctx, eventlog.RunRecord{Kind: runBadDropped, Key: id})
 	}
 	out, err := l.flows.Discard(id, l.now())
 	if err != nil {
 		return err
 	}
-	return l.decide(out)
+	return l.decide(ctx, out)
 }
 
 // revise puts the rule set of a revision in force.
@@ -492,7 +502,7 @@ func (l *lane) revise(ctx context.Context, digest string) error {
 	if !l.live() {
 		return nil
 	}
-	return l.outbox.add(eventlog.RunRecord{Kind: runRules, Key: digest})
+	return l.record(ctx, eventlog.RunRecord{Kind: runRules, Key: digest})
 }
 
 // commitLoop writes batches one after the other.

@@ -1,8 +1,6 @@
 package host
 
 import (
-	"fmt"
-
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -39,19 +37,15 @@ type outbox struct {
 	saved eventlog.Position // given out for a commit
 }
 
-// add appends one record.
-func (o *outbox) add(r eventlog.RunRecord) error {
+// add appends one record, which must fit into a frame.
+func (o *outbox) add(r eventlog.RunRecord) {
 	n := len(r.Key) + len(r.Body) + recordOverhead
-	if n > maxBatch {
-		return fmt.Errorf("record %s of %d bytes is larger than a frame of the log may be", r.Key, n)
-	}
 	if o.cur.size+n > maxBatch {
 		o.close()
 	}
 	o.cur.recs = append(o.cur.recs, r)
 	o.cur.size += n
 	o.bytes += n
-	return nil
 }
 
 // command, publish and emit wait for what was added so far to be on disk.

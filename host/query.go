@@ -14,13 +14,19 @@ import (
 	"github.com/rhost/rhost/host/workflow"
 )
 
+// maxReasons is how many events of a match are explained; beyond, the others met
+// the same condition.
+const maxReasons = 64
+
 // errPageFull ends a replay when the page has all it asked for.
 var errPageFull = errors.New("page is full")
 
 // matchRecord is what RUN keeps of a match.
 func matchRecord(m *cep.Match, lane uint32, acts bool) (eventlog.RunRecord, error) {
+	why := m.Explain()
 	body, err := json.Marshal(MatchRecord{
-		Line: m.AppendJSON(nil), Key: m.Key(), Lane: lane, Version: m.Rule.Version, Mode: m.Rule.Mode.String(), Acts: acts, Why: m.Why,
+		Line: m.AppendJSON(nil), Key: m.Key(), Lane: lane, Version: m.Rule.Version, Mode: m.Rule.Mode.String(), Acts: acts,
+		Why: why[:min(len(why), maxReasons)],
 	})
 	if err != nil {
 		return eventlog.RunRecord{}, fmt.Errorf("encode match %s: %w", m.ID, err)
@@ -36,7 +42,7 @@ func (m *MatchRecord) line() json.RawMessage {
 
 // records reads what was recorded. It works on the log of a running host and on
 // a folder that nobody has open alike.
-type records struct{ run *eventlog.RunLog }
+type records struct{ log *eventlog.Log }
 
 // matches returns a page of recorded matches. The cursor is the RUN frame after
 // the last one read, so a page may hold more than was asked for by the rest of
@@ -75,8 +81,8 @@ func (r records) actions(ctx context.Context, q api.Query) (api.Page, error) {
 		if rec.Kind != runFlow {
 			return nil, nil
 		}
-		var h workflow.Record
-		if err := json.Unmarshal(rec.Body, &h); err != nil {
+		h, err := workflow.DecodeRecord(rec.Body)
+		if err != nil {
 			return nil, fmt.Errorf("history of %s: %w", rec.Key, err)
 		}
 		a, ok := fold.fold(h)
@@ -111,7 +117,7 @@ func (r records) page(ctx context.Context, q api.Query, pick func(*eventlog.RunR
 // pageFrom collects what pick returns until the page is full, frame by frame.
 func (r records) pageFrom(ctx context.Context, q api.Query, begin func(seq uint64), pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
 	page := api.Page{Items: []json.RawMessage{}}
-	err := r.run.Replay(ctx, q.Cursor, func(seq uint64, recs []eventlog.RunRecord) error {
+	err := replayRun(ctx, r.log, q.Cursor, func(seq uint64, recs []eventlog.RunRecord) error {
 		if q.Limit > 0 && len(page.Items) >= q.Limit {
 			page.Cursor = seq
 			return errPageFull
@@ -180,7 +186,7 @@ func letterOfBad(b BadRecord) (json.RawMessage, error) {
 func (r records) deadLetters(ctx context.Context) ([]json.RawMessage, error) {
 	flows := workflow.NewEngine(workflow.Options{})
 	bad := newBadRecords()
-	err := r.run.Replay(ctx, 0, func(seq uint64, recs []eventlog.RunRecord) error {
+	err := replayRun(ctx, r.log, 0, func(seq uint64, recs []eventlog.RunRecord) error {
 		for i := range recs {
 			if err := foldLetters(flows, bad, &recs[i]); err != nil {
 				return fmt.Errorf("frame %d of RUN: %w", seq, err)
@@ -212,8 +218,8 @@ func (r records) deadLetters(ctx context.Context) ([]json.RawMessage, error) {
 func foldLetters(flows *workflow.Engine, bad *badRecords, r *eventlog.RunRecord) error {
 	switch r.Kind {
 	case runFlow:
-		var rec workflow.Record
-		if err := json.Unmarshal(r.Body, &rec); err != nil {
+		rec, err := workflow.DecodeRecord(r.Body)
+		if err != nil {
 			return fmt.Errorf("history of %s: %w", r.Key, err)
 		}
 		return flows.Apply(rec)

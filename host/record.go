@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/workflow"
+	"github.com/rhost/rhost/sandbox"
 )
 
 // The kinds of record in the stream RUN. Their numbers are part of what is on
@@ -23,7 +25,45 @@ const (
 	runBad       eventlog.RunKind = 6 // Key: id; Body: BadRecord
 
 	runBadDropped eventlog.RunKind = 7 // Key: id of the bad record that somebody dropped
+
+	// runIndirect is set on the kind of a record whose body is larger than
+	// maxInline: the body is a blob, and the record holds its digest.
+	runIndirect eventlog.RunKind = 0x80
 )
+
+// maxInline leaves room for others in a frame of a megabyte.
+const maxInline = 600_000
+
+// shrink puts the body of a large record into the blobs, so that no match and
+// no result, however large, is more than a frame can hold.
+func shrink(ctx context.Context, b blobs, r eventlog.RunRecord) (eventlog.RunRecord, error) {
+	if len(r.Body) <= maxInline {
+		return r, nil
+	}
+	digest := sandbox.Digest(r.Body)
+	if err := b.PutBlob(ctx, digest, r.Body); err != nil {
+		return r, fmt.Errorf("keep record %s: %w", r.Key, err)
+	}
+	return eventlog.RunRecord{Kind: r.Kind | runIndirect, Key: r.Key, Body: []byte(digest)}, nil
+}
+
+// replayRun hands the records of RUN to fn, frame by frame, their bodies in full.
+func replayRun(ctx context.Context, log *eventlog.Log, from uint64, fn func(seq uint64, recs []eventlog.RunRecord) error) error {
+	return log.RunLog().Replay(ctx, from, func(seq uint64, recs []eventlog.RunRecord) error {
+		for i := range recs {
+			r := &recs[i]
+			if r.Kind&runIndirect == 0 {
+				continue
+			}
+			body, err := log.GetBlob(ctx, string(r.Body))
+			if err != nil {
+				return fmt.Errorf("frame %d of RUN: record %s: %w", seq, r.Key, err)
+			}
+			r.Kind, r.Body = r.Kind&^runIndirect, body
+		}
+		return fn(seq, recs)
+	})
+}
 
 // MatchRecord is a recorded match: the line of `rhost match`, and where and why.
 type MatchRecord struct {
@@ -33,7 +73,7 @@ type MatchRecord struct {
 	Version string          `json:"version"` // of the rule
 	Mode    string          `json:"mode"`
 	Acts    bool            `json:"acts,omitempty"` // it started an execution
-	Why     []cep.Reason    `json:"why,omitempty"`
+	Why     []cep.Reason    `json:"why,omitempty"`  // of at most maxReasons events
 }
 
 // BadRecord is something a source brought that is not an event.
@@ -76,7 +116,7 @@ func decodeForwarded(body []byte) (uint64, error) {
 }
 
 func flowRecord(rec workflow.Record) (eventlog.RunRecord, error) {
-	body, err := json.Marshal(rec)
+	body, err := rec.Encode()
 	if err != nil {
 		return eventlog.RunRecord{}, fmt.Errorf("encode history of %s: %w", rec.Execution, err)
 	}

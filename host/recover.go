@@ -32,7 +32,7 @@ func (l *lane) recover(ctx context.Context) error {
 	l.committed = l.now()
 
 	forwarded := uint64(0)
-	err = l.log.RunLog().Replay(ctx, 0, func(seq uint64, recs []eventlog.RunRecord) error {
+	err = replayRun(ctx, l.log, 0, func(seq uint64, recs []eventlog.RunRecord) error {
 		for i := range recs {
 			if err := l.foldRun(ctx, seq, &recs[i], &forwarded); err != nil {
 				return fmt.Errorf("frame %d of RUN: %w", seq, err)
@@ -49,7 +49,7 @@ func (l *lane) recover(ctx context.Context) error {
 	if err := l.replayEvents(ctx); err != nil {
 		return err
 	}
-	return l.decide(l.flows.Recovered(l.now()))
+	return l.decide(ctx, l.flows.Recovered(l.now()))
 }
 
 // foldRun applies one record of RUN.
@@ -76,8 +76,8 @@ func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, f
 	case runBad, runBadDropped:
 		return l.bad.fold(r)
 	case runFlow:
-		var rec workflow.Record
-		if err := json.Unmarshal(r.Body, &rec); err != nil {
+		rec, err := workflow.DecodeRecord(r.Body)
+		if err != nil {
 			return fmt.Errorf("history of %s: %w", r.Key, err)
 		}
 		if err := l.flows.Apply(rec); err != nil {
@@ -109,7 +109,7 @@ func (l *lane) dropForwarded(to uint64) {
 func (l *lane) replayEvents(ctx context.Context) error {
 	waiting := make(map[eventlog.DedupKey]bool, len(l.emits))
 	for i := range l.emits {
-		waiting[l.record(&l.emits[i]).Dedup] = true
+		waiting[l.sendable(&l.emits[i]).Dedup] = true
 	}
 	err := l.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
 		for i := range f.Records {
@@ -124,7 +124,7 @@ func (l *lane) replayEvents(ctx context.Context) error {
 	}
 	var left []emitted
 	for _, e := range l.emits {
-		if waiting[l.record(&e).Dedup] {
+		if waiting[l.sendable(&e).Dedup] {
 			left = append(left, e)
 		}
 	}

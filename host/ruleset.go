@@ -87,9 +87,8 @@ func CompileRules(files []RuleFile) (*RuleSet, error) {
 		errs = append(errs, err)
 		rules = append(rules, parsed...)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
+	// Rules that were read are compiled even when others were not, so that every
+	// problem shows at once.
 	program, err := cep.Compile(rules)
 	errs = append(errs, err)
 	for _, r := range rules {

@@ -68,7 +68,7 @@ func (h *Host) wire(ctx context.Context) error {
 		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
 		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
 	})
-	run.results = h.lane.results
+	run.results, run.stopped = h.lane.results, h.lane.done
 	if err := h.lane.recover(ctx); err != nil {
 		return fmt.Errorf("recover %s: %w", h.data, err)
 	}
@@ -141,7 +141,9 @@ func (h *Host) newSources() (*sources, error) {
 			s.src, err = files.New(name, &c, files.Options{Base: h.app})
 		case conf.FSWatch != nil:
 			s.kind = "fswatch"
-			s.src, err = fswatch.New(name, conf.FSWatch, fswatch.Options{Base: h.app})
+			c := *conf.FSWatch
+			c.Ignore = append(slices.Clone(c.Ignore), ".rhost-*", "*.rhost-tags.json") // what file steps keep
+			s.src, err = fswatch.New(name, &c, fswatch.Options{Base: h.app})
 		case conf.Schedule != nil:
 			s.kind = "schedule"
 			s.src, err = schedule.New(name, conf.Schedule)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rhost/rhost/abi"
@@ -90,7 +91,8 @@ func (s *Session) StateCAS(key string, expect uint64, value []byte) abi.Status {
 		return abi.StatusConflict
 	}
 	e := abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)}
-	if base, own := s.committed(key); !own {
+	if !s.wrote(key) {
+		base := s.stored(key).version
 		e.Expect = &base
 	}
 	return s.buffer(e)
@@ -161,7 +163,7 @@ func (s *Session) buffer(e abi.Effect) abi.Status {
 
 // read sees the call's own writes first.
 func (s *Session) read(key string) (json.RawMessage, uint64, bool) {
-	base, _ := s.committed(key)
+	base := s.stored(key)
 	written := uint64(0)
 	var last json.RawMessage
 	for _, e := range s.effects {
@@ -171,31 +173,37 @@ func (s *Session) read(key string) (json.RawMessage, uint64, bool) {
 		}
 	}
 	if written > 0 {
-		return last, base + written, len(last) > 0
+		return last, base.version + written, len(last) > 0
 	}
-	if s.services.State == nil {
-		return nil, 0, false
-	}
-	return s.services.State(key)
+	return base.value, base.version, base.ok
 }
 
-// committed returns the version of a key outside the call, and whether the call
-// has written it.
-func (s *Session) committed(key string) (version uint64, own bool) {
-	for _, e := range s.effects {
-		if e.Kind == abi.EffectStateSet && e.Name == key {
-			own = true
-			break
-		}
+// stored returns what the state held when the call first looked: a call sees
+// one version of a key from beginning to end. Whether that version still holds is
+// decided when its effects are committed, and a call that lost runs again.
+func (s *Session) stored(key string) stored {
+	if v, ok := s.seen[key]; ok {
+		return v
 	}
-	if s.services.State == nil {
-		return 0, own
+	var v stored
+	if s.services.State != nil {
+		v.value, v.version, v.ok = s.services.State(key)
 	}
-	_, version, ok := s.services.State(key)
-	if !ok {
-		version = 0
+	if !v.ok {
+		v.version = 0 // of an absent key, whatever was there before
 	}
-	return version, own
+	if s.seen == nil {
+		s.seen = make(map[string]stored)
+	}
+	s.seen[key] = v
+	return v
+}
+
+// wrote reports whether the call has written key.
+func (s *Session) wrote(key string) bool {
+	return slices.ContainsFunc(s.effects, func(e abi.Effect) bool {
+		return e.Kind == abi.EffectStateSet && e.Name == key
+	})
 }
 
 // clone copies p out of guest memory, which the guest goes on to change.

@@ -58,6 +58,14 @@ type Session struct {
 	last        string
 	effects     []abi.Effect
 	effectBytes int
+	seen        map[string]stored // keys of the state that the call looked at
+}
+
+// stored is a key of the state outside the call.
+type stored struct {
+	value   json.RawMessage
+	version uint64
+	ok      bool
 }
 
 // NewSession starts a session. Limits that are zero take their defaults.

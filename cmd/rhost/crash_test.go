@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,7 @@ func TestKilledWhileMatching(t *testing.T) {
 		p.kill()
 		p = run()
 	}
+	p.waitFor(`"ready"`)
 	for _, line := range lines[len(lines)*kills/(kills+1):] {
 		_, err := feed.Write(line)
 		require.NoError(t, err)
@@ -106,8 +108,10 @@ type actionLine struct {
 	Out                              json.RawMessage
 }
 
-func matches(t *testing.T, data string) []matchID {
-	return readLines[matchID](t, "matches", "--data", data, "--rule", "ssh-burst", "--json")
+func matches(t *testing.T, data string) []matchID { return matchesOf(t, data, "ssh-burst") }
+
+func matchesOf(t *testing.T, data, rule string) []matchID {
+	return readLines[matchID](t, "matches", "--data", data, "--rule", rule, "--json")
 }
 
 func actions(t *testing.T, data string) []actionLine {
@@ -136,15 +140,15 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	lines  chan string
-	stderr *bytes.Buffer
+	stderr lockedBuffer
 	done   bool
 }
 
 // start starts rhost; the test ends it.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command("rhost", args...), lines: make(chan string, 1<<16), stderr: &bytes.Buffer{}}
-	p.cmd.Stderr = p.stderr
+	p := &process{t: t, cmd: exec.Command("rhost", args...), lines: make(chan string, 1<<16)}
+	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
@@ -165,6 +169,27 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
+// said is what the process wrote to stderr so far.
+func (p *process) said() string { return p.stderr.String() }
+
+// lockedBuffer is a buffer that is written and read at the same time.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(text)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // waitFor reads the output up to a line that holds text.
 func (p *process) waitFor(text string) string {
 	p.t.Helper()
@@ -174,7 +199,7 @@ func (p *process) waitFor(text string) string {
 		select {
 		case line, ok := <-p.lines:
 			if !ok {
-				p.t.Fatalf("rhost ended before it printed %q: %v\n%s", text, p.cmd.Wait(), p.stderr)
+				p.t.Fatalf("rhost ended before it printed %q: %v\n%s", text, p.cmd.Wait(), p.said())
 			}
 			if strings.Contains(line, text) {
 				return line
@@ -204,6 +229,6 @@ func (p *process) interrupt() {
 	}
 	err := p.cmd.Wait()
 	if err != nil && err != io.EOF {
-		assert.NoError(p.t, err, p.stderr.String())
+		assert.NoError(p.t, err, p.said())
 	}
 }
