@@ -133,7 +133,7 @@ func BenchmarkFileAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
 			f, err := os.Create(filepath.Join(b.TempDir(), "file"))
 			require.NoError(b, err)
-			defer f.Close()
+			defer func() { require.NoError(b, f.Close()) }()
 			buf := make([]byte, size)
 			n := max(b.N/(size/eventSize), 1)
 			b.SetBytes(eventSize)

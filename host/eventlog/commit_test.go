@@ -201,6 +201,7 @@ func TestLostAnswers(t *testing.T) {
 }
 
 func lostAnswers(t *testing.T, timeout time.Duration) {
+	t.Helper()
 	c := eventlog.Config{Dir: t.TempDir(), AckTimeout: timeout}
 	l, stop := open(t, c)
 	var mu sync.Mutex

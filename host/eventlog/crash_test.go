@@ -136,7 +136,7 @@ func TestKilled(t *testing.T) {
 
 func runAndKill(t *testing.T, dir string, acked *acks) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -186,6 +186,7 @@ func FuzzDecodeEventFrame(f *testing.F) {
 // dedupMarks skips inputs whose lane table names a lane twice: the encoder
 // never writes such a table.
 func dedupMarks(t *testing.T, marks []laneMark) []laneMark {
+	t.Helper()
 	seen := map[laneKey]bool{}
 	for _, m := range marks {
 		if seen[m.laneKey] {

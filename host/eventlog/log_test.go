@@ -24,10 +24,10 @@ func TestMain(m *testing.M) {
 }
 
 // open opens a log and runs its committer until the test ends, or stop is called.
-func open(t testing.TB, c eventlog.Config) (l *eventlog.Log, stop func()) {
-	t.Helper()
-	l, err := eventlog.Open(t.Context(), c)
-	require.NoError(t, err)
+func open(tb testing.TB, c eventlog.Config) (l *eventlog.Log, stop func()) {
+	tb.Helper()
+	l, err := eventlog.Open(tb.Context(), c)
+	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
 	g.Go(func() error { return l.Committer().Run(ctx) })
@@ -38,10 +38,10 @@ func open(t testing.TB, c eventlog.Config) (l *eventlog.Log, stop func()) {
 		}
 		stopped = true
 		cancel()
-		assert.NoError(t, g.Wait())
-		assert.NoError(t, l.Close())
+		assert.NoError(tb, g.Wait())
+		assert.NoError(tb, l.Close())
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return l, stop
 }
 
@@ -49,18 +49,18 @@ func record(tenant string, lane uint32, body string) eventlog.Record {
 	return eventlog.Record{Kind: eventlog.Event, Tenant: tenant, Lane: lane, Body: []byte(body)}
 }
 
-func commit(t testing.TB, l *eventlog.Log, recs ...eventlog.Record) eventlog.Result {
-	t.Helper()
-	res, err := l.Committer().Commit(t.Context(), recs)
-	require.NoError(t, err)
+func commit(tb testing.TB, l *eventlog.Log, recs ...eventlog.Record) eventlog.Result {
+	tb.Helper()
+	res, err := l.Committer().Commit(tb.Context(), recs)
+	require.NoError(tb, err)
 	return res
 }
 
 // all reads the whole log.
-func all(t testing.TB, l *eventlog.Log) []eventlog.Record {
-	t.Helper()
+func all(tb testing.TB, l *eventlog.Log) []eventlog.Record {
+	tb.Helper()
 	var recs []eventlog.Record
-	require.NoError(t, l.Read(t.Context(), eventlog.Position{}, func(f *eventlog.Frame) error {
+	require.NoError(tb, l.Read(tb.Context(), eventlog.Position{}, func(f *eventlog.Frame) error {
 		recs = append(recs, f.Records...)
 		return nil
 	}))

@@ -22,11 +22,11 @@ func TestSyncedBeforeAck(t *testing.T) {
 		t.Skip("strace is not installed")
 	}
 	dir, out := filepath.Join(t.TempDir(), "log"), filepath.Join(t.TempDir(), "trace")
-	if msg, err := exec.Command(strace, "-o", out, "true").CombinedOutput(); err != nil {
+	if msg, err := exec.CommandContext(t.Context(), strace, "-o", out, "true").CombinedOutput(); err != nil {
 		t.Skipf("strace cannot trace here: %v: %s", err, msg)
 	}
 	const commits = 40
-	cmd := exec.Command(strace, "-f", "-y", "-s", "40", "-e", "trace=pwrite64,write,fsync,fdatasync", "-o", out, os.Args[0])
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-y", "-s", "40", "-e", "trace=pwrite64,write,fsync,fdatasync", "-o", out, os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+dir, childOnce+"=40")
 	msg, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", msg)
