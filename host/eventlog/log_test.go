@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +155,9 @@ func TestErrorsNameTheCause(t *testing.T) {
 		{"no folder", "", "dir: must name a folder"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if strings.HasPrefix(tt.dir, "/sys/") && runtime.GOOS != "linux" {
+				t.Skip("this system has no folder that nobody may write to")
+			}
 			_, err := eventlog.Open(t.Context(), eventlog.Config{Dir: tt.dir})
 			require.ErrorContains(t, err, tt.want)
 			assert.ErrorContains(t, err, tt.dir)
