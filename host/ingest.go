@@ -43,12 +43,19 @@ func (a *admission) accept(ctx context.Context, events []event.Event) error {
 	return err
 }
 
+// maxStored is the largest event that a frame of the log has room for.
+const maxStored = 990_000
+
 // record prepares one event.
 func (a *admission) record(ev *event.Event, clock bool) (eventlog.Record, error) {
 	if strings.HasPrefix(ev.Type, "rhost.") {
 		return eventlog.Record{}, fmt.Errorf("type %q: %w", ev.Type, ErrReserved)
 	}
-	return a.trusted(ev, clock), nil
+	rec := a.trusted(ev, clock)
+	if n := len(rec.Body); n > maxStored {
+		return eventlog.Record{}, fmt.Errorf("the event has %d bytes, over the limit of %d; send a reference to the payload instead: %w", n, maxStored, eventlog.ErrTooLarge)
+	}
+	return rec, nil
 }
 
 // trusted prepares an event that may be of a reserved type.
