@@ -51,6 +51,9 @@ func (r *rewriter) expression(e ast.Expression) ast.Expression {
 		}
 	case *ast.NewExpression:
 		r.pay(0, objectBytes)
+		if isIdent(e.Callee, "Promise") {
+			r.pay(promiseFuel, promiseBytes)
+		}
 		r.deepen()
 		r.replace(&e.Callee)
 		r.items(e.ArgumentList)
@@ -72,9 +75,15 @@ func (r *rewriter) expression(e ast.Expression) ast.Expression {
 func (r *rewriter) simple(e ast.Expression) {
 	switch e := e.(type) {
 	case *ast.AwaitExpression:
+		r.pay(promiseFuel, promiseBytes)
 		r.replace(&e.Argument)
 	case *ast.YieldExpression:
+		r.pay(4, yieldBytes)
 		r.replace(&e.Argument)
+		if e.Delegate {
+			r.pay(4, objectBytes)
+			e.Argument = r.call(fnInner, e.Argument.Idx0(), e.Argument)
+		}
 	case *ast.ConditionalExpression:
 		r.replace(&e.Test)
 		r.replace(&e.Consequent)

@@ -20,7 +20,8 @@ type guest struct {
 	module  *module
 	where   string
 	frames  []goja.StackFrame // scratch
-	joining []*goja.Object // arrays being turned into text
+	joining []*goja.Object    // arrays being turned into text
+	inside  int               // generators that go on inside one another
 	rng     *rand.Rand
 
 	pending  map[string]bool // names whose functions are still the interpreter's own
@@ -77,7 +78,7 @@ type native = func(goja.FunctionCall) goja.Value
 // hiddenFunctions are the arguments of a rewritten script, in the order of
 // hidden.
 func (g *guest) hiddenFunctions() []goja.Value {
-	fns := []native{g.charge, g.text, g.str, g.key, g.write, g.length, g.items, g.fields, g.rest}
+	fns := []native{g.charge, g.text, g.str, g.key, g.write, g.length, g.items, g.fields, g.rest, g.inner}
 	out := make([]goja.Value, len(fns))
 	for i, f := range fns {
 		out[i] = g.vm.ToValue(f)
@@ -119,12 +120,15 @@ func (g *guest) str(call goja.FunctionCall) goja.Value { return g.toString(call.
 
 // toString is the text of a value, paid for.
 func (g *guest) toString(v goja.Value) goja.String {
-	if sym, ok := v.(*goja.Symbol); ok {
-		panic(g.vm.NewTypeError("Cannot convert a Symbol value to a string: %s", sym.String()))
+	if o, ok := v.(*goja.Object); ok {
+		v = o.ToString() // a primitive value, not always a string
 	}
-	s, ok := v.ToString().(goja.String)
+	if sym, ok := v.(*goja.Symbol); ok {
+		g.throw("Cannot convert a Symbol value to a string: %s", sym.String())
+	}
+	s, ok := v.(goja.String)
 	if !ok {
-		panic(g.vm.NewTypeError("Cannot convert the value to a string"))
+		s = asString(g.vm.ToValue(v.String()))
 	}
 	g.newText(int64(s.Length()))
 	return s
@@ -253,6 +257,39 @@ func (g *guest) rest(call goja.FunctionCall) goja.Value {
 		}
 	}
 	return call.Arguments[0]
+}
+
+// maxInside is how many generators may delegate to one another with yield*. The
+// interpreter runs each inside the one before it, on the stack of the process
+// and without counting.
+const maxInside = 100
+
+// inner stands between a generator and what it delegates to.
+func (g *guest) inner(call goja.FunctionCall) goja.Value {
+	from := call.Arguments[0]
+	if goja.IsUndefined(from) || goja.IsNull(from) {
+		g.throw("yield* needs something to go through")
+	}
+	source := g.call(valueOr(from.ToObject(g.vm).GetSymbol(goja.SymIterator)), from).ToObject(g.vm)
+	it := g.vm.NewObject()
+	for _, name := range []string{"next", "return", "throw"} {
+		method := valueOr(source.Get(name))
+		if _, ok := goja.AssertFunction(method); !ok {
+			continue
+		}
+		check(it.Set(name, func(c goja.FunctionCall) goja.Value {
+			if g.inside >= maxInside {
+				g.Fail(sandbox.FaultStack, fmt.Errorf("generators delegate to one another deeper than %d levels", maxInside))
+				g.halt()
+			}
+			g.inside++
+			defer func() { g.inside-- }()
+			g.must(g.Spend(4))
+			return g.call(method, source, c.Arguments...)
+		}))
+	}
+	check(it.SetSymbol(goja.SymIterator, func(c goja.FunctionCall) goja.Value { return c.This }))
+	return it
 }
 
 // throw raises an error that the script can catch.

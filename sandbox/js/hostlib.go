@@ -3,6 +3,7 @@ package js
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/dop251/goja"
 
@@ -11,26 +12,75 @@ import (
 	"github.com/rhost/rhost/sandbox/script"
 )
 
+// services is an object of the host whose members are made when they are asked
+// for: few scripts use many of them, and making them all takes longer than most
+// calls. A script cannot change them.
+type services struct {
+	g       *guest
+	order   []string
+	natives map[string]native
+	made    map[string]goja.Value
+}
+
+// service makes an object of functions, with other members beside them.
+func (g *guest) service(natives map[string]native, more map[string]goja.Value) *goja.Object {
+	s := &services{g: g, natives: natives, made: make(map[string]goja.Value, 4)}
+	for name, v := range more {
+		s.made[name] = v
+		s.order = append(s.order, name)
+	}
+	for name := range natives {
+		s.order = append(s.order, name)
+	}
+	slices.Sort(s.order)
+	return g.vm.NewDynamicObject(s)
+}
+
+// Get gives a member; nil when there is none.
+func (s *services) Get(key string) goja.Value {
+	if v, ok := s.made[key]; ok {
+		return v
+	}
+	f, ok := s.natives[key]
+	if !ok {
+		return nil
+	}
+	v := s.g.vm.ToValue(f)
+	s.made[key] = v
+	return v
+}
+
+// Set refuses: the members belong to the host.
+func (s *services) Set(string, goja.Value) bool { return false }
+
+// Has reports whether there is a member.
+func (s *services) Has(key string) bool { return s.Get(key) != nil }
+
+// Delete refuses.
+func (s *services) Delete(string) bool { return false }
+
+// Keys lists the members.
+func (s *services) Keys() []string { return s.order }
+
 // hostLib makes the object rhost. A service that is refused throws a RhostError
 // whose status is the name of the status.
 func (g *guest) hostLib(config goja.Value) *goja.Object {
-	rhost, state := g.vm.NewObject(), g.vm.NewObject()
-	for name, f := range map[string]native{
+	state := g.service(map[string]native{
+		"get": g.stateGet, "set": g.stateSet, "cas": g.stateCAS, "delete": g.stateDelete,
+	}, nil)
+	return g.service(map[string]native{
 		"emit": g.emit, "notify": g.notify, "now": g.now, "random": g.randomBytes, "log": g.log,
+		"debug": g.logAt(sandbox.LogDebug), "info": g.logAt(sandbox.LogInfo), "warn": g.logAt(sandbox.LogWarn), "error": g.logAt(sandbox.LogError),
 		"fail": g.ending(abi.ResultFail), "retry": g.ending(abi.ResultRetry), "drop": g.ending(abi.ResultDrop),
-	} {
-		check(rhost.Set(name, f))
-	}
-	for level := sandbox.LogDebug; level <= sandbox.LogError; level++ {
-		check(rhost.Set(level.String(), g.logAt(level)))
-	}
-	check(state.Set("get", g.stateGet))
-	check(state.Set("set", g.stateSet))
-	check(state.Set("cas", g.stateCAS))
-	check(state.Set("delete", g.stateDelete))
-	check(rhost.Set("state", state))
-	check(rhost.Set("config", config))
-	return rhost
+	}, map[string]goja.Value{"state": state, "config": config})
+}
+
+// console is what other JavaScript hosts call their log.
+func (g *guest) console() *goja.Object {
+	return g.service(map[string]native{
+		"debug": g.logAt(sandbox.LogDebug), "log": g.logAt(sandbox.LogInfo), "info": g.logAt(sandbox.LogInfo),
+		"warn": g.logAt(sandbox.LogWarn), "error": g.logAt(sandbox.LogError),
+	}, nil)
 }
 
 // answer is the result of a service that gives nothing but a status.
@@ -175,9 +225,9 @@ func (g *guest) stateGet(call goja.FunctionCall) goja.Value {
 	if err != nil {
 		g.throw("the value of %s: %s", key, err.Error())
 	}
-	o := g.vm.NewObject()
-	check(o.Set("value", v))
-	check(o.Set("version", version))
+	b := builder{g}
+	o, ok := b.Object()
+	g.must(ok && b.Member(o, "value", v) && b.Member(o, "version", g.vm.ToValue(version)))
 	return o
 }
 

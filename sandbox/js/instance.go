@@ -15,11 +15,16 @@ import (
 )
 
 // A call of a function counts as so many slots of Limits.Stack. Calls that go
-// through natives nest on the stack of the process, at some kilobytes each; the
-// bound on all calls bounds that, whatever the limits say.
+// through natives, such as getters, nest on the stack of the process, and the
+// time to unwind them grows with the square of their number: a tenth of a second
+// for a thousand. The bound on all calls bounds that, whatever the limits say.
 const (
-	frameSlots = 40
-	maxFrames  = 20_000
+	frameSlots = 100
+	maxFrames  = 2_000
+
+	// maxMemory bounds Limits.Memory: the interpreter follows chains of objects
+	// by recursion, so that how many there are bounds the stack of the process.
+	maxMemory = 256 << 20
 )
 
 // instance is a guest between calls: nothing but its module, because every call
@@ -39,6 +44,7 @@ func (i *instance) Close(context.Context) error { return nil }
 // invoke.
 func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Session) (abi.Reply, sandbox.Usage, error) {
 	lim := s.Limits()
+	lim.Memory = min(lim.Memory, maxMemory)
 	m := script.NewMeter(ctx, lim, i.module.engine.ceiling)
 	g := &guest{Host: script.NewHost(m, s, call), vm: goja.New(), module: i.module, weight: i.module.weight}
 	g.vm.SetMaxCallStackSize(min(lim.Stack/frameSlots+8, maxFrames))
@@ -80,23 +86,19 @@ func (g *guest) script(call *abi.Call) (goja.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the call: %w", err)
 	}
-	rhost := g.hostLib(arg.ToObject(g.vm).Get("config"))
-	check(g.vm.Set("rhost", rhost))
-	console := g.vm.NewObject()
-	for name, level := range map[string]sandbox.LogLevel{
-		"debug": sandbox.LogDebug, "log": sandbox.LogInfo, "info": sandbox.LogInfo, "warn": sandbox.LogWarn, "error": sandbox.LogError,
-	} {
-		check(console.Set(name, g.logAt(level)))
+	if g.module.plan.rhost {
+		check(g.vm.Set("rhost", g.hostLib(arg.ToObject(g.vm).Get("config"))))
 	}
-	check(g.vm.Set("console", console))
-
+	if g.module.plan.console {
+		check(g.vm.Set("console", g.console()))
+	}
 	main, err := g.vm.RunProgram(g.module.program)
 	if err != nil {
 		return nil, err
 	}
 	body, ok := goja.AssertFunction(main)
 	if !ok {
-		return nil, errors.New("the script gave no function")
+		return nil, textError("the script gave no function")
 	}
 	exported, err := body(goja.Undefined(), g.hiddenFunctions()...)
 	if err != nil {
@@ -128,11 +130,15 @@ func (g *guest) settled(v goja.Value) (goja.Value, error) {
 		g.whereOf(p.Result())
 		return nil, textError(g.describe(p.Result()))
 	}
-	return nil, errors.New("invoke returned a promise that nothing will settle")
+	return nil, textError("invoke returned a promise that nothing will settle")
 }
 
 // uncaught is the error of a call that a script or the interpreter broke off.
 func (g *guest) uncaught(err error) error {
+	var own textError
+	if errors.As(err, &own) {
+		return err
+	}
 	var deep *goja.StackOverflowError
 	if errors.As(err, &deep) {
 		g.where = placeIn(deep.Stack(), g.module.file)
@@ -164,6 +170,11 @@ func (g *guest) describe(v goja.Value) (text string) {
 			text = "an error without a text"
 		}
 	}()
+	if o, ok := v.(*goja.Object); ok && o.ClassName() != "Error" {
+		if msg, ok := o.Get("message").(goja.String); ok {
+			return msg.String()
+		}
+	}
 	return g.toString(v).String()
 }
 

@@ -1,7 +1,6 @@
 package js
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -62,64 +61,40 @@ func weighJSON(text string) (bytes int64, ok bool) {
 	return bytes, true
 }
 
+// builder makes JavaScript values of JSON.
+type builder struct{ *guest }
+
 // decode makes a value of JSON text of the host.
 func (g *guest) decode(text []byte) (goja.Value, error) {
-	bytes, ok := weighJSON(string(text))
-	if !ok {
-		return nil, script.ErrTooDeep
-	}
-	if !g.Spend(int64(len(text))/4) || !g.Alloc(bytes) {
-		g.halt()
-	}
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	v, err := g.decodeNext(d)
-	if err != nil {
-		return nil, fmt.Errorf("json: %w", err)
-	}
-	return v, nil
+	g.must(g.Spend(int64(len(text)) / 4))
+	v, err := script.Decode(text, script.Builder[goja.Value](builder{g}))
+	g.must(g.Stopped() == nil)
+	return v, err
 }
 
-// decodeNext keeps the order of members, which a Go map would not.
-func (g *guest) decodeNext(d *json.Decoder) (goja.Value, error) {
-	tok, err := d.Token()
-	if err != nil {
-		return nil, err
+func (b builder) Null() goja.Value            { return goja.Null() }
+func (b builder) Bool(v bool) goja.Value      { return b.vm.ToValue(v) }
+func (b builder) Number(f float64) goja.Value { return b.vm.ToValue(f) }
+
+func (b builder) String(s string) (goja.Value, bool) {
+	return b.vm.ToValue(s), b.Alloc(textBytes + int64(len(s)))
+}
+
+func (b builder) Object() (goja.Value, bool) { return b.vm.NewObject(), b.Alloc(objectBytes) }
+
+// Member defines the member and does not set it: neither one called __proto__
+// nor a setter that the script put into Object.prototype changes what it is.
+func (b builder) Member(object goja.Value, name string, value goja.Value) bool {
+	check(object.ToObject(b.vm).DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE))
+	return b.Alloc(propertyBytes + int64(len(name)))
+}
+
+func (b builder) List(items []goja.Value) (goja.Value, bool) {
+	list := make([]any, len(items))
+	for i, v := range items {
+		list[i] = v
 	}
-	switch tok {
-	case json.Delim('{'):
-		o := g.vm.NewObject()
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return nil, err
-			}
-			v, err := g.decodeNext(d)
-			if err != nil {
-				return nil, err
-			}
-			name, _ := key.(string)
-			// Defined and not set: a member called __proto__ is one like any other.
-			if err := o.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
-				return nil, err
-			}
-		}
-		_, err := d.Token()
-		return o, err
-	case json.Delim('['):
-		var items []any
-		for d.More() {
-			v, err := g.decodeNext(d)
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, v)
-		}
-		_, err := d.Token()
-		return g.vm.NewArray(items...), err
-	case nil:
-		return goja.Null(), nil
-	}
-	return g.vm.ToValue(tok), nil
+	return b.vm.NewArray(list...), b.Alloc(arrayBytes + itemBytes*int64(len(items)))
 }
 
 // stringify is JSON.stringify.

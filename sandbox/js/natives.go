@@ -73,6 +73,8 @@ type plan struct {
 	all    bool
 	// symbols is set when the script can name the functions under symbols.
 	symbols bool
+	// rhost and console are set when the script can name those objects.
+	rhost, console bool
 }
 
 // planFor works out the plan from the words of a script.
@@ -88,6 +90,7 @@ func planFor(f *facts, patches map[string][]patch) plan {
 		}
 	}
 	p.symbols = p.all || f.idents["Symbol"]
+	p.rhost, p.console = p.all || f.idents["rhost"], p.all || f.idents["console"]
 	p.reach = always()
 	for _, name := range slices.Sorted(maps.Keys(f.names)) {
 		if patches[name] != nil || name == constructorName {

@@ -29,7 +29,8 @@ func objectPatches() []patch {
 	add("Set", true, going, "forEach", "entries", "keys", "values", "union", "intersection", "difference",
 		"symmetricDifference", "isDisjointFrom", "isSubsetOf", "isSupersetOf")
 	add("Map", false, gathering, "groupBy")
-	add("Promise", false, awaiting, "all", "allSettled", "any", "race")
+	add("Promise", false, awaiting, "all", "allSettled", "any", "race", "resolve", "reject")
+	add("Promise", true, awaiting, "then", "catch", "finally")
 	add("JSON", false, func(g *guest, original native) native { return g.jsonParse(original) }, "parse")
 	add("JSON", false, func(g *guest, _ native) native { return g.stringify }, "stringify")
 	return list
@@ -94,8 +95,8 @@ func going(g *guest, original native) native {
 
 func awaiting(g *guest, original native) native {
 	return func(call goja.FunctionCall) goja.Value {
-		n := g.countItems(arg(call, 0))
-		g.must(g.Spend(4*n+1) && g.Alloc(objectBytes+n*2*functionBytes))
+		n := 1 + g.countItems(arg(call, 0))
+		g.must(g.Spend(n*promiseFuel) && g.Alloc(n*promiseBytes))
 		return original(call)
 	}
 }

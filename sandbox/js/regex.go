@@ -3,6 +3,7 @@ package js
 import (
 	"errors"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ const (
 	regexTime   = 100 * time.Millisecond
 	maxPattern  = 4 << 10
 	maxWeight   = 64 << 10
+	longMatch   = 64 << 10
 	weightUnits = 16 // weight that one unit of fuel pays for, for each character
 )
 
@@ -99,6 +101,9 @@ func (g *guest) pattern(p string) {
 // payMatch pays for one run over n characters.
 func (g *guest) payMatch(n int) {
 	g.must(g.Spend(4+int64(n)*(1+g.weight/weightUnits)/4) && g.Alloc(regexBytes))
+	if n > longMatch {
+		g.must(g.Alloc(8 * int64(n))) // the stack of the matcher that tries every way
+	}
 }
 
 // timed runs a matcher and ends the call when it used up its time, because then
@@ -169,11 +174,20 @@ func (g *guest) isLinear(rx *goja.Object, s goja.String) bool {
 	flags, source := g.flagsOf(rx), m.source(goja.FunctionCall{This: rx}).String()
 	linear, known := m.linear[flags+"/"+source]
 	if !known {
-		_, err := parser.TransformRegExp(source, strings.Contains(flags, "s"), strings.Contains(flags, "u"))
-		linear = err == nil && !strings.Contains(flags, "y")
+		linear = !strings.Contains(flags, "y") && compilesLinear(source, strings.Contains(flags, "s"), strings.Contains(flags, "u"))
 		m.linear[flags+"/"+source] = linear
 	}
 	return linear && isASCII(s)
+}
+
+// compilesLinear asks what the interpreter asks when it picks a matcher.
+func compilesLinear(source string, dotAll, unicode bool) bool {
+	translated, err := parser.TransformRegExp(source, dotAll, unicode)
+	if err != nil {
+		return false
+	}
+	_, err = regexp.Compile(translated)
+	return err == nil
 }
 
 func isASCII(s goja.String) bool {

@@ -22,10 +22,11 @@ const (
 	fnItems  = "\x00items"  // (v): v is about to be spread item by item; gives v
 	fnFields = "\x00fields" // (v): v is about to be spread key by key; gives v
 	fnRest   = "\x00rest"   // (v, …): pay for what rest patterns collected; gives the first
+	fnInner  = "\x00inner"  // (v): an iterator over v that knows how deep it is nested
 )
 
 func hidden() []string {
-	return []string{fnCharge, fnText, fnString, fnKey, fnWrite, fnLength, fnItems, fnFields, fnRest}
+	return []string{fnCharge, fnText, fnString, fnKey, fnWrite, fnLength, fnItems, fnFields, fnRest, fnInner}
 }
 
 // Prices in bytes; nominal, about what the interpreter allocates.
@@ -38,7 +39,10 @@ const (
 	classBytes    = 600
 	regexBytes    = 300
 	textBytes     = 32
-	frameBytes    = 40       // of a captured stack
+	frameBytes    = 40 // of a captured stack
+	yieldBytes    = 64
+	promiseBytes  = 2 << 10 // with the functions and the job that belong to one
+	promiseFuel   = 40
 	maxDense      = 4096 + 1 // items that the interpreter allocates at once for a far index
 )
 
@@ -331,6 +335,7 @@ func (r *rewriter) function(f *ast.FunctionLiteral) {
 	charge := r.enter(f.Body.LeftBrace)
 	if f.Async || f.Generator {
 		r.deepen()
+		r.pay(promiseFuel, promiseBytes)
 	}
 	first := r.parameters(f.ParameterList)
 	f.Body.List = r.body(f.Body.List, charge, first)
@@ -343,6 +348,7 @@ func (r *rewriter) arrow(f *ast.ArrowFunctionLiteral) {
 	charge := r.enter(f.Body.Idx0())
 	if f.Async {
 		r.deepen()
+		r.pay(promiseFuel, promiseBytes)
 	}
 	first := r.parameters(f.ParameterList)
 	switch b := f.Body.(type) {

@@ -15,6 +15,7 @@ const (
 	maxNesting  = 200       // brackets and prefix operators inside one another
 	maxBrackets = 32 << 10  // opening brackets, wherever they stand
 	maxPrefixes = 32 << 10  // characters that can begin a prefix operator
+	maxJumps    = 8 << 10   // operators that jump; the compiler's time grows with their square
 )
 
 // source is a script as the parser gets it: what a module exports is taken out
@@ -42,7 +43,7 @@ func admit(src []byte) (source, *problem) {
 		return source{}, &problem{0, fmt.Sprintf("the script has %d bytes; at most %d are allowed", len(src), maxSource), "split it into several plugins"}
 	case !utf8.Valid(src):
 		return source{}, &problem{0, "the script is not UTF-8 text", "save it as UTF-8"}
-	case count(src, "([{") > maxBrackets || count(src, "!~+-") > maxPrefixes:
+	case count(src, "([{") > maxBrackets || count(src, "!~+-") > maxPrefixes || jumps(src) > maxJumps:
 		return source{}, &problem{0, "the script holds more brackets or operators than the parser is given", "split it into several plugins"}
 	}
 	l := &lexer{src: src, out: bytes.Clone(src), line: 1, exports: make(map[string]string)}
@@ -51,6 +52,13 @@ func admit(src []byte) (source, *problem) {
 		return source{}, l.problem
 	}
 	return source{text: string(l.out), exports: l.exports}, nil
+}
+
+func jumps(src []byte) (n int) {
+	for _, op := range []string{"||", "&&", "??", "?."} {
+		n += bytes.Count(src, []byte(op))
+	}
+	return n
 }
 
 func count(src []byte, chars string) (n int) {
@@ -70,10 +78,11 @@ type lexer struct {
 	problem  *problem
 	exports  map[string]string
 
-	brackets  []byte // open brackets; '`' for a substitution in a template
-	prefixes  int    // prefix operators in a row
-	last      lexeme
-	lastWord  string
+	brackets []byte // open brackets; '`' for a substitution in a template
+	prefixes int    // prefix operators in a row
+	chain    int    // arrows and colons that each nest what follows
+	last     lexeme
+	lastWord string
 }
 
 type lexeme uint8
@@ -101,7 +110,7 @@ func (l *lexer) run() {
 			return
 		}
 		l.next()
-		if len(l.brackets)+l.prefixes > maxNesting {
+		if len(l.brackets)+l.prefixes+l.chain > maxNesting {
 			l.refuse(fmt.Sprintf("nested deeper than %d levels", maxNesting), "move the inner part into a function or a variable of its own")
 		}
 	}
@@ -112,6 +121,9 @@ func (l *lexer) blank() {
 	for l.pos < len(l.src) {
 		switch c := l.src[l.pos]; {
 		case c == '\n':
+			if l.last != tokenOperator {
+				l.chain = 0 // what has begun may end here
+			}
 			l.line++
 			l.pos++
 		case c <= ' ':
@@ -167,9 +179,9 @@ func (l *lexer) punctuator(c byte) {
 	switch c {
 	case '(', '[', '{':
 		l.brackets = append(l.brackets, c)
-		l.last, l.prefixes = tokenOperator, 0
+		l.last, l.prefixes, l.chain = tokenOperator, 0, 0
 	case ')', ']', '}':
-		l.prefixes = 0
+		l.prefixes, l.chain = 0, 0
 		l.last = tokenClose
 		if n := len(l.brackets); n > 0 {
 			open := l.brackets[n-1]
@@ -182,8 +194,11 @@ func (l *lexer) punctuator(c byte) {
 	case '.':
 		l.last = tokenDot
 	case ',', ';':
-		l.last, l.prefixes = tokenOperator, 0
+		l.last, l.prefixes, l.chain = tokenOperator, 0, 0
 	default:
+		if c == ':' || c == '>' && l.pos >= 2 && l.src[l.pos-2] == '=' {
+			l.chain++
+		}
 		// Every operator nests what stands to its right at most once more.
 		l.last = tokenOperator
 		l.prefixes++

@@ -64,7 +64,7 @@ func plain(f glua.LGFunction) native {
 // runs into the stop again at its next instruction.
 func (g *guest) raise(l *glua.LState) {
 	g.noteWhere(l)
-	l.RaiseError("%s", errStopped.Error())
+	l.RaiseError("%s", script.ErrStopped.Error())
 }
 
 // must unwinds the thread when a charge was refused.

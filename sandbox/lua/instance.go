@@ -92,7 +92,7 @@ func (g *guest) script(l *glua.LState, m *module, call *abi.Call) (glua.LValue, 
 	invoke, ok := l.G.Global.RawGetString("invoke").(*glua.LFunction)
 	if !ok {
 		g.Fail(sandbox.FaultABI, errors.New("invoke is not a function when the script has run; add: function invoke(call) … end"))
-		return nil, errStopped
+		return nil, script.ErrStopped
 	}
 	arg, err := g.argumentOf(l, call)
 	if err != nil {

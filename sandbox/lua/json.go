@@ -1,7 +1,6 @@
 package lua
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -10,197 +9,49 @@ import (
 	"github.com/rhost/rhost/sandbox/script"
 )
 
-// decoder makes Lua values of JSON text. The text comes from the host, so a
-// mistake in it is rare; it is an error all the same.
+// builder makes Lua values of JSON.
 //
 // An object becomes a table in which null members are absent; a list becomes a
 // table that remembers being one, so that an empty list stays a list; null
 // inside a list is rhost.null, which keeps the places of the others.
-type decoder struct {
-	g     *guest
-	text  []byte
-	pos   int
-	depth int
-}
+type builder struct{ *guest }
 
 // decode reads one JSON value and charges for what it makes.
 func (g *guest) decode(text []byte) (glua.LValue, error) {
 	if !g.Spend(int64(len(text)) / 8) {
-		return nil, errStopped
+		return nil, script.ErrStopped
 	}
-	d := &decoder{g: g, text: text}
-	v, err := d.value()
-	if err != nil {
-		return nil, err
-	}
-	if d.space(); d.pos != len(text) {
-		return nil, d.bad("the end")
-	}
-	return v, nil
+	return script.Decode(text, script.Builder[glua.LValue](builder{g}))
 }
 
-func (d *decoder) bad(want string) error {
-	return fmt.Errorf("json: offset %d: %s is missing", d.pos, want)
+func (b builder) Null() glua.LValue            { return glua.LNil }
+func (b builder) Bool(v bool) glua.LValue      { return glua.LBool(v) }
+func (b builder) Number(f float64) glua.LValue { return glua.LNumber(f) }
+
+func (b builder) String(s string) (glua.LValue, bool) { return glua.LString(s), b.text(len(s)) }
+
+func (b builder) Object() (glua.LValue, bool) {
+	return b.main.CreateTable(0, 4), b.Alloc(tableBytes)
 }
 
-func (d *decoder) space() {
-	for d.pos < len(d.text) {
-		switch d.text[d.pos] {
-		case ' ', '\t', '\n', '\r':
-			d.pos++
-		default:
-			return
-		}
+func (b builder) Member(object glua.LValue, name string, value glua.LValue) bool {
+	if value == glua.LNil {
+		return true
 	}
+	object.(*glua.LTable).RawSetString(name, value) //nolint:errcheck,forcetypeassert // made by Object
+	return b.text(len(name)) && b.Alloc(entryBytes)
 }
 
-// next skips white space and gives the byte that follows; 0 at the end.
-func (d *decoder) next() byte {
-	if d.space(); d.pos < len(d.text) {
-		return d.text[d.pos]
-	}
-	return 0
-}
-
-func (d *decoder) value() (glua.LValue, error) {
-	switch c := d.next(); {
-	case c == '{':
-		return d.nested(d.object)
-	case c == '[':
-		return d.nested(d.list)
-	case c == '"':
-		s, err := d.str()
-		return glua.LString(s), err
-	case c == 't':
-		return glua.LTrue, d.word("true")
-	case c == 'f':
-		return glua.LFalse, d.word("false")
-	case c == 'n':
-		return glua.LNil, d.word("null")
-	case c == '-' || isDigit(c):
-		return d.number()
-	}
-	return nil, d.bad("a value")
-}
-
-func (d *decoder) nested(read func() (glua.LValue, error)) (glua.LValue, error) {
-	if d.depth++; d.depth > script.MaxNesting {
-		return nil, script.ErrTooDeep
-	}
-	defer func() { d.depth-- }()
-	d.pos++
-	if !d.g.Alloc(tableBytes) {
-		return nil, errStopped
-	}
-	return read()
-}
-
-func (d *decoder) word(w string) error {
-	if len(d.text)-d.pos < len(w) || string(d.text[d.pos:d.pos+len(w)]) != w {
-		return d.bad(w)
-	}
-	d.pos += len(w)
-	return nil
-}
-
-func (d *decoder) number() (glua.LValue, error) {
-	start := d.pos
-	for d.pos < len(d.text) && (isDigit(d.text[d.pos]) || isAlpha(d.text[d.pos]) || d.text[d.pos] == '.' || d.text[d.pos] == '-' || d.text[d.pos] == '+') {
-		d.pos++
-	}
-	f, err := strconv.ParseFloat(string(d.text[start:d.pos]), 64)
-	if err != nil {
-		return nil, fmt.Errorf("json: offset %d: %w", start, err)
-	}
-	return glua.LNumber(f), nil
-}
-
-// str reads a string at d.pos.
-func (d *decoder) str() (string, error) {
-	start := d.pos
-	escaped := false
-	for d.pos++; d.pos < len(d.text) && d.text[d.pos] != '"'; d.pos++ {
-		if d.text[d.pos] == '\\' {
-			escaped = true
-			d.pos++
-		}
-	}
-	if d.pos >= len(d.text) {
-		return "", d.bad(`'"'`)
-	}
-	d.pos++
-	if !d.g.text(d.pos - start) {
-		return "", errStopped
-	}
-	if !escaped {
-		return string(d.text[start+1 : d.pos-1]), nil
-	}
-	var s string
-	err := json.Unmarshal(d.text[start:d.pos], &s)
-	return s, err
-}
-
-func (d *decoder) object() (glua.LValue, error) {
-	tb := d.g.main.CreateTable(0, 4)
-	for first := true; ; first = false {
-		switch c := d.next(); {
-		case c == '}':
-			d.pos++
-			return tb, nil
-		case !first && c == ',':
-			d.pos++
-		case !first:
-			return nil, d.bad("',' or '}'")
-		}
-		if d.next() != '"' {
-			return nil, d.bad("a key")
-		}
-		key, err := d.str()
-		if err != nil {
-			return nil, err
-		}
-		if d.next() != ':' {
-			return nil, d.bad("':'")
-		}
-		d.pos++
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		if v != glua.LNil {
-			if !d.g.Alloc(entryBytes) {
-				return nil, errStopped
-			}
-			tb.RawSetString(key, v)
-		}
-	}
-}
-
-func (d *decoder) list() (glua.LValue, error) {
-	tb := d.g.main.CreateTable(4, 0)
-	tb.Metatable = d.g.arrays
-	for n := 1; ; n++ {
-		switch c := d.next(); {
-		case c == ']':
-			d.pos++
-			return tb, nil
-		case n > 1 && c == ',':
-			d.pos++
-		case n > 1:
-			return nil, d.bad("',' or ']'")
-		}
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
+func (b builder) List(items []glua.LValue) (glua.LValue, bool) {
+	tb := b.main.CreateTable(len(items), 0)
+	tb.Metatable = b.arrays
+	for i, v := range items {
 		if v == glua.LNil {
-			v = d.g.null
+			v = b.null
 		}
-		if !d.g.Alloc(slotBytes) {
-			return nil, errStopped
-		}
-		tb.RawSetInt(n, v)
+		tb.RawSetInt(i+1, v)
 	}
+	return tb, b.Alloc(tableBytes + slotBytes*int64(len(items)))
 }
 
 // encode writes a Lua value as JSON of at most limit bytes.
@@ -217,7 +68,7 @@ func (g *guest) encode(v glua.LValue, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if !g.Spend(int64(len(e.out)) / 8) {
-		return nil, errStopped
+		return nil, script.ErrStopped
 	}
 	return e.out, nil
 }
@@ -236,7 +87,7 @@ func (e *encoder) value(v glua.LValue, depth int) error {
 		return errTooLong
 	}
 	if !e.g.Spend(1) {
-		return errStopped
+		return script.ErrStopped
 	}
 	var err error
 	switch v := v.(type) {

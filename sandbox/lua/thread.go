@@ -1,7 +1,6 @@
 package lua
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -68,7 +67,7 @@ func (t *thread) halt() <-chan struct{} {
 }
 
 // Err is what the interpreter raises once Done is closed.
-func (t *thread) Err() error { return errStopped }
+func (t *thread) Err() error { return script.ErrStopped }
 
 // Deadline and Value belong to the interface of a context; the meter keeps the
 // deadline itself.
@@ -76,8 +75,6 @@ func (t *thread) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Value knows nothing.
 func (t *thread) Value(any) any { return nil }
-
-var errStopped = errors.New("the call was stopped")
 
 // Fields of an instruction, and the bit that says a field names a constant.
 func argA(inst uint32) int  { return int(inst >> 18 & 0xff) }
