@@ -33,10 +33,8 @@ func (l *lane) recover(ctx context.Context) error {
 
 	forwarded := uint64(0)
 	err = replayRun(ctx, l.log, 0, func(seq uint64, recs []eventlog.RunRecord) error {
-		for i := range recs {
-			if err := l.foldRun(ctx, seq, &recs[i], &forwarded); err != nil {
-				return fmt.Errorf("frame %d of RUN: %w", seq, err)
-			}
+		if err := l.foldFrame(ctx, seq, recs, &forwarded); err != nil {
+			return fmt.Errorf("frame %d of RUN: %w", seq, err)
 		}
 		return nil
 	})
@@ -49,19 +47,36 @@ func (l *lane) recover(ctx context.Context) error {
 	if err := l.replayEvents(ctx); err != nil {
 		return err
 	}
+	clear(l.known) // what lay beyond the progress is decided
 	return l.decide(ctx, l.flows.Recovered(l.now()))
 }
 
-// foldRun applies one record of RUN.
-func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, forwarded *uint64) error {
-	switch r.Kind {
-	case runProgress:
-		pos, err := decodeProgress(r.Body)
+// foldFrame applies one batch of RUN, its progress first: of a batch that ended
+// inside a record of EV the progress stands for the record before, and so what
+// the batch holds may lie beyond it.
+func (l *lane) foldFrame(ctx context.Context, seq uint64, recs []eventlog.RunRecord, forwarded *uint64) error {
+	for i := range recs {
+		if recs[i].Kind != runProgress {
+			continue
+		}
+		pos, err := decodeProgress(recs[i].Body)
 		if err != nil {
 			return err
 		}
 		l.replay = pos
 		clear(l.known)
+	}
+	for i := range recs {
+		if err := l.foldRun(ctx, seq, &recs[i], forwarded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// foldRun applies one record of RUN.
+func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, forwarded *uint64) error {
+	switch r.Kind {
 	case runRules:
 		_, err := l.lib.load(ctx, r.Key)
 		return err
@@ -74,6 +89,7 @@ func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, f
 		}
 		*forwarded = max(*forwarded, to)
 	case runBad, runBadDropped:
+		l.known[r.Key] = true
 		return l.bad.fold(r)
 	case runFlow:
 		rec, err := workflow.DecodeRecord(r.Body)
