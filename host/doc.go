@@ -5,10 +5,11 @@
 //
 //   - ingest.go: a source or the API brings it; it is checked, stamped and
 //     committed to the stream EV of the log (package eventlog), fsync before ack.
-//   - lane.go: the lane, one goroutine per tenant, reads committed frames in
-//     order and feeds the matcher (package cep). A match starts an execution of
-//     the rule's steps (package workflow). What was decided is put into the outbox
-//     (outbox.go) and committed to the stream RUN.
+//   - lane.go, decide.go: the lane, one goroutine per tenant, reads committed
+//     frames in order and feeds the matcher (package cep). A match starts an
+//     execution of the rule's steps (package workflow).
+//   - outbox.go, commit.go: what was decided is cut into batches and committed to
+//     the stream RUN.
 //   - actions.go: once that is on disk, the commands go to the dispatcher
 //     (package dispatch), which calls plugins in the sandbox, or to the executors
 //     of http and file steps.

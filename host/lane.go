@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/cep"
-	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -50,7 +48,7 @@ type lane struct {
 
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
-	known   map[string]bool   // matches recorded beyond replay, by a batch that ended inside a record
+	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
 	cursors map[string][]byte // checkpoints of sources
 	matches []cep.Match       // scratch
 
@@ -265,278 +263,6 @@ func (l *lane) onTimer(ctx context.Context) error {
 	return l.decide(ctx, out)
 }
 
-func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
-	for i := range f.Records {
-		if err := l.onRecord(ctx, f.At(i), &f.Records[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// onRecord decides what one record of the log causes. Up to the recorded
-// progress it only rebuilds the matcher: what it caused is in RUN.
-func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
-	l.pos = pos
-	switch r.Kind {
-	case eventlog.Event:
-		if err := l.arrived(ctx, r); err != nil {
-			return err
-		}
-	case eventlog.Revision:
-		if err := l.revise(ctx, r.Key); err != nil {
-			return err
-		}
-	case eventlog.Checkpoint:
-		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
-	case eventlog.Tick:
-	}
-	var err error
-	if l.matches, err = feed(l.matcher, r, l.matches[:0]); err != nil {
-		return fmt.Errorf("%s of the log: %w", pos, err)
-	}
-	if !l.live() {
-		return nil
-	}
-	for i := range l.matches {
-		if err := l.onMatch(ctx, &l.matches[i], depthOf(r)); err != nil {
-			return err
-		}
-	}
-	l.outbox.reached(pos)
-	return nil
-}
-
-// feed hands one record of EV to a matcher.
-func feed(m *cep.Matcher, r *eventlog.Record, dst []cep.Match) ([]cep.Match, error) {
-	at := cep.Position{Lane: r.Lane, Seq: r.LaneSeq}
-	switch r.Kind {
-	case eventlog.Event:
-		ev, _, err := event.DecodeBinary(r.Body)
-		if err != nil {
-			return dst, fmt.Errorf("decode event: %w", err)
-		}
-		return m.Feed(&ev, at, clockOf(r, &ev), dst), nil
-	case eventlog.Tick:
-		return m.Advance(r.Ingest, at, dst), nil
-	case eventlog.Revision, eventlog.Checkpoint:
-	}
-	return dst, nil
-}
-
-// live reports whether the record in hand lies beyond the recorded progress.
-func (l *lane) live() bool { return l.pos.Compare(l.replay) > 0 }
-
-// onMatch records a match and starts what it causes.
-func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
-	if l.known[m.ID] {
-		delete(l.known, m.ID)
-		return nil
-	}
-	def := l.rules.flow(m.Rule)
-	acts := def != nil && m.Rule.Mode == cep.Live && !m.Timeout
-	rec, err := matchRecord(m, l.id, acts)
-	if err != nil {
-		return err
-	}
-	if err := l.record(ctx, rec); err != nil {
-		return err
-	}
-	l.counts.matches.Add(1)
-	l.outbox.publish(notify.Message{Topic: notify.TopicMatches, At: m.At, Rule: m.Rule.Name, Match: m.ID, Payload: rec.Body})
-	if !acts {
-		return nil
-	}
-	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, l.log)
-	if err != nil {
-		return err
-	}
-	info := workflow.StartInfo{Key: m.ID, Rule: m.Rule.Name, Version: m.Rule.Version, Payload: encoded, Match: vars}
-	return l.decide(ctx, l.flows.Start(def, info, l.now()))
-}
-
-// onResult takes the end of an action. A call whose state changed under it runs
-// again: its effects were not committed, so it may.
-func (l *lane) onResult(ctx context.Context, r workflow.Result) error {
-	id := commandID(r.Execution, r.Step, r.Undo)
-	run, ok := l.running[id]
-	if !ok {
-		return fmt.Errorf("result for %s of %s, which is not running", r.Step, r.Execution)
-	}
-	if r.Failure == nil && !l.holds(r.Effects) {
-		run.runs++
-		if run.runs < maxConflictRuns {
-			l.ready = append(l.ready, run.cmd)
-			return nil
-		}
-		r = run.cmd.Fail(workflow.FailConflict, "the state it read changed under it every time")
-	}
-	delete(l.running, id)
-	return l.decide(ctx, l.flows.Complete(r, l.now()))
-}
-
-func (l *lane) holds(effects []workflow.Effect) bool {
-	for _, e := range effects {
-		if e.Expect != nil && !l.state.holds(e.Name, *e.Expect) {
-			return false
-		}
-	}
-	return true
-}
-
-// record puts one record into the outbox.
-func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, l.log, r)
-	if err != nil {
-		return err
-	}
-	l.outbox.add(r)
-	return nil
-}
-
-// decide puts what the engine wants into the outbox and applies its effects.
-func (l *lane) decide(ctx context.Context, out workflow.Output) error {
-	for _, rec := range out.Records {
-		encoded, err := flowRecord(rec)
-		if err != nil {
-			return err
-		}
-		if err := l.record(ctx, encoded); err != nil {
-			return err
-		}
-		act, told := l.actions.fold(rec)
-		notes, emits := l.effects(rec)
-		l.outbox.emit(emits...)
-		for _, m := range notes {
-			l.outbox.publish(m)
-		}
-		if told {
-			l.counts.action(act)
-			l.outbox.publish(act.message())
-		}
-	}
-	for _, cmd := range out.Commands {
-		l.running[commandID(cmd.Execution, cmd.Step, cmd.Undo)] = &running{cmd: cmd}
-	}
-	l.outbox.command(out.Commands...)
-	return nil
-}
-
-// onAck carries out what was waiting for a batch to be on disk.
-func (l *lane) onAck(a ack) error {
-	l.flying = false
-	if a.err != nil {
-		return fmt.Errorf("record what was decided: %w", a.err)
-	}
-	l.committed = l.now()
-	l.ready = append(l.ready, a.batch.commands...)
-	for _, m := range a.batch.messages {
-		l.hub.Publish(m)
-	}
-	for i := range a.batch.emits {
-		a.batch.emits[i].seq = a.seq
-	}
-	l.emits = append(l.emits, a.batch.emits...)
-	return nil
-}
-
-// arrived counts an event, shows it to whoever watches, and keeps it when it is
-// the report of something that a source could not read.
-func (l *lane) arrived(ctx context.Context, r *eventlog.Record) error {
-	if !l.live() {
-		return nil
-	}
-	l.counts.events.Add(1)
-	watched := l.hub.Wanted(notify.TopicEvents)
-	if !watched && r.Flags&flagReport == 0 {
-		return nil
-	}
-	ev, _, err := event.DecodeBinary(r.Body)
-	if err != nil {
-		return fmt.Errorf("decode event: %w", err)
-	}
-	if watched {
-		l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: ev.Time, Payload: ev.AppendJSON(nil)})
-	}
-	if r.Flags&flagReport == 0 {
-		return nil
-	}
-	rec := badRecordOf(&ev, r)
-	l.counts.bad.Add(1)
-	if err := l.bad.fold(&rec); err != nil {
-		return err
-	}
-	return l.record(ctx, rec)
-}
-
-// redrive sets a dead-lettered execution going again.
-func (l *lane) redrive(ctx context.Context, id string) error {
-	out, err := l.flows.Redrive(id, l.now())
-	if err != nil {
-		return err
-	}
-	return l.decide(ctx, out)
-}
-
-// discard forgets a dead letter, of an execution or of a source.
-func (l *lane) discard(ctx context.Context, id string) error {
-	if l.bad.drop(id) {
-		return l.record(ctx, eventlog.RunRecord{Kind: runBadDropped, Key: id})
-	}
-	out, err := l.flows.Discard(id, l.now())
-	if err != nil {
-		return err
-	}
-	return l.decide(ctx, out)
-}
-
-// revise puts the rule set of a revision in force.
-func (l *lane) revise(ctx context.Context, digest string) error {
-	set, err := l.lib.load(ctx, digest)
-	if err != nil {
-		return fmt.Errorf("rules %s, in force from %s of the log: %w", digest, l.pos, err)
-	}
-	l.rules = set
-	l.matcher.Swap(set.Program)
-	if !l.live() {
-		return nil
-	}
-	return l.record(ctx, eventlog.RunRecord{Kind: runRules, Key: digest})
-}
-
-// commitLoop writes batches one after the other.
-func (l *lane) commitLoop(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case b := <-l.commits:
-			seq, err := l.write(ctx, b.recs)
-			l.acks <- ack{batch: b, seq: seq, err: err}
-		}
-	}
-}
-
-// write appends records to RUN. While the disk is full it waits: nothing was
-// written, and nothing decided so far is lost. Without records there is nothing
-// to wait for: commands that a crash cut off have their intents on disk already.
-func (l *lane) write(ctx context.Context, recs []eventlog.RunRecord) (uint64, error) {
-	if len(recs) == 0 {
-		return l.log.RunLog().Tail(), nil
-	}
-	seq, err := l.log.RunLog().Append(ctx, recs)
-	for errors.Is(err, eventlog.ErrDiskFull) && ctx.Err() == nil {
-		l.logger.Error("the disk is full; matching waits until there is room", "error", err)
-		select {
-		case <-time.After(diskFullWait):
-		case <-ctx.Done():
-		}
-		seq, err = l.log.RunLog().Append(ctx, recs)
-	}
-	return seq, err
-}
-
 // errLaneStopped is the error of asking a lane that no longer runs.
 var errLaneStopped = errors.New("the host is stopping")
 
@@ -568,11 +294,4 @@ func (l *lane) untilQuiet(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func commandID(execution, step string, undo bool) string {
-	if undo {
-		return execution + "/undo/" + step
-	}
-	return execution + "/" + step
 }
