@@ -1,6 +1,7 @@
 package cep
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -49,7 +50,7 @@ func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
 	}
 	rs := m.cur.rules[pl.ord]
 	f = Furthest{Rule: rule, Matches: rs.counts.Matches, Keyless: rs.counts.Keyless}
-	r := rs.furthest
+	r := rs.reached(m.now)
 	if r == nil {
 		f.Waiting = []string{pl.elems[0]}
 		return f, true
@@ -61,6 +62,23 @@ func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
 	f.Deadline, f.Stop = r.deadline, r.stop
 	f.Expired = !r.deadline.IsZero() && !m.now.Before(r.deadline)
 	return f, true
+}
+
+// reached is the record, or the open partial match that has come further since:
+// notice looks at a key before each of its events, and so not behind the last.
+func (rs *ruleState) reached(now time.Time) *furthest {
+	rec := rs.furthest
+	if rs.plan.machine == nil {
+		return rec
+	}
+	for _, key := range slices.Sorted(maps.Keys(rs.keys)) { // the same answer every time
+		ahead := rs.plan.machine.Furthest(&rs.keys[key].runs, now)
+		if ahead.Bound == (automaton.Bound{}) || rec != nil && !ahead.Bound.Further(rec.bound) {
+			continue
+		}
+		rec = &furthest{bound: ahead.Bound, waiting: ahead.Elems, deadline: ahead.Deadline}
+	}
+	return rec
 }
 
 // notice keeps, for every rule, what the event means to the partial match of its
