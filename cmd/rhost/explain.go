@@ -177,12 +177,12 @@ func showFurthest(cmd *cobra.Command, raw json.RawMessage, asJSON bool) error {
 		return printIndented(cmd.OutOrStdout(), raw)
 	}
 	var f struct {
-		Rule    string              `json:"rule"`
-		Matches uint64              `json:"matches"`
-		Keyless uint64              `json:"keyless"`
-		Bind    map[string][]string `json:"bind"`
-		Waiting []string            `json:"waiting"`
-		Expired bool                `json:"expired"`
+		Rule    string    `json:"rule"`
+		Matches uint64    `json:"matches"`
+		Keyless uint64    `json:"keyless"`
+		Bind    []binding `json:"bind"`
+		Waiting []string  `json:"waiting"`
+		Expired bool      `json:"expired"`
 		Stop    *struct {
 			Element   string    `json:"element"`
 			Forbidden bool      `json:"forbidden"`
@@ -220,10 +220,16 @@ func showFurthest(cmd *cobra.Command, raw json.RawMessage, asJSON bool) error {
 	return out.line("%s", strings.TrimRight(b.String(), "\n"))
 }
 
-func bindText(bind map[string][]string) string {
-	var parts []string
-	for _, name := range sortedKeys(bind) {
-		parts = append(parts, name+" "+clean(strings.Join(bind[name], " ")))
+// binding is an element and the events it holds, in the order of the pattern.
+type binding struct {
+	Element string   `json:"element"`
+	Events  []string `json:"events"`
+}
+
+func bindText(bind []binding) string {
+	parts := make([]string, len(bind))
+	for i, b := range bind {
+		parts[i] = b.Element + " " + clean(strings.Join(b.Events, " "))
 	}
 	return strings.Join(parts, " · ")
 }
