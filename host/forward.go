@@ -152,8 +152,8 @@ func (l *lane) send(ctx context.Context, recs []eventlog.Record) error {
 // onSent records that emitted events have reached EV, so that a restart does
 // not send them again.
 func (l *lane) onSent(ctx context.Context, err error) error {
-	n := min(len(l.emits), maxSend)
-	l.sending = false
+	n := l.sending // others have come since
+	l.sending = 0
 	if errors.Is(err, eventlog.ErrClosed) || errors.Is(err, context.Canceled) {
 		return nil // stopping; a restart sends them
 	}

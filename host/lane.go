@@ -61,8 +61,8 @@ type lane struct {
 	ready     []workflow.Command
 	running   map[string]*running // by command id
 	emits     []emitted           // on disk in RUN, not yet in EV
-	sending   bool
-	ticked    time.Time // deadline for which a tick is under way
+	sending   int                 // how many of emits, from the first, are under way to EV
+	ticked    time.Time           // deadline for which a tick is under way
 
 	frames  chan *eventlog.Frame
 	results chan workflow.Result
@@ -199,9 +199,9 @@ func (l *lane) settle() {
 			l.commits <- b
 		}
 	}
-	if !l.sending && len(l.emits) > 0 {
-		l.sending = true
-		l.sends <- l.emits[:min(len(l.emits), maxSend)]
+	if l.sending == 0 && len(l.emits) > 0 {
+		l.sending = min(len(l.emits), maxSend)
+		l.sends <- l.emits[:l.sending]
 	}
 	if len(l.waiters) > 0 && l.quiet() {
 		for _, w := range l.waiters {
