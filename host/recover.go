@@ -44,11 +44,16 @@ func (l *lane) recover(ctx context.Context) error {
 	l.dropForwarded(forwarded)
 	l.outbox.reached(l.replay)
 	l.outbox.saved = l.replay
+	// Executions that are open come before those that the replay will start,
+	// whose commands would else be given out twice.
+	if err := l.decide(ctx, l.flows.Recovered(l.now())); err != nil {
+		return err
+	}
 	if err := l.replayEvents(ctx); err != nil {
 		return err
 	}
 	clear(l.known) // what lay beyond the progress is decided
-	return l.decide(ctx, l.flows.Recovered(l.now()))
+	return nil
 }
 
 // foldFrame applies one batch of RUN, its progress first: of a batch that ended
