@@ -24,7 +24,7 @@ type payload struct {
 	Bind  map[string][]event.Event `json:"bind,omitempty"`
 	Depth int                      `json:"depth,omitempty"` // cascade depth of the events it emits
 
-	Blob string `json:"blob,omitempty"` // digest of the payload proper; then nothing else is set
+	Blob string `json:"blob,omitempty"` // digest of the payload proper; then only Depth is set beside it
 }
 
 // matchVars is a payload as templates and calls see it.
@@ -79,7 +79,7 @@ func (v *matchVars) encode(ctx context.Context, b blobs) (json.RawMessage, error
 	if err := b.PutBlob(ctx, digest, encoded); err != nil {
 		return nil, fmt.Errorf("keep match %s: %w", v.match.ID, err)
 	}
-	return json.Marshal(payload{Blob: digest})
+	return json.Marshal(payload{Blob: digest, Depth: v.depth})
 }
 
 // decodePayload is the inverse of encode.
