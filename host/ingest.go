@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +99,7 @@ func (in intake) Submit(ctx context.Context, b connect.Batch) error {
 		recs = append(recs, rec)
 	}
 	for _, bad := range b.Bad {
-		ev := in.report(bad)
+		ev := in.report(bad, b.Cursor != nil)
 		rec := in.trusted(&ev, false)
 		rec.Flags |= flagReport
 		recs = append(recs, rec)
@@ -131,16 +133,24 @@ func (in intake) commit(ctx context.Context, recs []eventlog.Record) error {
 
 // report makes the event that stands for a record the source could not read:
 // it travels in the log beside the checkpoint that passes it, so it is neither
-// lost nor told twice.
-func (in intake) report(bad connect.BadRecord) event.Event {
+// lost nor told twice. What a source may read again has an id that is the same
+// the next time, of the place and of what is there: a file that was truncated
+// holds another record at the same place. What is read once has a new one, for
+// the next input has a line 1 too.
+func (in intake) report(bad connect.BadRecord, again bool) event.Event {
 	data, err := json.Marshal(BadRecord{
 		Source: in.name, Position: bad.Position, Reason: bad.Reason, Raw: strings.ToValidUTF8(string(bad.Raw), "\uFFFD"),
 	})
 	if err != nil {
 		panic(err) // plain strings
 	}
+	id := event.NewID(in.now())
+	if again {
+		sum := sha256.Sum256(append([]byte(bad.Reason+"\x00"), bad.Raw...))
+		id = bad.Position + "/" + hex.EncodeToString(sum[:8])
+	}
 	return event.Event{
-		ID: "bad/" + in.name + "/" + bad.Position, Source: "/rhost/sources/" + in.name,
+		ID: "bad/" + in.name + "/" + id, Source: "/rhost/sources/" + in.name,
 		Type: typeBadRecord, Data: data,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rhost/rhost/event"
@@ -98,7 +99,8 @@ func (s *Source) read(ctx context.Context, lines chan<- found) error {
 			f.event, err = s.parse(text)
 		}
 		if err != nil {
-			f.bad = &connect.BadRecord{Position: fmt.Sprintf("line %d", n), Reason: err.Error(), Raw: text[:min(len(text), connect.MaxRaw)]}
+			reason := strings.TrimPrefix(err.Error(), fmt.Sprintf("line %d: ", n)) // the position says so
+			f.bad = &connect.BadRecord{Position: fmt.Sprintf("line %d", n), Reason: reason, Raw: text[:min(len(text), connect.MaxRaw)]}
 		}
 		select {
 		case lines <- f:

@@ -82,8 +82,8 @@ func TestLines(t *testing.T) {
 		assert.LessOrEqual(t, len(b.Raw), connect.MaxRaw)
 	}
 	assert.Equal(t, []string{
-		"line 4: line 4: invalid UTF-8; write the stream as UTF-8",
-		"line 5: line 5: longer than 1048576 bytes; split the event, or send a reference to its payload",
+		"line 4: invalid UTF-8; write the stream as UTF-8",
+		"line 5: longer than 1048576 bytes; split the event, or send a reference to its payload",
 		"line 7: the JSON ends where a value should follow at offset 8; the event is cut; send it whole",
 	}, told)
 }
