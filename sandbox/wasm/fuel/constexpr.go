@@ -73,9 +73,9 @@ func (m *module) constGlobal(r *reader) ValueType {
 func (m *module) constArithmetic(r *reader, at int, op opcode, stack []ValueType) []ValueType {
 	t := anyType
 	switch op {
-	case 0x6a, 0x6b, 0x6c: // i32.add, i32.sub, i32.mul
+	case opI32Add, opI32Sub, opI32Mul:
 		t = I32
-	case 0x7c, 0x7d, 0x7e: // i64.add, i64.sub, i64.mul
+	case opI64Add, opI64Sub, opI64Mul:
 		t = I64
 	}
 	n := len(stack)

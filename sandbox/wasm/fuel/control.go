@@ -78,10 +78,9 @@ func (c *checker) blockType() FuncType {
 		return FuncType{}
 	}
 	if b&0xc0 == 0x40 {
-		at := r.pos
 		t := r.valueType()
 		c.m.usesType(t)
-		return FuncType{Results: oneType(r.src[at : at+1])}
+		return FuncType{Results: singles[t]}
 	}
 	at := r.pos
 	t := r.signed(33)
@@ -100,8 +99,6 @@ func (c *checker) blockType() FuncType {
 var singles = map[ValueType][]ValueType{
 	I32: {I32}, I64: {I64}, F32: {F32}, F64: {F64}, V128: {V128}, FuncRef: {FuncRef}, ExternRef: {ExternRef},
 }
-
-func oneType(b []byte) []ValueType { return singles[ValueType(b[0])] }
 
 func (c *checker) open(in *instr) {
 	t := c.blockType()

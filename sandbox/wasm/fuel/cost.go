@@ -9,12 +9,12 @@ const (
 	costDiv64     = 12
 	costDivFloat  = 6 // and square root
 	costSIMD      = 2
-	costBulk      = 50  // plus one for each 8 bytes
+	costBulk      = 50  // plus one for each 8 bytes, which is bulkShift
 	costGrow      = 500 // plus costPage for each page
 	costPage      = 4096
 	costEntry     = 1 // plus one for each localsPerFuel locals
 	localsPerFuel = 4
-	bytesPerFuel  = 8
+	bulkShift     = 3
 
 	// Passing values to a label or a function is free up to freeMoves, which no
 	// compiler's output exceeds, and costs one for each movesPerFuel beyond:
@@ -41,9 +41,9 @@ func makePrices() (p [opLimit]uint32) {
 	set(0, opUnreachable, opNop, opBlock, opElse, opEnd, opReturn, opDrop)
 	set(costCall, opCall, opReturnCall)
 	set(costIndirect, opCallIndirect, opReturnCallIndirect)
-	set(costDiv32, 0x6d, 0x6e, 0x6f, 0x70)
-	set(costDiv64, 0x7f, 0x80, 0x81, 0x82)
-	set(costDivFloat, 0x91, 0x95, 0x9f, 0xa3)
+	set(costDiv32, opI32DivS, opI32DivU, opI32RemS, opI32RemU)
+	set(costDiv64, opI64DivS, opI64DivU, opI64RemS, opI64RemU)
+	set(costDivFloat, opF32Div, opF32Sqrt, opF64Div, opF64Sqrt)
 	set(costBulk, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableFill)
 	set(costGrow, opMemoryGrow, opTableGrow)
 	return p

@@ -43,7 +43,7 @@ type module struct {
 	src    []byte
 	bounds Bounds
 
-	sections [secTag]section // by id; count, body and references of those present
+	sections [secTag]section // by id
 	customs  []Custom
 
 	types   []FuncType
@@ -73,10 +73,9 @@ type module struct {
 // section is one section of the module. References are the places in it where
 // a function index stands, in order.
 type section struct {
-	present bool
-	count   int
-	items   span // after the count
-	refs    []reference
+	count int
+	items span // after the count
+	refs  []reference
 }
 
 // span is a stretch of the module's bytes.
@@ -159,7 +158,6 @@ func unknownSection(offset int, id sectionID) *Error {
 // section reads one section and keeps where its items are.
 func (m *module) section(id sectionID, r *reader) {
 	s := &m.sections[id]
-	s.present = true
 	switch id {
 	case secStart:
 		m.readStart(r)

@@ -42,6 +42,38 @@ const (
 	opRefIsNull          opcode = 0xd1
 	opRefFunc            opcode = 0xd2
 
+	// Arithmetic of constant expressions, of charges and of prices.
+	opI32Eqz   opcode = 0x45
+	opI32LtS   opcode = 0x48
+	opI32LtU   opcode = 0x49
+	opI32LeU   opcode = 0x4d
+	opI64LtS   opcode = 0x53
+	opI64GtU   opcode = 0x56
+	opI32Add   opcode = 0x6a
+	opI32Sub   opcode = 0x6b
+	opI32Mul   opcode = 0x6c
+	opI32DivS  opcode = 0x6d
+	opI32DivU  opcode = 0x6e
+	opI32RemS  opcode = 0x6f
+	opI32RemU  opcode = 0x70
+	opI32Or    opcode = 0x72
+	opI64Add   opcode = 0x7c
+	opI64Sub   opcode = 0x7d
+	opI64Mul   opcode = 0x7e
+	opI64DivS  opcode = 0x7f
+	opI64DivU  opcode = 0x80
+	opI64RemS  opcode = 0x81
+	opI64RemU  opcode = 0x82
+	opI64Or    opcode = 0x84
+	opI64Shl   opcode = 0x86
+	opI64ShrU  opcode = 0x88
+	opF32Sqrt  opcode = 0x91
+	opF32Div   opcode = 0x95
+	opF64Sqrt  opcode = 0x9f
+	opF64Div   opcode = 0xa3
+	opI64FromS opcode = 0xac // i64.extend_i32_s
+	opI64FromU opcode = 0xad // i64.extend_i32_u
+
 	opMisc       opcode = 0x100 // first of the 0xfc opcodes
 	opMemoryInit opcode = 0x108
 	opDataDrop   opcode = 0x109

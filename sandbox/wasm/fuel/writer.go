@@ -70,27 +70,6 @@ func (c *code) i64(v int64) {
 	c.signed(v)
 }
 
-// Opcodes that only the injected code uses by name.
-const (
-	opI32Eqz   opcode = 0x45
-	opI32LtS   opcode = 0x48
-	opI32LtU   opcode = 0x49
-	opI32LeU   opcode = 0x4d
-	opI32Add   opcode = 0x6a
-	opI32Sub   opcode = 0x6b
-	opI32Or    opcode = 0x72
-	opI64LtS   opcode = 0x53
-	opI64GtU   opcode = 0x56
-	opI64Add   opcode = 0x7c
-	opI64Sub   opcode = 0x7d
-	opI64Mul   opcode = 0x7e
-	opI64Shl   opcode = 0x86
-	opI64ShrU  opcode = 0x88
-	opI64Or    opcode = 0x84
-	opI64FromS opcode = 0xac // i64.extend_i32_s
-	opI64FromU opcode = 0xad // i64.extend_i32_u
-)
-
 const emptyBlock byte = 0x40
 
 // open begins a block without parameters or results.
