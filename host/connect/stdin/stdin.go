@@ -23,10 +23,14 @@ type Config struct{}
 // Validate has nothing to report.
 func (c *Config) Validate() error { return nil }
 
-// Source reads one input.
+// Source reads one input. What was read and not taken is kept from one Run to the
+// next: it cannot be read again.
 type Source struct {
-	name string
-	in   io.Reader
+	name    string
+	in      io.Reader
+	lines   chan found // nil before the first Run
+	failed  chan error
+	waiting connect.Batch // read, and not accepted yet
 }
 
 // New returns the source called name, which reads in.
@@ -42,36 +46,56 @@ type found struct {
 }
 
 // Run reads the input to its end. A read cannot be interrupted, so it happens on
-// a goroutine of its own. When ctx ends first, Run returns, and that goroutine
-// stays until its read does: for a terminal, until the process ends.
+// a goroutine of its own, which the first Run starts. When ctx ends, Run returns,
+// and that goroutine stays until its read does: for a terminal, until the process
+// ends. The same ctx is passed to every Run of a source.
 func (s *Source) Run(ctx context.Context, _ []byte, sink connect.Sink) error {
-	lines := make(chan found, maxBatch)
-	failed := make(chan error, 1)
-	go func() {
-		defer close(lines)
-		failed <- s.read(ctx, lines)
-	}()
+	if s.lines == nil {
+		s.lines, s.failed = make(chan found, maxBatch), make(chan error, 1)
+		go func() {
+			defer close(s.lines)
+			s.failed <- s.read(ctx, s.lines)
+		}()
+	}
 	for {
+		if err := s.submit(ctx, sink); err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // it was asked to stop
+			}
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case f, ok := <-lines:
+		case f, ok := <-s.lines:
 			if !ok {
-				return <-failed
+				return s.ended()
 			}
-			b := connect.Batch{}
-			add(&b, f)
-			for len(lines) > 0 && len(b.Events) < maxBatch {
-				add(&b, <-lines)
-			}
-			if err := sink.Submit(ctx, b); err != nil {
-				if ctx.Err() != nil {
-					return nil //nolint:nilerr // it was asked to stop
-				}
-				return err
+			add(&s.waiting, f)
+			for len(s.lines) > 0 && len(s.waiting.Events) < maxBatch {
+				add(&s.waiting, <-s.lines)
 			}
 		}
 	}
+}
+
+// submit hands on what was read; after an error it is still there.
+func (s *Source) submit(ctx context.Context, sink connect.Sink) error {
+	if len(s.waiting.Events)+len(s.waiting.Bad) == 0 {
+		return nil
+	}
+	if err := sink.Submit(ctx, s.waiting); err != nil {
+		return err
+	}
+	s.waiting = connect.Batch{}
+	return nil
+}
+
+// ended returns how reading ended, the same to every Run.
+func (s *Source) ended() error {
+	err := <-s.failed
+	s.failed <- err
+	return err
 }
 
 func add(b *connect.Batch, f found) {

@@ -96,3 +96,20 @@ func TestBrokenInput(t *testing.T) {
 	_, err := run(t, broken{})
 	assert.EqualError(t, err, "read standard input: torn cable")
 }
+
+// What was read while nothing could be accepted is accepted later: it cannot be
+// read again.
+func TestRunGoesOnWhereTheSinkFailed(t *testing.T) {
+	src := stdin.New("in", strings.NewReader(strings.Repeat("{\"type\":\"a\"}\n", 5000)+"{\"type\":\n"))
+	sink := connecttest.NewSink()
+	full := errors.New("the disk is full")
+	for range 3 {
+		sink.Fail(full)
+		require.ErrorIs(t, src.Run(t.Context(), nil, sink), full)
+	}
+	sink.Fail(nil)
+	require.NoError(t, src.Run(t.Context(), nil, sink))
+	assert.Len(t, sink.Events(), 5000)
+	assert.Len(t, sink.Bad(), 1)
+	require.NoError(t, src.Run(t.Context(), nil, sink), "an input that has ended stays so")
+}
