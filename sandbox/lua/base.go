@@ -102,34 +102,56 @@ func ipairsNext(_ *guest, l *glua.LState) int {
 
 func basePcall(g *guest, l *glua.LState) int {
 	l.CheckAny(1)
-	return g.protected(l, l.GetTop()-1, nil)
+	nargs := l.GetTop() - 1
+	base := l.GetTop() - nargs - 1
+	if err := g.protected(l, nargs); err != nil {
+		l.Push(glua.LFalse)
+		l.Push(g.caught(l, err))
+		return 2
+	}
+	l.Insert(glua.LTrue, base+1)
+	return l.GetTop() - base
 }
 
+// baseXpcall runs the handler when the stack is already unwound: without the
+// library debug no script can tell, and the interpreter loses variables of the
+// functions it unwinds when it does it itself.
 func baseXpcall(g *guest, l *glua.LState) int {
-	fn := l.CheckAny(1)
-	handler := l.CheckFunction(2)
+	fn, handler := l.CheckAny(1), l.CheckFunction(2)
 	l.SetTop(0)
 	l.Push(fn)
-	return g.protected(l, 0, handler)
-}
-
-// protected calls the function under nargs arguments. An error becomes false and
-// the error; a stop goes on unwinding, and so does a panic of the interpreter,
-// whose state cannot be trusted after it.
-func (g *guest) protected(l *glua.LState, nargs int, handler *glua.LFunction) int {
-	base := l.GetTop() - nargs - 1
-	err := l.PCall(nargs, glua.MultRet, handler)
-	g.must(l, g.Stopped() == nil)
+	err := g.protected(l, 0)
 	if err == nil {
-		l.Insert(glua.LTrue, base+1)
-		return l.GetTop() - base
+		l.Insert(glua.LTrue, 1)
+		return l.GetTop()
 	}
+	v := g.caught(l, err)
+	l.SetTop(0)
 	l.Push(glua.LFalse)
-	l.Push(g.caught(l, err))
-	return 2
+	l.Push(handler)
+	l.Push(v)
+	if err := g.protected(l, 1); err != nil {
+		l.Push(g.caught(l, err))
+	}
+	return l.GetTop()
 }
 
-// caught is the value of an error that a script catches.
+// protected calls the function under nargs arguments, and gives the error that
+// it ended with. A stop goes on unwinding.
+func (g *guest) protected(l *glua.LState, nargs int) error {
+	g.into(l)
+	defer g.out()
+	err := l.PCall(nargs, glua.MultRet, nil)
+	g.must(l, g.Stopped() == nil)
+	if t, ok := l.Context().(*thread); ok && err != nil {
+		// The interpreter has written a trace of the whole stack.
+		g.must(l, g.Spend(int64((*t.cur).Idx)))
+	}
+	return err
+}
+
+// caught is the value of an error that a script catches. A panic of the
+// interpreter is not caught: its state cannot be trusted after it.
 func (g *guest) caught(l *glua.LState, err error) glua.LValue {
 	apiErr, ok := err.(*glua.ApiError) //nolint:errorlint // PCall returns this type, unwrapped
 	if !ok || apiErr.Type == glua.ApiErrorPanic {
@@ -198,7 +220,7 @@ func (g *guest) tostring(l *glua.LState, v glua.LValue) string {
 	if fn, ok := l.GetMetaField(v, "__tostring").(*glua.LFunction); ok {
 		l.Push(fn)
 		l.Push(v)
-		l.Call(1, 1)
+		g.callBack(l, 1, 1)
 		v = l.Get(-1)
 		l.Pop(1)
 		if v.Type() != glua.LTString && v.Type() != glua.LTNumber {

@@ -141,7 +141,7 @@ func syntaxReason(err error) string {
 	if !errors.As(err, &perr) {
 		return strings.TrimSpace(err.Error())
 	}
-	if perr.Token == "" {
+	if perr.Pos.Line <= 0 {
 		return perr.Message + " at the end of the script"
 	}
 	return fmt.Sprintf("%s near '%s'", perr.Message, perr.Token)

@@ -13,6 +13,7 @@ import (
 
 const (
 	maxCoroutines = 64   // nested inside one another
+	maxInside     = 200  // natives that call back, inside one another, as in Lua 5.1
 	maxValues     = 8000 // values that one native pushes
 	nativeFuel    = 4    // every native costs this much at least
 )
@@ -24,8 +25,11 @@ type guest struct {
 	main       *glua.LState
 	stackLimit int // slots
 	maxFrames  int
-	nesting    int // coroutines resumed inside one another
-	where      string
+	nesting    int                 // coroutines resumed inside one another
+	inside     int                 // natives that called back into the script, inside one another
+	invoking   bool                // the main chunk has run
+	where      string              // function and line at which the call was stopped or failed
+	place      string              // the line alone
 	names      map[glua.LValue]int // numbers that stand in for addresses
 	arrays     *glua.LTable        // metatable of values that are JSON arrays
 	null       *glua.LUserData     // JSON null inside an array
@@ -61,11 +65,32 @@ func plain(f glua.LGFunction) native {
 }
 
 // raise unwinds a thread after its call was stopped. Whatever catches the error
-// runs into the stop again at its next instruction.
+// runs into the stop again at its next instruction. The error is made by hand:
+// the interpreter would write a trace of the stack into it, for every function
+// that catches it.
 func (g *guest) raise(l *glua.LState) {
 	g.noteWhere(l)
-	l.RaiseError("%s", script.ErrStopped.Error())
+	panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: glua.LString(script.ErrStopped.Error()), StackTrace: "none"})
 }
+
+// callBack calls the function under nargs arguments from a native. Such calls
+// nest on the stack of the process, so they are bounded more closely than
+// others.
+func (g *guest) callBack(l *glua.LState, nargs, nret int) {
+	g.into(l)
+	defer g.out()
+	l.Call(nargs, nret)
+}
+
+func (g *guest) into(l *glua.LState) {
+	if g.inside >= maxInside {
+		g.Fail(sandbox.FaultStack, textError("functions of the library call back into the script, deeper than 200 levels"))
+		g.raise(l)
+	}
+	g.inside++
+}
+
+func (g *guest) out() { g.inside-- }
 
 // must unwinds the thread when a charge was refused.
 func (g *guest) must(l *glua.LState, ok bool) {
@@ -99,14 +124,27 @@ func (g *guest) noteWhere(l *glua.LState) {
 		if _, err := l.GetInfo("nSl", dbg, glua.LNil); err != nil || dbg.CurrentLine <= 0 {
 			continue
 		}
-		place := dbg.Source + ":" + strconv.Itoa(dbg.CurrentLine)
-		if dbg.Name == "" || dbg.Name == "?" {
-			g.where = place
-		} else {
-			g.where = dbg.Name + " (" + place + ")"
+		g.place = dbg.Source + ":" + strconv.Itoa(dbg.CurrentLine)
+		g.where = g.place
+		switch name := dbg.Name; {
+		case name == "main chunk" && g.invoking:
+			g.where = "invoke (" + g.place + ")"
+		case isName(name):
+			g.where = name + " (" + g.place + ")"
 		}
 		return
 	}
+}
+
+// isName tells the names that a script gives to functions from what the
+// interpreter calls those without one.
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '_' && c != '.' && c != ':' {
+			return false
+		}
+	}
+	return s != "" && s != "corountine" // as gopher-lua spells it
 }
 
 // address matches what gopher-lua prints for a value that has no text.
@@ -171,7 +209,7 @@ func (g *guest) trap(err error) error {
 	if overflow(msg) {
 		g.Fail(sandbox.FaultStack, errStack)
 	}
-	return textError(msg)
+	return textError(strings.TrimPrefix(msg, g.place+": ")) // where says it already
 }
 
 // textError is an error that is its own text.

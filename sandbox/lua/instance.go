@@ -98,6 +98,7 @@ func (g *guest) script(l *glua.LState, m *module, call *abi.Call) (glua.LValue, 
 	if err != nil {
 		return nil, err
 	}
+	g.invoking = true
 	return g.call(l, invoke, arg)
 }
 

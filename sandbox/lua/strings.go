@@ -270,7 +270,7 @@ func (g *guest) substitute(l *glua.LState, m *matcher, start, end int, repl glua
 		l.Push(repl)
 		n := g.pushCaptures(l, m, start, end, true)
 		level, captures := m.level, m.captures
-		l.Call(n, 1)
+		g.callBack(l, n, 1)
 		m.level, m.captures = level, captures
 		v = l.Get(-1)
 		l.Pop(1)

@@ -128,7 +128,7 @@ func (s *sorter) Less(i, j int) bool {
 	s.l.Push(s.less)
 	s.l.Push(x)
 	s.l.Push(y)
-	s.l.Call(2, 1)
+	s.g.callBack(s.l, 2, 1)
 	less := glua.LVAsBool(s.l.Get(-1))
 	s.l.Pop(1)
 	return less
