@@ -156,32 +156,24 @@ func (l *lane) recordMatch(ctx context.Context, m *cep.Match, acts bool) error {
 }
 
 // onResult takes the end of an action. A call whose state changed under it runs
-// again: its effects were not committed, so it may.
+// again; see conflict.go.
 func (l *lane) onResult(ctx context.Context, r workflow.Result) error {
 	id := commandID(r.Execution, r.Step, r.Undo)
 	run, ok := l.running[id]
 	if !ok {
 		return fmt.Errorf("result for %s of %s, which is not running", r.Step, r.Execution)
 	}
-	if r.Failure == nil && !l.holds(r.Effects) {
+	if key, lost := l.lost(id, r.Effects); r.Failure == nil && lost {
 		run.runs++
 		if run.runs < maxConflictRuns {
-			l.ready = append(l.ready, run.cmd)
+			l.again(id, key, run)
 			return nil
 		}
 		r = run.cmd.Fail(workflow.FailConflict, "the state it read changed under it every time")
 	}
+	l.leave(run)
 	delete(l.running, id)
 	return l.decide(ctx, l.flows.Complete(r, l.now()))
-}
-
-func (l *lane) holds(effects []workflow.Effect) bool {
-	for _, e := range effects {
-		if e.Expect != nil && !l.state.holds(e.Name, *e.Expect) {
-			return false
-		}
-	}
-	return true
 }
 
 // decide puts what the engine wants into the outbox and applies its effects.

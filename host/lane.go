@@ -60,6 +60,7 @@ type lane struct {
 	committed time.Time // when progress was last recorded
 	ready     []workflow.Command
 	running   map[string]*running // by command id
+	turns     map[string][]string // command ids that run again, one at a time, by key of the state
 	emits     []emitted           // on disk in RUN, not yet in EV
 	sending   int                 // how many of emits, from the first, are under way to EV
 	ticked    time.Time           // deadline for which a tick is under way
@@ -93,6 +94,7 @@ type laneParts struct {
 type running struct {
 	cmd  workflow.Command
 	runs int
+	turn string // key whose turn it has or waits for; "" for none
 }
 
 // ack answers a commit: the RUN sequence of the batch, or why there is none.
@@ -111,6 +113,7 @@ func newLane(parts laneParts) *lane {
 		bad:       newBadRecords(),
 		done:      make(chan struct{}),
 		running:   make(map[string]*running),
+		turns:     make(map[string][]string),
 		frames:    make(chan *eventlog.Frame, 4),
 		results:   make(chan workflow.Result, 256),
 		asks:      make(chan func()),
