@@ -67,20 +67,11 @@ func (b backend) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
 }
 
 func (b backend) Redrive(ctx context.Context, id string) error {
-	return b.inLane(ctx, func() error { return b.lane.redrive(ctx, id) })
+	return apiError(b.lane.untilSaved(ctx, func() error { return b.lane.redrive(ctx, id) }))
 }
 
 func (b backend) Drop(ctx context.Context, id string) error {
-	return b.inLane(ctx, func() error { return b.lane.discard(ctx, id) })
-}
-
-// inLane runs fn on the lane's goroutine and returns its error.
-func (b backend) inLane(ctx context.Context, fn func() error) error {
-	var err error
-	if askErr := b.lane.ask(ctx, func() { err = fn() }); askErr != nil {
-		return apiError(askErr)
-	}
-	return apiError(err)
+	return apiError(b.lane.untilSaved(ctx, func() error { return b.lane.discard(ctx, id) }))
 }
 
 func (b backend) Plan(_ context.Context, rule string) (json.RawMessage, error) {

@@ -24,6 +24,9 @@ func (l *lane) onAck(a ack) error {
 		a.batch.emits[i].seq = a.seq
 	}
 	l.emits = append(l.emits, a.batch.emits...)
+	for _, saved := range a.batch.saved {
+		close(saved)
+	}
 	return nil
 }
 

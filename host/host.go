@@ -246,7 +246,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	if err := h.putRules(edges, h.rules.Load()); err != nil {
 		return err
 	}
-	if err := h.lane.untilQuiet(edges); err != nil && edges.Err() == nil {
+	if err := h.lane.untilPast(edges, h.log.Tail()); err != nil && edges.Err() == nil {
 		return err
 	}
 	h.readyIn = time.Since(h.began)
@@ -289,7 +289,7 @@ func (h *Host) sweep(ctx context.Context) error {
 func (h *Host) drain(core context.Context) error {
 	ctx, cancel := context.WithTimeout(core, drainTime)
 	defer cancel()
-	if err := h.lane.untilQuiet(ctx); err != nil && core.Err() == nil {
+	if err := h.lane.untilIdle(ctx, time.Now().Add(drainTime)); err != nil && core.Err() == nil {
 		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,7 +73,7 @@ type lane struct {
 	acks    chan ack
 	sends   chan []emitted
 	sent    chan error
-	waiters []chan struct{} // closed when the lane is quiet
+	waiters []waiter
 	done    chan struct{}   // closed when Run has ended
 }
 
@@ -95,6 +96,12 @@ type running struct {
 	cmd  workflow.Command
 	runs int
 	turn string // key whose turn it has or waits for; "" for none
+}
+
+// waiter is somebody who waits for the lane to get somewhere.
+type waiter struct {
+	met  func() bool
+	done chan struct{} // closed once met
 }
 
 // ack answers a commit: the RUN sequence of the batch, or why there is none.
@@ -206,12 +213,13 @@ func (l *lane) settle() {
 		l.sending = min(len(l.emits), maxSend)
 		l.sends <- l.emits[:l.sending]
 	}
-	if len(l.waiters) > 0 && l.quiet() {
-		for _, w := range l.waiters {
-			close(w)
+	l.waiters = slices.DeleteFunc(l.waiters, func(w waiter) bool {
+		if !w.met() {
+			return false
 		}
-		l.waiters = nil
-	}
+		close(w.done)
+		return true
+	})
 }
 
 // progressDue reports whether progress alone is worth a commit.
@@ -219,9 +227,12 @@ func (l *lane) progressDue() bool { return l.now().Sub(l.committed) >= progressE
 
 // quiet reports whether everything accepted so far is decided, done and on disk.
 func (l *lane) quiet() bool {
-	if _, waiting := l.flows.NextTimer(); waiting {
-		return false
-	}
+	_, waiting := l.flows.NextTimer()
+	return !waiting && l.idle()
+}
+
+// idle reports whether nothing is under way, though it may be planned.
+func (l *lane) idle() bool {
 	return l.pos == l.log.Tail() && !l.flying && l.outbox.empty() && len(l.running) == 0 && len(l.emits) == 0
 }
 
@@ -284,13 +295,49 @@ func (l *lane) ask(ctx context.Context, fn func()) error {
 }
 
 // untilQuiet waits until everything accepted so far is decided, done and on disk.
-func (l *lane) untilQuiet(ctx context.Context) error {
-	quiet := make(chan struct{})
-	if err := l.ask(ctx, func() { l.waiters = append(l.waiters, quiet) }); err != nil {
+func (l *lane) untilQuiet(ctx context.Context) error { return l.until(ctx, l.quiet) }
+
+// untilIdle waits like untilQuiet, but not for what is due only after the deadline.
+func (l *lane) untilIdle(ctx context.Context, deadline time.Time) error {
+	return l.until(ctx, func() bool {
+		at, waiting := l.flows.NextTimer()
+		return (!waiting || at.After(deadline)) && l.idle()
+	})
+}
+
+// untilPast waits until the record at pos is dealt with.
+func (l *lane) untilPast(ctx context.Context, pos eventlog.Position) error {
+	return l.until(ctx, func() bool { return l.pos.Compare(pos) >= 0 })
+}
+
+// until waits until met, which the lane asks after each of its steps.
+func (l *lane) until(ctx context.Context, met func() bool) error {
+	w := waiter{met: met, done: make(chan struct{})}
+	if err := l.ask(ctx, func() { l.waiters = append(l.waiters, w) }); err != nil {
 		return err
 	}
+	return l.wait(ctx, w.done)
+}
+
+// untilSaved runs fn on the lane's goroutine and waits until what it decided is
+// on disk.
+func (l *lane) untilSaved(ctx context.Context, fn func() error) error {
+	saved := make(chan struct{})
+	var err error
+	askErr := l.ask(ctx, func() {
+		if err = fn(); err == nil {
+			l.outbox.tell(saved)
+		}
+	})
+	if askErr != nil || err != nil {
+		return errors.Join(askErr, err)
+	}
+	return l.wait(ctx, saved)
+}
+
+func (l *lane) wait(ctx context.Context, done <-chan struct{}) error {
 	select {
-	case <-quiet:
+	case <-done:
 		return nil
 	case <-l.done:
 		return errLaneStopped

@@ -22,9 +22,10 @@ type batch struct {
 	commands []workflow.Command
 	messages []notify.Message
 	emits    []emitted
+	saved    []chan<- struct{} // closed
 }
 
-func (b *batch) decided() bool { return len(b.recs)+len(b.commands)+len(b.messages) > 0 }
+func (b *batch) decided() bool { return len(b.recs)+len(b.commands)+len(b.messages)+len(b.saved) > 0 }
 
 // outbox cuts what is decided into batches. A batch that is closed in the
 // middle of one record's outputs stands for the position before that record:
@@ -48,12 +49,14 @@ func (o *outbox) add(r eventlog.RunRecord) {
 	o.bytes += n
 }
 
-// command, publish and emit wait for what was added so far to be on disk.
+// command, publish, emit and tell wait for what was added so far to be on disk.
 func (o *outbox) command(c ...workflow.Command) { o.cur.commands = append(o.cur.commands, c...) }
 
 func (o *outbox) publish(m notify.Message) { o.cur.messages = append(o.cur.messages, m) }
 
 func (o *outbox) emit(e ...emitted) { o.cur.emits = append(o.cur.emits, e...) }
+
+func (o *outbox) tell(saved chan<- struct{}) { o.cur.saved = append(o.cur.saved, saved) }
 
 // reached says that everything up to pos is decided.
 func (o *outbox) reached(pos eventlog.Position) {
