@@ -55,8 +55,15 @@ type Usage struct {
 	Wall       time.Duration `json:"wall"`
 	PeakMemory int64         `json:"peak_memory"` // bytes; cumulative bytes charged where the engine cannot see the peak
 	HostCalls  int           `json:"host_calls"`
+	Module     string        `json:"module,omitempty"` // digest of the version that ran; a Slot fills it in
 }
 
 // HostCallFuel is the price of a service call that moves n bytes, charged
 // before the call does anything.
 func HostCallFuel(n int) int64 { return 500 + int64(n)/8 }
+
+// Negative reports whether any limit is below zero, which none may be.
+func (l Limits) Negative() bool {
+	return l.Fuel < 0 || l.Memory < 0 || l.Deadline < 0 || l.Stack < 0 ||
+		l.HostCalls < 0 || l.Output < 0 || l.Effects < 0 || l.EffectBytes < 0
+}

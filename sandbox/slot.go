@@ -72,9 +72,10 @@ func (s *Slot) Call(ctx context.Context, call *abi.Call, session *Session) (abi.
 	defer v.leave(ctx)
 	inst, err := v.take(ctx, session.Limits())
 	if err != nil {
-		return abi.Reply{}, Usage{}, err
+		return abi.Reply{}, Usage{Module: v.module.Info().Digest}, err
 	}
 	reply, usage, err := inst.Invoke(ctx, call, session)
+	usage.Module = v.module.Info().Digest
 	if closeErr := v.give(ctx, inst); closeErr != nil && err == nil {
 		err = fmt.Errorf("close instance of %s: %w", v.module.Info().Name, closeErr)
 	}

@@ -69,7 +69,7 @@ type Outcome struct {
 	Kind   Kind
 	Reply  abi.Reply     // of KindOK; its Result is ok or drop
 	Usage  sandbox.Usage // whatever the kind
-	Digest string        // of the module that took calls when this one began; "" when there was none
+	Digest string        // of the module that ran; "" when none did
 	Err    error         // why, unless the kind is KindOK
 }
 
@@ -111,11 +111,9 @@ func (c *Caller) Call(ctx context.Context, a Action) (out Outcome) {
 	}
 	call := *a.Call
 	call.Config = p.Config
-	if info, ok := p.Slot.Info(); ok {
-		out.Digest = info.Digest
-	}
 	var err error
 	out.Reply, out.Usage, err = p.Slot.Call(callCtx, &call, sandbox.NewSession(a.Services, p.Grant, p.Limits))
+	out.Digest = out.Usage.Module
 	out.Kind, out.Err = judge(ctx, callCtx, a.Plugin, out.Reply, err)
 	if out.Kind != KindOK {
 		out.Reply.Effects = nil
