@@ -231,7 +231,9 @@ func asString(v goja.Value) goja.String {
 func arrayFrom(g *guest, original native) native {
 	return func(call goja.FunctionCall) goja.Value {
 		v := arg(call, 0)
-		call.This = g.global("Array")
+		if _, ok := goja.AssertConstructor(call.This); !ok {
+			call.This = g.global("Array")
+		}
 		o, ok := v.(*goja.Object)
 		if !ok || !goja.IsUndefined(valueOr(o.GetSymbol(goja.SymIterator))) {
 			n := g.countItems(v)

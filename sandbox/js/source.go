@@ -285,7 +285,8 @@ func (l *lexer) export(start int) {
 	}
 	l.line += bytes.Count(l.src[l.pos:open+end], []byte{'\n'})
 	l.pos = open + end + 1
-	if l.followedBy("f") { // export { … } from "…"
+	after := bytes.TrimLeft(l.src[l.pos:], " \t\r\n")
+	if bytes.HasPrefix(after, []byte("from")) && (len(after) == 4 || !isWord(after[4])) {
 		l.refuse("imports are not supported", "put everything into one file")
 	}
 	l.erase(start, l.pos)

@@ -144,8 +144,13 @@ func (g *guest) protected(l *glua.LState, nargs int) error {
 	err := l.PCall(nargs, glua.MultRet, nil)
 	g.must(l, g.Stopped() == nil)
 	if t, ok := l.Context().(*thread); ok && err != nil {
-		// The interpreter has written a trace of the whole stack.
-		g.must(l, g.Spend(int64((*t.cur).Idx)))
+		// The interpreter has written a trace of the whole stack, with a line for
+		// every tail call.
+		n := 0
+		for cf := *t.cur; cf != nil; cf = cf.Parent {
+			n += 1 + cf.TailCall
+		}
+		g.must(l, g.Spend(int64(n)))
 	}
 	return err
 }

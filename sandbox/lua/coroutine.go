@@ -9,7 +9,7 @@ func (lib *library) coroutineLib() {
 	lib.add("coroutine", "create", coCreate)
 	lib.add("coroutine", "resume", coResume)
 	lib.add("coroutine", "wrap", coWrap)
-	lib.borrow("coroutine", "yield")
+	lib.add("coroutine", "yield", coYield)
 	lib.borrow("coroutine", "status")
 	lib.borrow("coroutine", "running")
 }
@@ -22,6 +22,7 @@ var (
 	create = borrowed("coroutine", "create")
 	resume = borrowed("coroutine", "resume")
 	wrapCo = borrowed("coroutine", "wrap")
+	yield  = borrowed("coroutine", "yield")
 )
 
 func coCreate(g *guest, l *glua.LState) int {
@@ -38,6 +39,19 @@ func (g *guest) adopt(l *glua.LState) {
 	t := &thread{guest: g, l: l, mark: regInitial}
 	t.cur, t.reg = g.offsets.viewThread(l)
 	l.SetContext(t)
+}
+
+// coYield refuses to leave a native that called back into the script: nothing
+// could go on inside it later.
+func coYield(_ *guest, l *glua.LState) int {
+	if t, ok := l.Context().(*thread); ok {
+		for cf := (*t.cur).Parent; cf != nil; cf = cf.Parent {
+			if cf.Fn.IsG {
+				l.RaiseError("attempt to yield across a C-call boundary")
+			}
+		}
+	}
+	return yield(l)
 }
 
 // coResume runs a thread inside this one: on the stack of the process, which is

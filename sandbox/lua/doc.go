@@ -33,8 +33,8 @@
 //	rhost.array([t])                    marks t as a JSON list
 //
 // Returning ends the call well; what invoke returns becomes the output. A table
-// becomes a JSON list when its keys are 1 to n or when it is marked as a list,
-// else an object. rhost.fail(msg), rhost.retry(msg) and rhost.drop() end the
+// becomes a JSON list when it has a first item, t[1], or is marked as a list, else
+// an object. rhost.fail(msg), rhost.retry(msg) and rhost.drop() end the
 // call at once; neither pcall nor a coroutine keeps it running. A result without
 // a JSON form (a function, a table that contains itself, NaN) fails the call.
 //
@@ -57,7 +57,7 @@
 // So a loop ends as a fuel fault wherever it hides: in a coroutine, a
 // metamethod, a comparison or a pattern. Strings are at most script.MaxText
 // bytes. Recursion ends as a stack fault: Limits.Stack counts the registers of
-// all running functions, of which a call takes at least eight.
+// all running functions, and each call as 25 at least.
 //
 // # What it cannot do
 //

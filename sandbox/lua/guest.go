@@ -136,6 +136,28 @@ func (g *guest) noteWhere(l *glua.LState) {
 	}
 }
 
+// traceLine is a Lua function in the trace that the interpreter writes for an
+// error: file, line and, unless it has none, name.
+//
+//nolint:gochecknoglobals // compiled once
+var traceLine = regexp.MustCompile(`(?m)^\s+([^\[\s][^:]*:\d+): in (?:function '([^']*)')?`)
+
+// readTrace is noteWhere for an error whose stack is gone.
+func (g *guest) readTrace(trace string) {
+	found := traceLine.FindStringSubmatch(trace)
+	if g.where != "" || found == nil {
+		return
+	}
+	g.place = found[1]
+	g.where = g.place
+	switch {
+	case isName(found[2]):
+		g.where = found[2] + " (" + g.place + ")"
+	case g.invoking && found[2] == "":
+		g.where = "invoke (" + g.place + ")"
+	}
+}
+
 // isName tells the names that a script gives to functions from what the
 // interpreter calls those without one.
 func isName(s string) bool {
@@ -205,6 +227,7 @@ func (g *guest) trap(err error) error {
 	if !ok {
 		return err
 	}
+	g.readTrace(apiErr.StackTrace)
 	msg := g.errorText(apiErr.Object)
 	if overflow(msg) {
 		g.Fail(sandbox.FaultStack, errStack)

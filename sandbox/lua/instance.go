@@ -16,7 +16,8 @@ import (
 const (
 	regInitial = 256             // registers of a new thread
 	regSpare   = 2*maxValues + 8 // registers beyond the stack limit that a native may need
-	frameSlots = 8               // slots that a call takes at least, for the limit of calls
+	frameSlots = 25              // slots that a call counts as
+	maxFrames  = 8_000           // calls, whatever the limits say: an error costs their number squared
 	frameSpare = 64              // frames beyond the limit, so that natives can still report it
 	maxStack   = 4_000_000       // slots of stack, whatever the limits say: 64 MB of registers
 )
@@ -43,7 +44,7 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 		offsets:    i.module.engine.offsets,
 		stackLimit: min(lim.Stack, maxStack),
 	}
-	g.maxFrames = g.stackLimit/frameSlots + 8
+	g.maxFrames = min(g.stackLimit/frameSlots+8, maxFrames)
 	out := g.run(i.module, call)
 	reply, usage, err := g.Finish(i.module.info.Name, out)
 	i.faulted = err != nil
@@ -125,25 +126,13 @@ func (g *guest) call(l *glua.LState, fn *glua.LFunction, args ...glua.LValue) (g
 	for _, a := range args {
 		l.Push(a)
 	}
-	if err := l.PCall(len(args), 1, witness); err != nil {
+	if err := l.PCall(len(args), 1, nil); err != nil {
 		return nil, err
 	}
 	v := l.Get(-1)
 	l.Pop(1)
 	return v, nil
 }
-
-// witness is the handler of errors that nothing caught: it notes where they were
-// raised, while the stack still stands, and passes them on.
-//
-//nolint:gochecknoglobals // a function that every guest shares; never written to
-var witness = &glua.LFunction{IsG: true, GFunction: func(l *glua.LState) int {
-	if t, ok := l.Context().(*thread); ok {
-		t.noteWhere(l)
-	}
-	l.SetTop(1)
-	return 1
-}}
 
 // output is the result as JSON. One that has no JSON form is a failure of the
 // script, not of the sandbox: it ran to its end.

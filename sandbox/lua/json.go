@@ -56,8 +56,8 @@ func (b builder) List(items []glua.LValue) (glua.LValue, bool) {
 
 // encode writes a Lua value as JSON of at most limit bytes.
 //
-// A table is a list when its keys are 1 to n, or when it is marked as one by
-// rhost.array or by having been read from one; an empty table that is not
+// A table is a list when it has a first item, t[1], or when it is marked as one
+// by rhost.array or by having been read from one; an empty table that is not
 // marked is an object. Other tables are objects, and their numeric keys become
 // texts. A table with list items and other keys has no JSON form, nor has a
 // function, a thread, a number that is not finite or a table that contains
@@ -117,7 +117,7 @@ func (e *encoder) value(v glua.LValue, depth int) error {
 }
 
 func (g *guest) isList(tb *glua.LTable) bool {
-	return tb.Metatable == glua.LValue(g.arrays) || tb.Len() > 0
+	return tb.Metatable == glua.LValue(g.arrays) || tb.RawGetInt(1) != glua.LNil
 }
 
 func (e *encoder) list(tb *glua.LTable, depth int) error {

@@ -35,16 +35,13 @@ type thread struct {
 	mark int // registers charged for
 }
 
-// stopped is what Done answers when a call has to stop.
-//
-//nolint:gochecknoglobals // closed once, never written to
-var stopped = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-// Done charges for the instruction that comes next. The channel is nil as long
-// as the thread may go on.
+// Done charges for the instruction that comes next. It always answers nil, which
+// means that the thread may go on: when it may not, Done unwinds the thread
+// itself, because the interpreter would write a trace of the whole stack into
+// the error it raises.
 func (t *thread) Done() <-chan struct{} {
 	if !t.Step() {
-		return t.halt()
+		t.raise(t.l)
 	}
 	cf := *t.cur
 	if cf == nil || cf.Fn.IsG {
@@ -52,25 +49,18 @@ func (t *thread) Done() <-chan struct{} {
 	}
 	inst := cf.Fn.Proto.Code[cf.Pc-1]
 	if dear[inst>>26<<1|zeroB(inst)] && !t.charge(cf, inst) {
-		return t.halt()
+		t.raise(t.l)
 	}
 	if (cf.LocalBase >= t.mark || cf.Idx >= t.maxFrames) && !t.deep(cf) {
-		return t.halt()
+		t.raise(t.l)
 	}
 	return nil
 }
 
-// halt notes where the thread was when it was stopped.
-func (t *thread) halt() <-chan struct{} {
-	t.noteWhere(t.l)
-	return stopped
-}
-
-// Err is what the interpreter raises once Done is closed.
+// Err belongs to the interface of a context, as do Deadline and Value.
 func (t *thread) Err() error { return script.ErrStopped }
 
-// Deadline and Value belong to the interface of a context; the meter keeps the
-// deadline itself.
+// Deadline gives none: the meter keeps it.
 func (t *thread) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Value knows nothing.
