@@ -149,6 +149,9 @@ func (b backend) Tail(ctx context.Context, topics []string, fn func(json.RawMess
 // Ready writes to the disk of the log and waits for the lane to answer: both
 // must be able to go on.
 func (b backend) Ready(ctx context.Context) error {
+	if free := b.log.Stats().DiskFree; free > 0 && free < eventlog.DefaultMinFree {
+		return fmt.Errorf("the disk of %s has %d bytes left, and the log keeps %d free; make room", b.data, free, eventlog.DefaultMinFree)
+	}
 	if err := probeDisk(filepath.Join(b.data, "ready.probe")); err != nil {
 		return fmt.Errorf("write to %s: %w", b.data, err)
 	}

@@ -47,6 +47,7 @@ type lane struct {
 	flows   *workflow.Engine
 	actions *actionFold
 
+	origin  string            // tells this log from every other
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
@@ -74,7 +75,7 @@ type lane struct {
 	sends   chan []emitted
 	sent    chan error
 	waiters []waiter
-	done    chan struct{}   // closed when Run has ended
+	done    chan struct{} // closed when Run has ended
 }
 
 // laneParts is what the host passes in.
@@ -199,7 +200,7 @@ func (l *lane) full() bool {
 
 // settle moves on whatever can move without waiting.
 func (l *lane) settle() {
-	for len(l.ready) > 0 && l.start(l.ready[0]) {
+	for len(l.ready) > 0 && l.start(l.outside(l.ready[0])) {
 		l.ready[0] = workflow.Command{}
 		l.ready = l.ready[1:]
 	}
@@ -220,6 +221,13 @@ func (l *lane) settle() {
 		close(w.done)
 		return true
 	})
+}
+
+// outside makes a command's idempotency key one that no other log gives out:
+// matches are named by their place in the log, and places repeat.
+func (l *lane) outside(cmd workflow.Command) workflow.Command {
+	cmd.Key = l.origin + "/" + cmd.Key
+	return cmd
 }
 
 // progressDue reports whether progress alone is worth a commit.

@@ -44,9 +44,7 @@ func (m *MatchRecord) line() json.RawMessage {
 // a folder that nobody has open alike.
 type records struct{ log *eventlog.Log }
 
-// matches returns a page of recorded matches. The cursor is the RUN frame after
-// the last one read, so a page may hold more than was asked for by the rest of
-// one frame.
+// matches returns a page of recorded matches.
 func (r records) matches(ctx context.Context, q api.Query) (api.Page, error) {
 	return r.page(ctx, q, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
 		if rec.Kind != runMatch {
@@ -74,10 +72,7 @@ func (r records) matches(ctx context.Context, q api.Query) (api.Page, error) {
 // is needed to tell of its end, so the fold starts at the beginning.
 func (r records) actions(ctx context.Context, q api.Query) (api.Page, error) {
 	fold := newActionFold()
-	from := q.Cursor
-	q.Cursor = 0
-	frame := uint64(0)
-	return r.pageFrom(ctx, q, func(seq uint64) { frame = seq }, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
+	return r.pageFrom(ctx, 0, q, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
 		if rec.Kind != runFlow {
 			return nil, nil
 		}
@@ -86,7 +81,7 @@ func (r records) actions(ctx context.Context, q api.Query) (api.Page, error) {
 			return nil, fmt.Errorf("history of %s: %w", rec.Key, err)
 		}
 		a, ok := fold.fold(h)
-		if !ok || frame < from || q.Rule != "" && a.Rule != q.Rule || q.Status != "" && a.Status != q.Status || a.At.Before(q.Since) {
+		if !ok || q.Rule != "" && a.Rule != q.Rule || q.Status != "" && a.Status != q.Status || a.At.Before(q.Since) {
 			return nil, nil
 		}
 		return json.Marshal(a)
@@ -111,26 +106,29 @@ func (r records) match(ctx context.Context, id string) (json.RawMessage, error) 
 }
 
 func (r records) page(ctx context.Context, q api.Query, pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
-	return r.pageFrom(ctx, q, func(uint64) {}, pick)
+	from, _ := place(q.Cursor)
+	return r.pageFrom(ctx, from, q, pick)
 }
 
-// pageFrom collects what pick returns until the page is full, frame by frame.
-func (r records) pageFrom(ctx context.Context, q api.Query, begin func(seq uint64), pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
+// pageFrom reads RUN from a frame on. Whatever lies before the query's cursor is
+// picked and left out.
+func (r records) pageFrom(ctx context.Context, from uint64, q api.Query, pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
 	page := api.Page{Items: []json.RawMessage{}}
-	err := replayRun(ctx, r.log, q.Cursor, func(seq uint64, recs []eventlog.RunRecord) error {
-		if q.Limit > 0 && len(page.Items) >= q.Limit {
-			page.Cursor = seq
-			return errPageFull
-		}
-		begin(seq)
+	err := replayRun(ctx, r.log, from, func(seq uint64, recs []eventlog.RunRecord) error {
 		for i := range recs {
 			item, err := pick(&recs[i])
 			if err != nil {
 				return fmt.Errorf("frame %d of RUN: %w", seq, err)
 			}
-			if item != nil {
-				page.Items = append(page.Items, item)
+			at := cursor(seq, i)
+			if item == nil || at < q.Cursor {
+				continue
 			}
+			if q.Limit > 0 && len(page.Items) == q.Limit {
+				page.Cursor = at
+				return errPageFull
+			}
+			page.Items = append(page.Items, item)
 		}
 		return nil
 	})
@@ -138,6 +136,16 @@ func (r records) pageFrom(ctx context.Context, q api.Query, begin func(seq uint6
 		return api.Page{}, err
 	}
 	return page, nil
+}
+
+// A cursor is a place in RUN: frame and index. A frame has far fewer records
+// than the index has room for.
+const cursorBits = 20
+
+func cursor(seq uint64, index int) uint64 { return seq<<cursorBits | uint64(index) }
+
+func place(cursor uint64) (seq uint64, index int) {
+	return cursor >> cursorBits, int(cursor & (1<<cursorBits - 1))
 }
 
 // DeadLetter is something that failed for good, as `rhost deadletters` prints it.

@@ -25,6 +25,7 @@ const (
 	runBad       eventlog.RunKind = 6 // Key: id; Body: BadRecord
 
 	runBadDropped eventlog.RunKind = 7 // Key: id of the bad record that somebody dropped
+	runOrigin     eventlog.RunKind = 8 // Key: what tells this log from every other
 
 	// runIndirect is set on the kind of a record whose body is larger than
 	// maxInline: the body is a blob, and the record holds its digest.
@@ -78,8 +79,8 @@ type MatchRecord struct {
 
 // BadRecord is something a source brought that is not an event.
 type BadRecord struct {
-	ID       string    `json:"id"`
-	At       time.Time `json:"at"`
+	ID       string    `json:"id,omitempty"`
+	At       time.Time `json:"at,omitzero"`
 	Source   string    `json:"source"`
 	Position string    `json:"position"` // where in the source
 	Reason   string    `json:"reason"`

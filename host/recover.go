@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 
@@ -9,6 +10,9 @@ import (
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/workflow"
 )
+
+// originChars is enough that no two logs share an origin.
+const originChars = 16
 
 // recover brings the lane to where the log ends: RUN is folded into executions
 // and state, then EV is replayed through the matcher, outputs suppressed up to
@@ -44,6 +48,10 @@ func (l *lane) recover(ctx context.Context) error {
 	l.dropForwarded(forwarded)
 	l.outbox.reached(l.replay)
 	l.outbox.saved = l.replay
+	if l.origin == "" {
+		l.origin = rand.Text()[:originChars]
+		l.outbox.add(eventlog.RunRecord{Kind: runOrigin, Key: l.origin})
+	}
 	// Executions that are open come before those that the replay will start,
 	// whose commands would else be given out twice.
 	if err := l.decide(ctx, l.flows.Recovered(l.now())); err != nil {
@@ -82,6 +90,8 @@ func (l *lane) foldFrame(ctx context.Context, seq uint64, recs []eventlog.RunRec
 // foldRun applies one record of RUN.
 func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, forwarded *uint64) error {
 	switch r.Kind {
+	case runOrigin:
+		l.origin = r.Key
 	case runRules:
 		_, err := l.lib.load(ctx, r.Key)
 		return err

@@ -91,11 +91,12 @@ func CompileRules(files []RuleFile) (*RuleSet, error) {
 	// problem shows at once.
 	program, err := cep.Compile(rules)
 	errs = append(errs, err)
+	shared := cep.NewTemplates()
 	for _, r := range rules {
 		if r.Do == nil && r.OnFailure == nil {
 			continue
 		}
-		def, err := workflow.Parse(r.Do, r.OnFailure, templates{rule: r})
+		def, err := workflow.Parse(r.Do, r.OnFailure, templates{shared, r})
 		errs = append(errs, err)
 		set.flows[r.Version] = def
 	}
@@ -209,10 +210,13 @@ func (l *ruleLibrary) definition(_, _, digest string) (*workflow.Definition, boo
 }
 
 // templates compiles the `${…}` of one rule's steps.
-type templates struct{ rule *cep.Rule }
+type templates struct {
+	set  *cep.Templates
+	rule *cep.Rule
+}
 
 func (t templates) Template(n *yamldoc.Node) (workflow.Template, error) {
-	tmpl, err := cep.NewTemplate(t.rule, n)
+	tmpl, err := t.set.New(t.rule, n)
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +224,10 @@ func (t templates) Template(n *yamldoc.Node) (workflow.Template, error) {
 }
 
 type template struct{ *cep.Template }
+
+// StepRefs lets workflow.Parse refuse a template that reads a step which has not
+// run by then.
+func (t template) StepRefs() []string { return t.Refs().Steps }
 
 func (t template) Eval(env workflow.Env) (any, error) {
 	vars, ok := env.Match.(*matchVars)

@@ -184,9 +184,9 @@ func pluginRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run PLUGIN -e EVENT.json",
 		Short: "Call a plugin once, without a host",
-		Long: `Call a plugin once with an event, under the limits it would have in a host, and
-print its result, its effects and what it used. State is empty. Exit code 1 when
-the call faults or the plugin answers fail or retry.`,
+		Long: `Call a plugin once with an event, under limits, and print its result, its effects
+and what it used. State is empty. Exit code 1 when the call faults or the plugin
+answers fail or retry.`,
 		Example: `  rhost plugin run plugins/decide -e event.json --with '{"ip":"192.0.2.7"}'
   rhost plugin run render.lua -e event.json --fuel 20000 --json`,
 		Args: exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),

@@ -67,7 +67,7 @@ func TestCall(t *testing.T) {
 	out := dispatch.NewCaller(p, nil).Call(t.Context(), dispatch.Action{Tenant: tenants.Default(), Plugin: "p", Call: call})
 	assert.Equal(t, dispatch.Outcome{
 		Reply:  abi.Reply{Output: call.With, Effects: []abi.Effect{{Kind: abi.EffectEmit, Name: "t"}}},
-		Usage:  sandbox.Usage{Fuel: 5},
+		Usage:  sandbox.Usage{Fuel: 5, Module: "sha256:aa"},
 		Digest: "sha256:aa",
 	}, out)
 	assert.Nil(t, call.Config, "the caller's call is not changed")

@@ -67,7 +67,7 @@ func (e Effect) check() error {
 
 // reservedTopic reports whether only the host may send to the topic.
 func reservedTopic(name string) bool {
-	for _, prefix := range []string{"reactor:", "tenant:", "executions:"} {
+	for _, prefix := range []string{"rhost:", "reactor:", "tenant:", "executions:"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

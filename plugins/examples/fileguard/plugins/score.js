@@ -13,7 +13,7 @@ export function invoke(call) {
   }
 
   const key = "bursts/" + target.data.dir;
-  const before = rhost.state.get(key) ?? 0;
+  const before = rhost.state.get(key)?.value ?? 0;
   rhost.state.set(key, before + 1);
 
   const mean = written.reduce((sum, h) => sum + h.data.entropy, 0) / written.length;
