@@ -41,15 +41,15 @@ func (f Found) Stale() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	sources, err := filepath.Glob(filepath.Join(f.Source, "*"))
+	sources, err := os.ReadDir(f.Source)
 	if err != nil {
 		return false, err
 	}
-	for _, name := range sources {
-		if ext := filepath.Ext(name); ext != ".go" && ext != ".mod" && ext != ".sum" {
+	for _, source := range sources {
+		if ext := filepath.Ext(source.Name()); ext != ".go" && ext != ".mod" && ext != ".sum" {
 			continue
 		}
-		info, err := os.Stat(name)
+		info, err := os.Stat(filepath.Join(f.Source, source.Name()))
 		if err != nil {
 			return false, err
 		}
@@ -121,11 +121,11 @@ func find(dir string, entry fs.DirEntry) (Found, bool, error) {
 // findFolder takes a folder with Go files, or with the plugin built from them.
 func findFolder(full, name string) (Found, bool, error) {
 	f := Found{Name: name, Kind: Wasm, File: filepath.Join(full, name+".wasm")}
-	sources, err := filepath.Glob(filepath.Join(full, "*.go"))
+	entries, err := os.ReadDir(full)
 	if err != nil {
-		return Found{}, false, err
+		return Found{}, false, fmt.Errorf("read plugins: %w", err)
 	}
-	if len(sources) > 0 {
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".go" }) {
 		f.Source = full
 		return f, true, nil
 	}
