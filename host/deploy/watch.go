@@ -54,6 +54,7 @@ func Watch(ctx context.Context, dirs []string, changed func(files []string)) err
 				if err := addTree(w, e.Name); err != nil {
 					return fmt.Errorf("watch %s: %w", e.Name, err)
 				}
+				addFiles(pending, e.Name) // a folder may have had files before it was watched
 			}
 			pending[e.Name] = struct{}{}
 			timer.Reset(quiet)
