@@ -15,13 +15,14 @@ import (
 // and put in force; one that does not compile changes nothing and is reported.
 func (h *Host) watch(ctx context.Context) error {
 	dirs := []string{filepath.Join(h.app, "rules"), filepath.Join(h.app, "plugins")}
+	waiting := false // rules are, for a plugin that they call
 	return deploy.Watch(ctx, dirs, func(files []string) {
 		rules := slices.ContainsFunc(files, func(name string) bool {
 			return strings.HasPrefix(name, dirs[0]+string(filepath.Separator))
 		})
 		h.reloadPlugins(ctx, files)
-		if rules {
-			h.reloadRules(ctx)
+		if rules || waiting {
+			waiting = h.reloadRules(ctx)
 		}
 	})
 }
@@ -42,32 +43,36 @@ func (h *Host) reloadPlugins(ctx context.Context, files []string) {
 	}
 }
 
-func (h *Host) reloadRules(ctx context.Context) {
+// reloadRules puts the rules of the folder in force, if they are good. It
+// reports whether they only wait for a plugin.
+func (h *Host) reloadRules(ctx context.Context) (waiting bool) {
 	files, err := ReadRules(h.app)
 	if err != nil {
 		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
-		return
+		return false
 	}
 	set, err := CompileRules(files)
 	if err == nil {
 		err = set.checkPlugins(h.hasPlugin)
+		waiting = err != nil
 	}
 	if err != nil {
 		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
-		return
+		return waiting
 	}
 	old := h.rules.Load()
 	if set.Digest == old.Digest {
-		return
+		return false
 	}
 	if err := h.putRules(ctx, set); err != nil {
 		if ctx.Err() == nil {
 			h.report(Notice{Kind: "kept", Text: "rules", Err: err})
 		}
-		return
+		return false
 	}
 	h.rules.Store(set)
 	h.report(Notice{Kind: "reloaded", Text: "rules: " + difference(old, set)})
+	return false
 }
 
 // putRules writes a revision into the log: from that place on the set is in
