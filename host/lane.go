@@ -254,16 +254,17 @@ func (l *lane) untilNext() time.Duration {
 	if at, ok := l.tickDue(); ok {
 		next = min(next, at.Sub(now))
 	}
-	if l.outbox.stale() {
+	if l.outbox.stale() && !l.flying {
 		next = min(next, progressEvery-now.Sub(l.committed))
 	}
 	return max(next, 0)
 }
 
 // tickDue returns the matcher's next deadline, where an idle lane's time follows
-// the wall clock and no tick is under way.
+// the wall clock and no tick is under way. Behind the tail there is none: newer
+// records bring time.
 func (l *lane) tickDue() (time.Time, bool) {
-	if !l.ticks {
+	if !l.ticks || l.pos != l.log.Tail() {
 		return time.Time{}, false
 	}
 	at, ok := l.matcher.NextDeadline()
@@ -275,9 +276,9 @@ func (l *lane) tickDue() (time.Time, bool) {
 
 func (l *lane) onTimer(ctx context.Context) error {
 	now := l.now()
-	if at, ok := l.tickDue(); ok && !at.After(now) && l.pos == l.log.Tail() {
+	if at, ok := l.tickDue(); ok && !at.After(now) {
 		// A tick is written to the log like an event, so that a replay sees the
-		// same clock. Behind the tail there is no need: newer records bring time.
+		// same clock.
 		l.ticked = at
 		l.emits = append(l.emits, emitted{tick: true})
 	}
