@@ -105,7 +105,15 @@ func find(dir string, entry fs.DirEntry) (Found, bool, error) {
 		return Found{}, false, nil
 	}
 	full := filepath.Join(dir, name)
-	if entry.IsDir() {
+	folder := entry.IsDir()
+	if entry.Type()&fs.ModeSymlink != 0 { // a plugin may live elsewhere
+		info, err := os.Stat(full)
+		if err != nil {
+			return Found{}, false, fmt.Errorf("read plugins: %w", err)
+		}
+		folder = info.IsDir()
+	}
+	if folder {
 		return findFolder(full, name)
 	}
 	ext := filepath.Ext(name)
