@@ -73,9 +73,26 @@ func (s *servers) run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// bodyTimeout bounds how long a request may take to arrive.
+const bodyTimeout = 30 * time.Second
+
+// boundBody gives up on a body that does not come. The server's own ReadTimeout
+// would end streams of answers too.
+func boundBody(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           boundBody(h),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
