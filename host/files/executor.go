@@ -181,7 +181,7 @@ const (
 func (e *Executor) find(p string) (place, error) {
 	f, rest, ok := e.split(p)
 	if !ok {
-		return place{}, failf(KindDenied, "%s: not in a granted folder; the folders are %s", p, e.names())
+		return place{}, failf(KindDenied, "%s: not in a granted folder; %s", p, e.advice())
 	}
 	name := path.Clean(filepath.ToSlash(rest))
 	if !filepath.IsLocal(name) {
@@ -219,15 +219,15 @@ func (e *Executor) split(p string) (best folder, rest string, ok bool) {
 	return best, rest, ok
 }
 
-func (e *Executor) names() string {
+func (e *Executor) advice() string {
+	if len(e.folders) == 0 {
+		return "none is granted: name one under folders in rhost.yaml, and begin the path with its name"
+	}
 	var names []string
 	for _, f := range e.folders {
 		names = append(names, f.name)
 	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return "the folders are " + strings.Join(names, ", ") + "; begin the path with one of these names"
 }
 
 // root returns the open folder of a place. A journal may name one that is no
