@@ -26,7 +26,7 @@ func OpenArchive(ctx context.Context, data string) (*Archive, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no log; nothing has run there yet, or another folder is meant (--app, --data)", data)
 	}
-	log, err := eventlog.Open(ctx, eventlog.Config{Dir: dir, Owner: fmt.Sprintf("rhost, process %d, which reads it", os.Getpid())})
+	log, err := eventlog.Open(ctx, eventlog.Config{Dir: dir, Owner: "rhost, which reads it"})
 	if err != nil {
 		return nil, err
 	}

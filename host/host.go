@@ -169,7 +169,7 @@ func (h *Host) open(ctx context.Context) error {
 		return fmt.Errorf("open data folder: %w; choose another with --data", err)
 	}
 	log, err := eventlog.Open(ctx, eventlog.Config{
-		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: fmt.Sprintf("rhost run, process %d", os.Getpid()),
+		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run",
 	})
 	if err != nil {
 		return err
