@@ -67,13 +67,31 @@ func ReadRules(app string) ([]RuleFile, error) {
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || ext != ".yaml" && ext != ".yml" {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		text, err := ReadRuleFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
 		files = append(files, RuleFile{Name: "rules/" + e.Name(), Text: string(text)})
 	}
 	return files, nil
+}
+
+// maxRuleFile bounds one file of rules, which may hold many documents.
+const maxRuleFile = 256 << 20
+
+// ReadRuleFile reads one file of rules. It refuses what is no file, such as a
+// named pipe, from which a read may never return.
+func ReadRuleFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file; move it away, or start its name with a dot", name)
+	case info.Size() > maxRuleFile:
+		return nil, fmt.Errorf("%s has %d bytes; a file of rules may have %d; split it", name, info.Size(), maxRuleFile)
+	}
+	return os.ReadFile(name)
 }
 
 // CompileRules compiles rule files, their conditions, patterns and steps. It

@@ -49,6 +49,7 @@ func usage(err error) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
@@ -70,8 +71,11 @@ func run(ctx context.Context, args []string, s stdio) int {
 	}
 	printError(s.err, err)
 	var coded *codedError
-	if errors.As(err, &coded) {
+	switch {
+	case errors.As(err, &coded):
 		return coded.code
+	case strings.HasPrefix(err.Error(), "unknown command "): // cobra has no type for it
+		return exitUsage
 	}
 	return exitFailure
 }

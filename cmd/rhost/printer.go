@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -163,7 +164,9 @@ func (p *printer) ready(s host.Summary) {
 	}
 	engines := make([]string, 0, len(s.Plugins))
 	for _, pl := range s.Plugins {
-		engines = append(engines, pl.Engine)
+		if !slices.Contains(engines, pl.Engine) {
+			engines = append(engines, pl.Engine)
+		}
 	}
 	plugins := plural(len(s.Plugins), "plugin")
 	if len(engines) > 0 {

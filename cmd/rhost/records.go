@@ -18,12 +18,13 @@ type recordsOut struct {
 	json  bool
 	head  []string // nil once printed
 	rows  [][]string
+	width map[int]int     // of the columns printed so far
 	seen  map[string]bool // ids printed, while following
 	count int
 }
 
 func newRecords(cmd *cobra.Command, asJSON bool, head ...string) *recordsOut {
-	return &recordsOut{out: newStyle(cmd.OutOrStdout()), json: asJSON, head: head, seen: make(map[string]bool)}
+	return &recordsOut{out: newStyle(cmd.OutOrStdout()), json: asJSON, head: head, width: make(map[int]int), seen: make(map[string]bool)}
 }
 
 // rowOf gives a record's cells and its id, if it has one.
@@ -61,7 +62,7 @@ func (o *recordsOut) flush() error {
 	}
 	head, rows := o.head, o.rows
 	o.head, o.rows = nil, nil
-	return o.out.table(head, rows)
+	return o.out.columns(o.width, head, rows)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

@@ -73,11 +73,16 @@ func printError(w io.Writer, err error) {
 
 // table writes rows in aligned columns, below a head unless that is nil.
 func (s style) table(head []string, rows [][]string) error {
+	return s.columns(make(map[int]int), head, rows)
+}
+
+// columns is table with the widths of what was written before, which it raises
+// where this is wider.
+func (s style) columns(width map[int]int, head []string, rows [][]string) error {
 	all := rows
 	if head != nil {
 		all = append([][]string{head}, rows...)
 	}
-	width := make(map[int]int)
 	for _, row := range all {
 		for i, cell := range row {
 			width[i] = max(width[i], utf8.RuneCountInString(cell))

@@ -88,7 +88,7 @@ func ruleFiles(names []string) ([]host.RuleFile, error) {
 			case d.IsDir(), hidden, path != name && ext != ".yaml" && ext != ".yml":
 				return nil
 			}
-			text, err := os.ReadFile(path)
+			text, err := host.ReadRuleFile(path)
 			if err != nil {
 				return err
 			}
