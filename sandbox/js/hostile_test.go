@@ -27,7 +27,13 @@ type attack struct {
 	kind       sandbox.FaultKind
 }
 
+// Little fuel keeps the tests short; no attack depends on how much there is.
 func run(t *testing.T, list []attack) {
+	t.Helper()
+	runWith(t, sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20}, list)
+}
+
+func runWith(t *testing.T, lim sandbox.Limits, list []attack) {
 	t.Helper()
 	e := newEngine(t)
 	t.Cleanup(func() { require.NoError(t, e.Close(t.Context())) })
@@ -41,8 +47,7 @@ func run(t *testing.T, list []attack) {
 			attacks[i].Deadline = 50 * time.Millisecond
 		}
 	}
-	// Little fuel keeps the tests short; no attack depends on how much there is.
-	sandboxtest.RunAttacks(t, e, sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20}, attacks)
+	sandboxtest.RunAttacks(t, e, lim, attacks)
 }
 
 func source(body string) sandbox.Source {
@@ -50,7 +55,11 @@ func source(body string) sandbox.Source {
 }
 
 func TestLoops(t *testing.T) {
-	run(t, []attack{
+	lim := sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20}
+	if sandboxtest.Race {
+		lim = sandbox.Limits{Fuel: 150_000, Memory: 512 << 10}
+	}
+	runWith(t, lim, []attack{
 		{"in try and finally", `try { for (;;) {} } catch (e) { for (;;) {} } finally { for (;;) {} }`, fuel},
 		{"without a block", `for (;;);`, fuel},
 		{"while and do", `do while (true); while (true)`, fuel},
@@ -67,7 +76,7 @@ func TestLoops(t *testing.T) {
 		{"in valueOf", `return +{valueOf() { for (;;); }}`, fuel},
 		{"in toString of what is thrown", `throw {toString() { for (;;); }}`, fuel},
 		{"in toJSON of what is returned", `return {toJSON() { for (;;); }}`, fuel},
-		{"in an iterator", `for (const x of {[Symbol.iterator]() { return {next: () => ({done: false})} }}) {}`, memory},
+		{"in an iterator", `for (const x of {[Symbol.iterator]() { return {next: () => ({done: false, value: "x".repeat(1000)})} }}) {}`, memory},
 		{"in a comparison", `return [1, 2, 3].sort(() => { for (;;); })`, fuel},
 		{"in a replacement", `return "x".replace("x", () => { for (;;); })`, fuel},
 		{"outside invoke", `return 1 } for (;;) {} function f() {`, fuel},
@@ -96,7 +105,7 @@ func TestRecursion(t *testing.T) {
 		{"of apply", `const f = function () { return f.apply() }; return f()`, stack},
 		{"of arrays in arrays", `let a = []; for (let i = 0; i < 1000; i++) a = [a]; return "" + a`, stack},
 		{"of bound functions", `let f = () => 1; for (;;) f = f.bind(); return f()`, memory},
-		{"of prototypes", `let o = {}; for (let i = 0; i < 20000; i++) o = Object.create(o); return o.x === undefined`, ""},
+		{"of prototypes", `let o = {}; for (let i = 0; i < 5000; i++) o = Object.create(o); return o.x === undefined`, ""},
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/sandboxtest"
 )
 
 func TestCompileRefuses(t *testing.T) {
@@ -53,8 +54,8 @@ func TestCompileAdmits(t *testing.T) {
 // TestCompileBounds gives the compiler texts that nest what comes after, in
 // every way the grammar has. Whatever it makes of them, it is soon done.
 func TestCompileBounds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a few seconds")
+	if testing.Short() || sandboxtest.Race {
+		t.Skip("takes a few seconds, and a minute under the race detector")
 	}
 	e := newEngine(t)
 	for _, unit := range []string{

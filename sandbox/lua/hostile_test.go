@@ -25,7 +25,13 @@ type attack struct {
 	kind       sandbox.FaultKind
 }
 
+// Little fuel keeps the tests short; no attack depends on how much there is.
 func run(t *testing.T, list []attack) {
+	t.Helper()
+	runWith(t, sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20}, list)
+}
+
+func runWith(t *testing.T, lim sandbox.Limits, list []attack) {
 	t.Helper()
 	attacks := make([]sandboxtest.Attack, len(list))
 	for i, a := range list {
@@ -34,8 +40,7 @@ func run(t *testing.T, list []attack) {
 			attacks[i].Kinds = []sandbox.FaultKind{a.kind}
 		}
 	}
-	// Little fuel keeps the tests short; no attack depends on how much there is.
-	sandboxtest.RunAttacks(t, newEngine(t), sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20}, attacks)
+	sandboxtest.RunAttacks(t, newEngine(t), lim, attacks)
 }
 
 func source(body string) sandbox.Source {
@@ -43,7 +48,11 @@ func source(body string) sandbox.Source {
 }
 
 func TestLoops(t *testing.T) {
-	run(t, []attack{
+	lim := sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20}
+	if sandboxtest.Race {
+		lim = sandbox.Limits{Fuel: 150_000, Memory: 4 << 20}
+	}
+	runWith(t, lim, []attack{
 		{"plain", `while true do end`, fuel},
 		{"repeat", `repeat until false`, fuel},
 		{"numeric", `for i = 1, 0, 0 do end for i = 1, math.huge do end`, fuel},
@@ -64,7 +73,7 @@ func TestLoops(t *testing.T) {
 		{"in an iterator", `for x in function() return 1 end do end`, fuel},
 		{"outside invoke", `end while true do end function f()`, fuel},
 		{"of natives", `while true do pcall(pcall, pcall, pcall) end`, fuel},
-		{"of next over removed keys", `local t = {} for i = 1, 5000 do t["k" .. i] = 1 t["k" .. i] = nil end while true do next(t) end`, fuel},
+		{"of next over removed keys", `local t = {} for i = 1, 3000 do t["k" .. i] = 1 t["k" .. i] = nil end while true do next(t) end`, fuel},
 		{"of lengths over nils", `local t = {} for i = 1, 5000 do t[i] = 1 end for i = 1, 5000 do t[i] = nil end while true do local n = #t end`, fuel},
 		{"of long comparisons", `local a, b = ("x"):rep(1e6), ("x"):rep(1e6) while a == b do end`, fuel},
 	})

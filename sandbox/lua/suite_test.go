@@ -17,7 +17,7 @@ func TestPromises(t *testing.T) {
 	sandboxtest.Run(t, sandboxtest.Harness{
 		Engine: newEngine,
 		Guests: guests(),
-		Limits: sandbox.Limits{Fuel: 2_000_000},
+		Limits: sandbox.Limits{Fuel: 1_000_000, Memory: 4 << 20},
 	})
 }
 
