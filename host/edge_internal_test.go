@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -248,5 +247,5 @@ func TestReady(t *testing.T) {
 		assert.ErrorIs(t, whyErr, api.ErrNotFound)
 	}
 	l.stop()
-	assert.ErrorIs(t, l.lane.ask(t.Context(), func() {}), errLaneStopped, fmt.Sprint("after the end"))
+	assert.ErrorIs(t, l.lane.ask(t.Context(), func() {}), errLaneStopped, "after the end")
 }
