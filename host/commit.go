@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/rhost/rhost/host/eventlog"
@@ -43,21 +44,43 @@ func (l *lane) commitLoop(ctx context.Context) error {
 	}
 }
 
-// write appends records to RUN. While the disk is full it waits: nothing was
-// written, and nothing decided so far is lost. Without records there is nothing
-// to wait for: commands that a crash cut off have their intents on disk already.
+// write appends records to RUN. Without records there is nothing to wait for:
+// commands that a crash cut off have their intents on disk already.
 func (l *lane) write(ctx context.Context, recs []eventlog.RunRecord) (uint64, error) {
 	if len(recs) == 0 {
 		return l.log.RunLog().Tail(), nil
 	}
-	seq, err := l.log.RunLog().Append(ctx, recs)
-	for errors.Is(err, eventlog.ErrDiskFull) && ctx.Err() == nil {
-		l.logger.Error("the disk is full; matching waits until there is room", "error", err)
+	var seq uint64
+	err := whileFull(ctx, l.logger, func() (err error) {
+		seq, err = l.log.RunLog().Append(ctx, recs)
+		return err
+	})
+	return seq, err
+}
+
+// whileFull does fn again and again while the disk is full: nothing was written
+// then, and nothing decided so far is lost by waiting.
+func whileFull(ctx context.Context, logger *slog.Logger, fn func() error) error {
+	for {
+		err := fn()
+		if !errors.Is(err, eventlog.ErrDiskFull) || ctx.Err() != nil {
+			return err
+		}
+		logger.Error("the disk is full; matching waits until there is room", "error", err)
 		select {
 		case <-time.After(diskFullWait):
 		case <-ctx.Done():
 		}
-		seq, err = l.log.RunLog().Append(ctx, recs)
 	}
-	return seq, err
+}
+
+// patient is the blobs of the log for the lane, which has no answer to a full
+// disk but to wait.
+type patient struct {
+	blobs
+	logger *slog.Logger
+}
+
+func (p patient) PutBlob(ctx context.Context, digest string, b []byte) error {
+	return whileFull(ctx, p.logger, func() error { return p.blobs.PutBlob(ctx, digest, b) })
 }

@@ -134,7 +134,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, l.log)
+	encoded, err := vars.encode(ctx, patient{l.log, l.logger})
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, l.log, r)
+	r, err := shrink(ctx, patient{l.log, l.logger}, r)
 	if err != nil {
 		return err
 	}

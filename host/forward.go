@@ -131,20 +131,16 @@ func (l *lane) sendLoop(ctx context.Context) error {
 // send commits recs. Those that do not fit into one frame go in halves; each is
 // small enough by itself, for an effect is bounded.
 func (l *lane) send(ctx context.Context, recs []eventlog.Record) error {
-	_, err := l.log.Committer().Commit(ctx, recs)
+	err := whileFull(ctx, l.logger, func() error {
+		_, err := l.log.Committer().Commit(ctx, recs)
+		return err
+	})
 	if errors.Is(err, eventlog.ErrTooLarge) && len(recs) > 1 {
 		half := len(recs) / 2
 		if err := l.send(ctx, recs[:half]); err != nil {
 			return err
 		}
 		return l.send(ctx, recs[half:])
-	}
-	for errors.Is(err, eventlog.ErrDiskFull) && ctx.Err() == nil {
-		select {
-		case <-time.After(diskFullWait):
-		case <-ctx.Done():
-		}
-		_, err = l.log.Committer().Commit(ctx, recs)
 	}
 	return err
 }

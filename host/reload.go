@@ -6,17 +6,21 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/host/eventlog"
 )
+
+// watchAgain is how long a watch that failed rests.
+const watchAgain = 5 * time.Second
 
 // watch follows the app folder. A change of rules or plugins is compiled aside
 // and put in force; one that does not compile changes nothing and is reported.
 func (h *Host) watch(ctx context.Context) error {
 	dirs := []string{filepath.Join(h.app, "rules"), filepath.Join(h.app, "plugins")}
 	waiting := false // rules are, for a plugin that they call
-	return deploy.Watch(ctx, dirs, func(files []string) {
+	changed := func(files []string) {
 		rules := slices.ContainsFunc(files, func(name string) bool {
 			return strings.HasPrefix(name, dirs[0]+string(filepath.Separator))
 		})
@@ -24,7 +28,19 @@ func (h *Host) watch(ctx context.Context) error {
 		if rules || waiting {
 			waiting = h.reloadRules(ctx)
 		}
-	})
+	}
+	for {
+		err := deploy.Watch(ctx, dirs, changed)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		// A folder that cannot be read is no reason to stop matching.
+		h.report(Notice{Kind: "warning", Text: "changes of rules and plugins are not seen for now", Err: err})
+		select {
+		case <-time.After(watchAgain):
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (h *Host) reloadPlugins(ctx context.Context, files []string) {
@@ -35,9 +51,12 @@ func (h *Host) reloadPlugins(ctx context.Context, files []string) {
 	for _, f := range changed {
 		change, err := h.plugins.Reload(ctx, f)
 		switch {
-		case err != nil && ctx.Err() == nil:
+		case ctx.Err() != nil:
+		case err != nil && change.New == "":
 			h.report(Notice{Kind: "kept", Text: "plugin " + f.Name, Err: err})
-		case err == nil && change.New != change.Old:
+		case err != nil: // the new version takes calls; the old one is not rid of them yet
+			h.report(Notice{Kind: "warning", Text: "plugin " + f.Name + " is reloaded", Err: err})
+		case change.New != change.Old:
 			h.report(Notice{Kind: "reloaded", Text: fmt.Sprintf("plugin %s (%s) %s in %d ms", f.Name, change.Engine, short(change.New), change.Took.Milliseconds())})
 		}
 	}
