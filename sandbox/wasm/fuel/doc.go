@@ -22,6 +22,8 @@
 //	fuel -= cost; if fuel < 0 { refuel() }
 //
 // and RefuelName tops the global up and returns, or panics to end the call.
+// Inside a function, in code that runs forwards and only computes, the question
+// is put off to the next call, round of a loop or return; a trap may come first.
 // Consumed fuel is what was granted less what is left in the global, exact also
 // after a trap. A budget equal to what a call uses is enough and one less is
 // not, whatever the slices in which it is granted.

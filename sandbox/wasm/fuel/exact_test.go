@@ -331,5 +331,9 @@ func TestChargeIsWhatWasExecuted(t *testing.T) {
 		require.NoError(rt, err, "with the fuel that it takes")
 		require.Equal(rt, uint64(uint32(want)), res[0])
 		require.Equal(rt, w.cost, used)
+
+		g.global(g.res.Globals[0].Name).Set(maxRounds)
+		_, _, err = g.call("run", w.cost-1, slice, uint64(uint32(x)), uint64(uint32(y)))
+		require.ErrorIs(rt, err, errFuel, "with one less")
 	})
 }

@@ -10,12 +10,17 @@ func (c *code) refuel(l *layout) {
 	c.opcode(opEnd)
 }
 
-// charge takes cost off the fuel.
-func (c *code) charge(l *layout, cost uint64) {
+// take takes cost off the fuel.
+func (c *code) take(l *layout, cost uint64) {
 	c.with(opGlobalGet, l.fuel)
 	c.i64(int64(cost))
 	c.opcode(opI64Sub)
 	c.with(opGlobalSet, l.fuel)
+}
+
+// charge takes cost off the fuel and asks the host when it is used up.
+func (c *code) charge(l *layout, cost uint64) {
+	c.take(l, cost)
 	c.refuel(l)
 }
 
@@ -110,9 +115,11 @@ func (w *bodyWriter) function(f *function) {
 	regions = regions[1:]
 	w.resultBlock(f.typ.Results)
 	depth := uint32(0)
+	unasked := false // a charge was taken without asking
 	for i := range f.instrs {
 		if len(regions) > 0 && regions[0].at == i {
-			w.charge(w.l, regions[0].cost)
+			w.region(regions[0])
+			unasked = unasked || !regions[0].asks
 			regions = regions[1:]
 		}
 		in := &f.instrs[i]
@@ -125,7 +132,18 @@ func (w *bodyWriter) function(f *function) {
 		w.instruction(f, in, depth, width)
 	}
 	w.leave(w.l, width)
+	if unasked {
+		w.refuel(w.l)
+	}
 	w.opcode(opEnd)
+}
+
+func (w *bodyWriter) region(r region) {
+	if r.asks {
+		w.charge(w.l, r.cost)
+	} else {
+		w.take(w.l, r.cost)
+	}
 }
 
 // resultBlock opens a block with the results of the function.

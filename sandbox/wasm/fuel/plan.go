@@ -8,6 +8,13 @@ package fuel
 // a block belongs to the region in which the block began, unless a branch
 // inside leaves further out than that end. A loop's body begins a region of its
 // own, charged for each iteration.
+//
+// Every charge is taken off the fuel at once, but the host is asked only where
+// it matters: when a function is entered and when it returns, in every round of
+// a loop, and before calls and long operations. In between lies code of one
+// function that runs forwards and does nothing but compute, so that little is
+// done on debt; asking there too splits the code into blocks, which costs a
+// compiled guest far more than the subtraction.
 type plan struct {
 	regions []region // by position
 	frames  []planFrame
@@ -18,6 +25,7 @@ type plan struct {
 type region struct {
 	at   int // index of the instruction that it is charged before
 	cost uint64
+	asks bool // the host is asked when the fuel is used up
 }
 
 // planFrame is one block that surrounds the instruction at hand.
@@ -30,7 +38,7 @@ type planFrame struct {
 // build plans the charges of f.
 func (p *plan) build(f *function) {
 	p.regions, p.frames, p.dead = p.regions[:0], p.frames[:0], false
-	p.regions = append(p.regions, region{at: 0, cost: uint64(entryCost(f.locals()))})
+	p.regions = append(p.regions, region{at: 0, cost: uint64(entryCost(f.locals())), asks: true})
 	p.frames = append(p.frames, planFrame{})
 	for i := range f.instrs {
 		p.add(f, i)
@@ -58,6 +66,7 @@ func (p *plan) add(f *function, i int) {
 	case opLoop:
 		p.open(p.begin(i + 1))
 		p.charge(in) // for each iteration
+		p.regions[p.top().current].asks = true
 	case opIf:
 		p.charge(in)
 		p.open(p.begin(i + 1))
@@ -98,9 +107,12 @@ func (p *plan) begin(at int) int {
 
 // charge adds the instruction to the region at hand.
 func (p *plan) charge(in *instr) {
-	if !p.dead {
-		p.regions[p.top().current].cost += uint64(in.cost)
+	if p.dead {
+		return
 	}
+	r := &p.regions[p.top().current]
+	r.cost += uint64(in.cost)
+	r.asks = r.asks || leavesFunction(in.op)
 }
 
 func (p *plan) open(current int) {
@@ -136,4 +148,9 @@ func (p *plan) end(in *instr, i int) {
 		t.current = p.begin(i + 1)
 	}
 	p.charge(in)
+}
+
+// leavesFunction reports whether the instruction runs code of other functions.
+func leavesFunction(op opcode) bool {
+	return op == opCall || op == opCallIndirect || needsHelper(op)
 }

@@ -102,7 +102,7 @@ func TestScanRefuses(t *testing.T) {
 		// Small modules that take the compiler minutes or gigabytes.
 		{"4,000 locals × 1,000 loops", nestedLoops(4000, 1000), "at most 4000000 are admitted in one function"},
 		{"1,000 locals × 500 loops", nestedLoops(1000, 500), "locals that differ where control flow meets"},
-		{"nested ifs", nestedIfs(5000), "the blocks that each depends on"},
+		{"nested ifs", nestedIfs(9000), "the blocks that each depends on"},
 		{"known addresses × blocks", knownAddresses(6000, 6000), "the memory accesses before each"},
 		{"operands × blocks", operandsAcross(4000, 4000), "(locals + parameters + operands) × (blocks + charges)"},
 		{"results pushed without end", manyResults(2000), "the code pushes more than 1000000 values"},
@@ -199,7 +199,7 @@ func importsAcrossCalls(imports, calls int) []byte {
 func manyCostly() []byte {
 	p := new(program)
 	for range 60 {
-		p.fn("", types(i32), nil, nil, repeat(2300, seq(get(0), []byte{4, void})), repeat(2300, []byte{0x0b}))
+		p.fn("", types(i32), nil, nil, repeat(4500, seq(get(0), []byte{4, void})), repeat(4500, []byte{0x0b}))
 	}
 	return p.bytes()
 }

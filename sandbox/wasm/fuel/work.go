@@ -3,7 +3,7 @@ package fuel
 // work estimates what a function costs the compiler behind this package, whose
 // time and memory grow with products of sizes that are harmless one by one. It
 // follows the control flow of the instrumented function in basic blocks, every
-// charge being two of them.
+// question to the host being two of them.
 //
 // wazero's compiler walks from each block up its chain of dominators, and keeps
 // for each block the list of addresses known to lie in memory. Both are summed
@@ -38,8 +38,10 @@ func (w *work) measure(f *function) {
 	regions := f.plan.regions
 	for i := range f.instrs {
 		if len(regions) > 0 && regions[0].at == i {
-			w.block()
-			w.block()
+			if regions[0].asks {
+				w.block()
+				w.block()
+			}
 			regions = regions[1:]
 		}
 		w.add(f, &f.instrs[i])
