@@ -69,6 +69,10 @@ func run(ctx context.Context, args []string, s stdio) int {
 	if err == nil {
 		return exitOK
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		printError(s.err, errors.New("interrupted"))
+		return exitFailure
+	}
 	printError(s.err, err)
 	var coded *codedError
 	switch {

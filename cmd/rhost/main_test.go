@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/hex"
 	"net"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
 )
 
 // TestMain makes this test binary stand in for rhost, so that scripts and tests
@@ -27,6 +30,17 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// A host that is interrupted while it starts was given no bad input.
+func TestInterruptedStart(t *testing.T) {
+	app := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"run", app, "--listen", "off"}, stdio{strings.NewReader(""), &out, &errs})
+	assert.Equal(t, exitFailure, code)
+	assert.Equal(t, "error: interrupted\n", errs.String())
 }
 
 // hexFile is `hex FILE BYTES...`: it writes a file that is no text.
