@@ -90,7 +90,7 @@ func (l *lane) arrived(ctx context.Context, r *eventlog.Record) error {
 		return fmt.Errorf("decode event: %w", err)
 	}
 	if watched {
-		l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: ev.Time, Payload: ev.AppendJSON(nil)})
+		l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: r.Ingest, Payload: ev.AppendJSON(nil)})
 	}
 	if r.Flags&flagReport == 0 {
 		return nil

@@ -254,6 +254,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g, edges := errgroup.WithContext(edges)
 	g.Go(func() error { return h.servers.run(edges) })
 	g.Go(func() error { return h.watch(edges) })
+	g.Go(func() error { return h.watchConfig(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
 	g.Go(func() error { return h.sweep(edges) })
 	err := g.Wait()

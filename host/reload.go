@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,9 @@ import (
 
 // watchAgain is how long a watch that failed rests.
 const watchAgain = 5 * time.Second
+
+// lookAtConfig is how often rhost.yaml is looked at.
+const lookAtConfig = 2 * time.Second
 
 // watch follows the app folder. A change of rules or plugins is compiled aside
 // and put in force; one that does not compile changes nothing and is reported.
@@ -43,6 +47,32 @@ func (h *Host) watch(ctx context.Context) error {
 	}
 }
 
+// watchConfig says when rhost.yaml changes, which takes effect with a restart.
+func (h *Host) watchConfig(ctx context.Context) error {
+	name := filepath.Join(h.app, "rhost.yaml")
+	changed := func() time.Time {
+		info, err := os.Stat(name)
+		if err != nil {
+			return time.Time{} // there is none
+		}
+		return info.ModTime()
+	}
+	last := changed()
+	tick := time.NewTicker(lookAtConfig)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if now := changed(); !now.Equal(last) {
+			last = now
+			h.report(Notice{Kind: "warning", Text: "rhost.yaml has changed; restart to apply it"})
+		}
+	}
+}
+
 func (h *Host) reloadPlugins(ctx context.Context, files []string) {
 	changed, err := h.plugins.Changed(files)
 	if err != nil {
@@ -52,6 +82,8 @@ func (h *Host) reloadPlugins(ctx context.Context, files []string) {
 		change, err := h.plugins.Reload(ctx, f)
 		switch {
 		case ctx.Err() != nil:
+		case err != nil && change.New == "" && !h.hasPlugin(f.Name):
+			h.report(Notice{Kind: "warning", Text: "plugin " + f.Name + " is not loaded", Err: err})
 		case err != nil && change.New == "":
 			h.report(Notice{Kind: "kept", Text: "plugin " + f.Name, Err: err})
 		case err != nil: // the new version takes calls; the old one is not rid of them yet

@@ -210,8 +210,40 @@ func tail(ctx context.Context, c *client.Client, args []string, out style, asJSO
 				return err
 			}
 		}
-		return out.line("%s  %s  %s", out.dim(stamp(m.At)), out.cyan(pad(strings.TrimPrefix(m.Topic, "rhost:"), 8)), clean(string(m.Payload)))
+		return out.line("%s  %s  %s", out.dim(stamp(m.At)), out.cyan(pad(strings.TrimPrefix(m.Topic, "rhost:"), 8)), clean(gist(m.Topic, m.Payload)))
 	})
+}
+
+// gist is a message as a person at a terminal wants it; --json has the whole.
+func gist(topic string, payload json.RawMessage) string {
+	var m struct {
+		Type, Source, Rule, Step, Status, Error string
+		Data                                    json.RawMessage
+		Key                                     string
+		Line                                    struct {
+			Rule, ID string
+			Bind     map[string][]string
+		}
+	}
+	if err := json.Unmarshal(payload, &m); err != nil {
+		return string(payload)
+	}
+	switch topic {
+	case "rhost:events":
+		return fmt.Sprintf("%s  %s  %s", m.Type, m.Source, m.Data)
+	case "rhost:matches":
+		var bound []string
+		for _, name := range sortedKeys(m.Line.Bind) {
+			bound = append(bound, fmt.Sprintf("%s×%d", name, len(m.Line.Bind[name])))
+		}
+		return fmt.Sprintf("%s  %s  %s  %s", m.Line.Rule, m.Key, strings.Join(bound, " "), m.Line.ID)
+	case "rhost:actions":
+		if m.Step == "" {
+			m.Step = "(end)"
+		}
+		return strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", m.Rule, m.Step, m.Status, m.Error), " ")
+	}
+	return textOf(payload)
 }
 
 func emitCmd() *cobra.Command {

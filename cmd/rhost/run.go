@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/host"
 )
@@ -59,12 +60,13 @@ func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	printed := make(chan error, 1)
-	go func() { printed <- p.follow(acts) }()
-
-	err = h.Run(ctx, p.ready)
+	var printing errgroup.Group // ends when the host is closed
+	err = h.Run(ctx, func(s host.Summary) {
+		p.ready(s) // before what was going on when the host last stopped
+		printing.Go(func() error { return p.follow(acts) })
+	})
 	end := h.Summary()
-	return errors.Join(err, h.Close(), <-printed, p.bye(end))
+	return errors.Join(err, h.Close(), printing.Wait(), p.bye(end))
 }
 
 func newLogger(w io.Writer, level string, asJSON bool) (*slog.Logger, error) {
