@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -30,6 +31,10 @@ rule: other
 when: type == "probe" && data.n %% 1000 == 1
 do: [{run: still}]
 ---
+rule: third
+when: type == "probe" && data.n %% 1000 == 2
+do: [{run: built}]
+---
 rule: edited
 when: type == "probe" && data.mark == %d
 `
@@ -41,16 +46,19 @@ type hostStatus struct {
 	Began   time.Time
 }
 
-// TestReloadWhileEventsFlow edits a rule and a plugin while events flow: no event is lost, no call fails, the process stays, and
+// TestReloadWhileEventsFlow edits a rule, a script and a plugin built from Go
+// while events flow: no event is lost, no call fails, the process stays, and
 // what was not touched stays as it was. A broken edit changes nothing.
 func TestReloadWhileEventsFlow(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs a host under load")
+		t.Skip("runs a host under load and builds a Go plugin")
 	}
 	app := t.TempDir()
 	write(t, app, "rules/r.yaml", fmt.Sprintf(reloadRules, -1))
 	write(t, app, "plugins/still.lua", `function invoke(call) return {v = 1} end`)
 	write(t, app, "plugins/mark.lua", `function invoke(call) return {v = 1} end`)
+	write(t, app, "rhost.yaml", "plugins: {built: {limits: {deadline: 10s}}}\n")
+	source := newGoPlugin(t, app, "built")
 	data := t.TempDir()
 	p := start(t, "run", app, "--data", data, "--listen", "off", "--json")
 	p.waitFor(`"ready"`)
@@ -78,6 +86,13 @@ func TestReloadWhileEventsFlow(t *testing.T) {
 	p.waitFor(`"out":{"v":2}`)
 	t.Logf("script in force after %v", time.Since(wrote))
 
+	// A plugin built from Go.
+	write(t, app, "plugins/built/main.go", strings.Replace(source, `"round": 1`, `"round": 2`, 1))
+	wrote = time.Now()
+	inFolder(t, app, "rhost", "plugin", "build", "built")
+	p.waitFor(`"out":{"round":2}`)
+	t.Logf("Go plugin built and in force after %v", time.Since(wrote))
+
 	// Broken edits: the versions before go on.
 	write(t, app, "rules/r.yaml", "rule: hit\nwhen: type == \n")
 	write(t, app, "plugins/mark.lua", `function invoke(call`)
@@ -104,6 +119,32 @@ func TestReloadWhileEventsFlow(t *testing.T) {
 	assert.NotEqual(t, digest(before, "mark"), digest(after, "mark"))
 	p.interrupt()
 	assert.Len(t, matchesOf(t, data, "hit"), int((f.sent.Load()+999)/1000), "every match of the rule that no edit changed")
+}
+
+// newGoPlugin makes and builds a Go plugin that answers {"round": 1}, and returns
+// its source.
+func newGoPlugin(t *testing.T, app, name string) string {
+	t.Helper()
+	inFolder(t, app, "rhost", "plugin", "new", "--lang", "go", name)
+	source := `package main
+
+import "github.com/rhost/rhost/sdk/guest"
+
+func init() { guest.Handle(func(c *guest.Call) error { return c.Output(guest.Map{"round": 1}) }) }
+
+func main() {}
+`
+	write(t, app, "plugins/"+name+"/main.go", source)
+	inFolder(t, app, "rhost", "plugin", "build", name)
+	return source
+}
+
+func inFolder(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s %s:\n%s", name, strings.Join(args, " "), out)
 }
 
 // flow sends numbered events at a steady rate.
