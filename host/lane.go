@@ -187,6 +187,9 @@ func (l *lane) loop(ctx context.Context) error {
 		case <-timer.C:
 			err = l.onTimer(ctx)
 		}
+		if err != nil && ctx.Err() != nil {
+			return nil //nolint:nilerr // stopped, not failed: what was not written is decided again
+		}
 		if err != nil {
 			return err
 		}
