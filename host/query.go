@@ -106,8 +106,7 @@ func (r records) match(ctx context.Context, id string) (json.RawMessage, error) 
 }
 
 func (r records) page(ctx context.Context, q api.Query, pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
-	from, _ := place(q.Cursor)
-	return r.pageFrom(ctx, from, q, pick)
+	return r.pageFrom(ctx, q.Cursor>>cursorBits, q, pick)
 }
 
 // pageFrom reads RUN from a frame on. Whatever lies before the query's cursor is
@@ -143,10 +142,6 @@ func (r records) pageFrom(ctx context.Context, from uint64, q api.Query, pick fu
 const cursorBits = 20
 
 func cursor(seq uint64, index int) uint64 { return seq<<cursorBits | uint64(index) }
-
-func place(cursor uint64) (seq uint64, index int) {
-	return cursor >> cursorBits, int(cursor & (1<<cursorBits - 1))
-}
 
 // DeadLetter is something that failed for good, as `rhost deadletters` prints it.
 type DeadLetter struct {

@@ -62,6 +62,8 @@ type Source struct {
 	typ  string
 	data map[string]any
 	next func(after time.Time) time.Time
+
+	every time.Duration // 0 for a cron expression
 }
 
 // New returns the source called name. The config must be valid.
@@ -71,6 +73,7 @@ func New(name string, c *Config) (*Source, error) {
 		s.typ = "schedule.tick"
 	}
 	if c.Every > 0 {
+		s.every = c.Every
 		s.next = func(after time.Time) time.Time { return after.Truncate(c.Every).Add(c.Every) }
 		return s, nil
 	}
@@ -121,6 +124,11 @@ func (s *Source) Run(ctx context.Context, cursor []byte, sink connect.Sink) erro
 
 // due is the tick after last; of several that are past, the latest.
 func (s *Source) due(last, now time.Time) time.Time {
+	if s.every > 0 {
+		if latest := now.Truncate(s.every); latest.After(last) {
+			return latest // at once, however many were missed
+		}
+	}
 	due := s.next(last)
 	for {
 		later := s.next(due)

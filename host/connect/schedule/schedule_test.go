@@ -82,6 +82,20 @@ func TestMissedTicks(t *testing.T) {
 	})
 }
 
+// Ten years of missed ticks, ten a second, take no longer than one.
+func TestManyMissedTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cursor, err := time.Now().AddDate(-10, 0, 0).MarshalText()
+		require.NoError(t, err)
+		sink := connecttest.NewSink()
+		run := connecttest.Start(t, source(t, schedule.Config{Every: 100 * time.Millisecond}), cursor, sink)
+		sink.Wait(t, 1)
+		events := sink.Events()
+		require.NoError(t, run.Stop())
+		assert.Less(t, time.Since(due(t, &events[0])), 100*time.Millisecond)
+	})
+}
+
 func TestCursorOfAnotherKind(t *testing.T) {
 	err := connecttest.Start(t, source(t, schedule.Config{Every: time.Second}), []byte(`{"inode":1}`), connecttest.NewSink()).End()
 	assert.ErrorContains(t, err, "cursor of schedule nightly")
