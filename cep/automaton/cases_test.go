@@ -206,7 +206,7 @@ func (tr *flinkTranslation) cond(expr []any) Cond {
 	})
 	c := Cond(len(tr.conds))
 	if b, _ := json.Marshal(expr); strings.Contains(string(b), `"sum"`) || strings.Contains(string(b), `"count"`) || strings.Contains(string(b), `"first"`) {
-		tr.correlated |= c.bit()
+		tr.correlated |= c.Bit()
 	}
 	return c
 }
@@ -318,7 +318,7 @@ func (s *flinkRun) feed(i int, e flinkEvent) {
 	s.cur = e
 	t := Truth{Known: ^s.tr.correlated}
 	for c, f := range s.conds {
-		if bit := Cond(c + 1).bit(); t.Known&bit != 0 && f(e, nil) {
+		if bit := Cond(c + 1).Bit(); t.Known&bit != 0 && f(e, nil) {
 			t.True |= bit
 		}
 	}

@@ -3,52 +3,7 @@ package automaton
 import (
 	"cmp"
 	"slices"
-	"time"
-
-	"github.com/rhost/rhost/cep/predicate"
-	"github.com/rhost/rhost/event"
 )
-
-// Position is where an event stands in the log.
-type Position struct {
-	Lane  uint32 `json:"lane"`
-	Seq   uint64 `json:"seq"`   // of the record in its lane
-	Index uint32 `json:"index"` // of the event in its record
-}
-
-// Held is an event that some partial match or match keeps. Its bytes are its
-// own, so keeping it keeps nothing else alive.
-type Held struct {
-	Event event.Event
-	Pos   Position
-	Order uint64    // how many events the matcher had seen before it
-	At    time.Time // lane time when it came
-
-	// Seen is the event as conditions see it. Fields are filled in by whoever
-	// evaluates conditions, when one asks.
-	Seen predicate.Event
-	mark uint64 // the last count of open starts that counted it
-}
-
-// Input is the event being fed. It is turned into a Held when the first run
-// binds it, and all runs of all rules then share that one.
-type Input struct {
-	Ev    *event.Event
-	Pos   Position
-	Order uint64
-	At    time.Time
-	held  *Held
-}
-
-// Hold gives the lasting form of the event.
-func (in *Input) Hold() *Held {
-	if in.held == nil {
-		h := &Held{Event: in.Ev.Clone(), Pos: in.Pos, Order: in.Order, At: in.At}
-		h.Seen.Ev = &h.Event
-		in.held = h
-	}
-	return in.held
-}
 
 // node is one bound event and what was bound before it. Nodes never change, so
 // any number of runs may share them.
@@ -77,18 +32,12 @@ type Bound struct {
 	n    int // how many nodes, from head back, belong to it
 }
 
-// Pair is an event and the element it is bound to.
-type Pair struct {
-	Elem int
-	Held *Held
-}
-
 // Append appends the events, oldest first.
 func (b Bound) Append(dst []Pair) []Pair {
 	from := len(dst)
 	dst = slices.Grow(dst, b.n)[:from+b.n]
 	for nd, i := b.head, b.n; i > 0; nd, i = nd.prev, i-1 {
-		dst[from+i-1] = Pair{int(nd.elem), nd.ev}
+		dst[from+i-1] = Pair{Elem: int(nd.elem), Held: nd.ev}
 	}
 	return dst
 }

@@ -3,12 +3,14 @@ package automaton
 import (
 	"fmt"
 	"time"
+
+	"github.com/rhost/rhost/cep/engine"
 )
 
 // Compile builds the automaton of a sequence. Its error says which step cannot
 // be.
 func Compile(steps []Step, tr Traits) (*NFA, error) {
-	if err := check(steps, true); err != nil {
+	if err := engine.Check(steps); err != nil {
 		return nil, err
 	}
 	b := &builder{nfa: new(NFA)}
@@ -18,18 +20,10 @@ func Compile(steps []Step, tr Traits) (*NFA, error) {
 	if len(b.nfa.states) > MaxStates {
 		return nil, fmt.Errorf("the pattern needs %d states; the limit is %d", len(b.nfa.states), MaxStates)
 	}
-	b.nfa.elems = elements(steps)
+	b.nfa.elems = engine.Elements(steps)
 	b.nfa.trim()
 	b.nfa.analyse(tr)
 	return b.nfa, nil
-}
-
-func elements(steps []Step) int {
-	n := 0
-	for _, s := range steps {
-		n = max(n, s.Elem+1, elements(s.Group))
-	}
-	return n
 }
 
 // builder makes states from the end of the pattern to its beginning: a step is
@@ -109,16 +103,16 @@ func (b *builder) not(seq *sequence, i int, nots uint64) int32 {
 		}
 		id := b.add(state{strict: true, wait: s.Wait})
 		b.link(id, way)
-		b.stops(id, nots|s.Cond.bit())
+		b.stops(id, nots|s.Cond.Bit())
 		return id
 	case last:
-		nots |= s.Cond.bit()
+		nots |= s.Cond.Bit()
 		id := b.add(state{kind: pending, wait: s.Wait})
 		b.stops(id, nots)
 		b.link(id, edge{op: ignore, to: id, when: guard{{neg: nots}}})
 		return id
 	default:
-		return b.sequence(seq, i+1, nots|s.Cond.bit())
+		return b.sequence(seq, i+1, nots|s.Cond.Bit())
 	}
 }
 
@@ -151,20 +145,20 @@ func (b *builder) positive(seq *sequence, i int, nots uint64) int32 {
 	if s.Optional {
 		past = []edge{{op: proceed, to: b.sequence(seq, i+1, nots), when: b.outside(nil)}}
 	}
-	if s.Greedy && (s.loop() || s.low() != s.high()) {
+	if s.Greedy && (s.Loop() || s.Low() != s.High()) {
 		past = p.greedy(past)
 	}
-	if s.repeats() {
+	if s.Repeats() {
 		p.nots = followingNots(seq.steps[i+1:])
 	}
 	to := p.taken
-	if s.loop() {
+	if s.Loop() {
 		to = p.loop()
 	}
-	for n := s.low(); !s.loop() && n < s.high(); n++ {
+	for n := s.Low(); !s.Loop() && n < s.High(); n++ {
 		to = p.once(to, s.Repeat, p.skips, p.nots)
 	}
-	for n := 1; n < s.low(); n++ {
+	for n := 1; n < s.Low(); n++ {
 		to = p.once(to, s.Repeat, nil, p.nots)
 	}
 	first := s.Link
@@ -184,7 +178,7 @@ func followingNots(steps []Step) uint64 {
 		if !s.Not || s.Link == Next {
 			break
 		}
-		nots |= s.Cond.bit()
+		nots |= s.Cond.Bit()
 	}
 	return nots
 }
@@ -203,7 +197,7 @@ type repetition struct {
 // once builds one repetition that leads to the state to.
 func (p *repetition) once(to int32, link Link, skips []edge, nots uint64) int32 {
 	wait := p.step.Wait
-	if p.step.repeats() {
+	if p.step.Repeats() {
 		// Flink bounds every repetition but the one it builds first, and so the
 		// way to the first repetition as well.
 		wait = p.step.Gap
@@ -244,7 +238,7 @@ func (p *repetition) element(to int32, link Link, skips []edge, nots uint64, wai
 // takes is when an event is bound to the step.
 func (p *repetition) takes() guard {
 	g := holds(p.step.Cond)
-	if p.step.Until != 0 && p.step.repeats() {
+	if p.step.Until != 0 && p.step.Repeats() {
 		g = and(fails(p.step.Until), g)
 	}
 	return p.outside(g)
@@ -256,7 +250,7 @@ func (p *repetition) passes(link Link) guard {
 	if link == Then {
 		g = fails(p.step.Cond)
 	}
-	if p.step.Until != 0 && p.step.repeats() && !p.first {
+	if p.step.Until != 0 && p.step.Repeats() && !p.first {
 		g = and(fails(p.step.Until), g)
 	}
 	return p.outside(g)
@@ -331,7 +325,7 @@ func (p *repetition) refusing(of int32) int32 {
 		return of
 	}
 	taken := p.takes()
-	if p.step.loop() {
+	if p.step.Loop() {
 		taken = p.outside(holds(p.step.Cond)) // Flink leaves the until of a loop out of this
 	}
 	id := p.add(s)

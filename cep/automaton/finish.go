@@ -6,16 +6,6 @@ import (
 	"time"
 )
 
-// Outcome is what became of a run that was given out.
-type Outcome uint8
-
-// The outcomes.
-const (
-	Complete Outcome = iota // an event completed it
-	ByTime                  // its deadline completed it
-	TimedOut                // its deadline cut it short
-)
-
 // Done is a match, or a partial match that ran out of time.
 type Done struct {
 	Outcome  Outcome
@@ -54,7 +44,7 @@ func (m *Machine) finish(w *Worker) {
 	for len(rest) > 0 && w.Err == nil && !w.waits(rest[0]) {
 		d := rest[0]
 		rest = rest[1:]
-		bar, err := m.pol.Skip.bar(d)
+		bar, err := bar(m.pol.Skip, d)
 		if err != nil {
 			w.Err = err
 			break
@@ -93,7 +83,7 @@ func (w *Worker) waits(d Done) bool {
 
 // bar gives the order below which starts are pruned once d is given out; 0
 // prunes nothing.
-func (s Skip) bar(d Done) (uint64, error) {
+func bar(s Skip, d Done) (uint64, error) {
 	switch s.Kind {
 	case NoSkip:
 		return 0, nil

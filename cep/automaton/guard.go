@@ -18,11 +18,11 @@ func holds(c Cond) guard {
 	if c == 0 {
 		return nil
 	}
-	return guard{{pos: c.bit()}}
+	return guard{{pos: c.Bit()}}
 }
 
 // fails is the guard that c does not hold. No event fails the absent condition.
-func fails(c Cond) guard { return guard{{neg: c.bit()}} }
+func fails(c Cond) guard { return guard{{neg: c.Bit()}} }
 
 // and joins guards into a new one.
 func and(gs ...guard) guard {
@@ -80,7 +80,3 @@ func (g guard) String() string {
 	}
 	return strings.Join(parts, " & ")
 }
-
-// Truth is what is known of the conditions for the event under test before any
-// run is looked at. A condition that is not Known depends on the run.
-type Truth struct{ Known, True uint64 }

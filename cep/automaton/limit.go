@@ -9,7 +9,7 @@ import (
 // admit holds the open starts of a key to the limit, once the step has opened
 // one more.
 func (m *Machine) admit(w *Worker) {
-	r, held := w.r, w.in.held
+	r, held := w.r, w.in.Hold()
 	if !slices.ContainsFunc(w.next, func(q run) bool { return q.began(held) }) {
 		return // its runs are complete or pruned already
 	}
@@ -42,7 +42,7 @@ func (m *Machine) call(w *Worker) {
 		for gone < len(r.roster.open) && m.late(r.roster.open[gone], w.at) {
 			gone++
 		}
-		r.roster.open = append(slices.Delete(r.roster.open, 0, gone), w.in.held)
+		r.roster.open = append(slices.Delete(r.roster.open, 0, gone), w.in.Hold())
 	}
 	r.starts = len(r.roster.open)
 }
@@ -78,8 +78,8 @@ func (w *Worker) refuse(h *Held) {
 func (m *Machine) open(w *Worker) (starts []*Held) {
 	w.gen++
 	mark := func(h *Held) {
-		if h.mark != w.gen && !m.late(h, w.at) {
-			h.mark = w.gen
+		if h.Mark != w.gen && !m.late(h, w.at) {
+			h.Mark = w.gen
 			starts = append(starts, h)
 		}
 	}

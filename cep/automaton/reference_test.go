@@ -62,7 +62,7 @@ func (m model) traits() Traits {
 	var tr Traits
 	for i, c := range m.conds {
 		if c.last {
-			tr.Correlated |= Cond(i + 1).bit()
+			tr.Correlated |= Cond(i + 1).Bit()
 		}
 	}
 	return tr
@@ -181,12 +181,12 @@ func (p *player) each(look func()) {
 		shown := false
 		for j, c := range p.model.conds {
 			if strings.IndexByte(c.names, e.name) < 0 {
-				t.Known |= Cond(j + 1).bit()
+				t.Known |= Cond(j + 1).Bit()
 				continue
 			}
 			shown = true
 			if !c.last {
-				t.True |= Cond(j + 1).bit()
+				t.True |= Cond(j + 1).Bit()
 			}
 		}
 		if p.hidden && !shown {
@@ -252,7 +252,7 @@ func (r *reference) holds(c Cond, i int) bool {
 // kills reports whether event i is one of those that must not happen.
 func (r *reference) kills(nots uint64, i int) bool {
 	for c := Cond(1); int(c) <= len(r.conds); c++ {
-		if nots&c.bit() != 0 && r.holds(c, i) {
+		if nots&c.Bit() != 0 && r.holds(c, i) {
 			return true
 		}
 	}
@@ -290,9 +290,9 @@ func (r *reference) from(i, p int, nots uint64, dead bool) {
 		}
 		r.from(i+1, p, 0, false)
 	case s.Not && i == len(r.steps)-1:
-		r.absent(p, nots|s.Cond.bit())
+		r.absent(p, nots|s.Cond.Bit())
 	case s.Not:
-		r.from(i+1, p, nots|s.Cond.bit(), false)
+		r.from(i+1, p, nots|s.Cond.Bit(), false)
 	default:
 		if s.Optional {
 			r.from(i+1, p, nots, dead)
@@ -319,22 +319,22 @@ func (r *reference) repeat(i, p, n int, link Link, nots uint64) {
 	s := r.steps[i]
 	begins := len(r.bound) == 0
 	var after uint64
-	if s.repeats() {
+	if s.Repeats() {
 		after = followingNots(r.steps[i+1:])
 	}
 	veto := None // a `next not` after enough repetitions forbids also to repeat with such an event
-	if rest := r.steps[i+1:]; n >= s.low() && len(rest) > 0 && rest[0].Not && rest[0].Link == Next {
+	if rest := r.steps[i+1:]; n >= s.Low() && len(rest) > 0 && rest[0].Not && rest[0].Link == Next {
 		veto = rest[0].Cond
 	}
 	for e := p + 1; e < len(r.es) && !r.late(e); e++ {
 		meets := r.holds(s.Cond, e)
 		killed := !begins && (r.kills(nots, e) || e == p+1 && veto != None && r.holds(veto, e))
 		if meets {
-			r.bound = append(r.bound, Pair{s.Elem, &Held{Pos: Position{Seq: uint64(e)}}})
-			if n+1 >= s.low() {
+			r.bound = append(r.bound, Pair{Elem: s.Elem, Held: &Held{Pos: Position{Seq: uint64(e)}}})
+			if n+1 >= s.Low() {
 				r.from(i+1, e, 0, killed)
 			}
-			if !killed && (s.loop() || n+1 < s.high()) {
+			if !killed && (s.Loop() || n+1 < s.High()) {
 				r.repeat(i, e, n+1, s.Repeat, after)
 			}
 			r.bound = r.bound[:len(r.bound)-1]

@@ -49,6 +49,7 @@ type Worker struct {
 	took    []int   // runs in next that bound the event
 	keep    map[forkKey]*run
 	gen     uint64 // of marks
+	view    view
 }
 
 // Feed moves the runs of one key on by an event and lets it begin new ones.
