@@ -94,6 +94,7 @@ func (r *reader) join(w *When, definitions []*definition) {
 			u.Optional = true
 		}
 	}
+	w.Pattern.fill()
 	for _, d := range definitions {
 		if !d.used {
 			r.fail(d.pos, join("when.define", d.name), CodeElement, "use it in the pattern or remove it", "the pattern does not use %s", d.name)

@@ -70,23 +70,25 @@ func (f Full) String() string { return name(f, fullNames()) }
 
 func fullNames() []string { return []string{"reject", "drop-oldest"} }
 
-// Link is how a unit joins the one before it.
+// Link is how a term of a sequence joins the one before it, and how one
+// repetition of a term joins the last.
 type Link uint8
 
-// The links of this release.
+// The links.
 const (
-	Begin   Link = iota // the first unit
+	Begin   Link = iota // the first term
 	Next                // `next`: the very next event of the key
 	Then                // `then`: the next event that matches; others are skipped
+	Any                 // `then any`: any later event that matches, not only the first
 	NextNot             // `next not`: the very next event is not this
 	ThenNot             // `then not`: this does not happen before the unit that follows, or before the end
 )
 
-// Negative reports whether the unit must not happen.
+// Negative reports whether the term must not happen.
 func (l Link) Negative() bool { return l == NextNot || l == ThenNot }
 
 func (l Link) String() string {
-	return name(l, []string{"begin", "next", "then", "next not", "then not"})
+	return name(l, []string{"begin", "next", "then", "then any", "next not", "then not"})
 }
 
 // name looks v up among names, which stand in the order of the constants; a value

@@ -67,6 +67,9 @@ func TestPatternStringParsesBack(t *testing.T) {
 		for i := range first.Units {
 			first.Units[i].Pos, second.Units[i].Pos = yamldoc.Pos{}, yamldoc.Pos{}
 			first.Units[i].CondPos, second.Units[i].CondPos = yamldoc.Pos{}, yamldoc.Pos{}
+			first.Seq[i].Pos, second.Seq[i].Pos = yamldoc.Pos{}, yamldoc.Pos{}
+			first.Elems[i].Pos, second.Elems[i].Pos = yamldoc.Pos{}, yamldoc.Pos{}
+			first.Elems[i].CondPos, second.Elems[i].CondPos = yamldoc.Pos{}, yamldoc.Pos{}
 		}
 		assert.Equal(t, first, second, "%q as %q", text, first)
 	})

@@ -69,6 +69,7 @@ func (r *reader) bare(w *When, n *yamldoc.Node, key string) {
 	cond, pos := r.condition(n, key)
 	w.TextPos = pos
 	w.Pattern.Units = []Unit{{Name: BareName, Link: Begin, Min: 1, Max: 1, Repeat: Then, Cond: cond, CondPos: pos, Pos: n.Pos}}
+	w.Pattern.fill()
 }
 
 // condition gives a CEL text and where its first character stands.
