@@ -3,7 +3,7 @@ package cep
 import (
 	"encoding/json"
 
-	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 )
 
@@ -29,13 +29,13 @@ type Seen struct {
 }
 
 // why tells, for every event of a match, what met its element's condition.
-func (pl *plan) why(pairs []automaton.Pair) []Reason {
+func (pl *plan) why(pairs []engine.Pair) []Reason {
 	reasons := make([]Reason, 0, len(pairs))
 	for i, p := range pairs {
 		atoms, _ := pl.explain(p.Elem, &p.Held.Seen, pairs[:i])
 		reasons = append(reasons, Reason{
 			Element: pl.elems[p.Elem], Event: p.Held.Event.ID,
-			Condition: pl.preds[p.Elem].String(), Atoms: atoms,
+			Condition: pl.cond(p.Elem).String(), Atoms: atoms,
 		})
 	}
 	return reasons
@@ -43,8 +43,8 @@ func (pl *plan) why(pairs []automaton.Pair) []Reason {
 
 // explain evaluates all parts of an element's condition, after bound was bound,
 // and counts those that hold.
-func (pl *plan) explain(elem int, ev *predicate.Event, bound []automaton.Pair) (atoms []Atom, hold int) {
-	for _, r := range pl.preds[elem].Explain(ev, pairEnv(bound)) {
+func (pl *plan) explain(elem int, ev *predicate.Event, bound []engine.Pair) (atoms []Atom, hold int) {
+	for _, r := range pl.cond(elem).Explain(ev, pairEnv(bound)) {
 		a := Atom{Text: r.Text, Result: r.Result.String()}
 		for _, v := range r.Values {
 			s := Seen{Path: v.Path}
@@ -62,7 +62,7 @@ func (pl *plan) explain(elem int, ev *predicate.Event, bound []automaton.Pair) (
 }
 
 // pairEnv is bound events as conditions ask for them.
-type pairEnv []automaton.Pair
+type pairEnv []engine.Pair
 
 // Bound gives the events bound to an element.
 func (e pairEnv) Bound(elem int) []*predicate.Event {

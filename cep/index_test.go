@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
@@ -58,7 +58,7 @@ func TestIndexMissesNothing(t *testing.T) {
 		require.NoError(t, err)
 		p, err := Compile(rules)
 		require.NoError(t, err)
-		g := newGeneration(p)
+		g := newGeneration(p, 0)
 		for range 8 {
 			ev := drawEvent(t)
 			g.fields = p.paths.Scan(&ev, g.fields)
@@ -101,17 +101,15 @@ func TestStoppedRule(t *testing.T) {
 	require.NoError(t, err)
 	p, err := Compile(rules)
 	require.NoError(t, err)
-	strict, err := automaton.NewMachine(p.plans[0].machine.NFA(), automaton.Policy{
-		Skip: automaton.Skip{Kind: automaton.ToFirst, Elem: 0, Strict: true},
-	})
+	steps := []engine.Step{{Elem: 0, Cond: 1}, {Elem: 1, Cond: 2, Link: engine.Then}}
+	p.plans[0].engine, _, err = choose(steps, engine.Traits{}, engine.Policy{Skip: engine.Skip{Kind: engine.ToFirst, Strict: true}})
 	require.NoError(t, err)
-	p.plans[0].machine = strict
 	m := NewMatcher(p, Options{})
 	for i, kind := range []string{"a", "b", "a", "b"} {
 		assert.Empty(t, m.Feed(&event.Event{ID: kind, Type: kind}, Position{Seq: uint64(i)}, time.Time{}, nil))
 	}
 	require.Len(t, m.Stopped(), 1)
-	require.ErrorIs(t, m.Stopped()[0], automaton.ErrMiss)
+	require.ErrorIs(t, m.Stopped()[0], engine.ErrMiss)
 	require.EqualError(t, m.Stopped()[0], "rule r stopped: nothing to skip to")
 	assert.Zero(t, m.Stats().Runs)
 
@@ -123,41 +121,4 @@ func TestStoppedRule(t *testing.T) {
 	require.NoError(t, err)
 	m.Swap(again)
 	assert.Empty(t, m.Stopped())
-}
-
-// Timers come out by time, then by rule, then by the event that began first.
-func TestTimersAreOrdered(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var heap timers
-		rules := []*ruleState{{rank: 0}, {rank: 1}}
-		draw := func() time.Time { return time.Unix(int64(rapid.IntRange(0, 9).Draw(t, "at")), 0) }
-		var all []*keyState
-		for range rapid.IntRange(1, 30).Draw(t, "keys") {
-			k := &keyState{rule: rules[rapid.IntRange(0, 1).Draw(t, "rule")]}
-			k.timer.first = uint64(len(all))
-			all = append(all, k)
-			heap.set(k, draw())
-		}
-		heap.set(all[0], draw()) // one is moved
-		var last *keyState
-		for n := len(all); n > 0; n-- {
-			at, ok := heap.next()
-			require.True(t, ok)
-			require.True(t, heap.due(at))
-			k := heap.pop()
-			require.False(t, k.timer.set)
-			if last != nil {
-				require.LessOrEqual(t, last.timer.at, k.timer.at)
-				if last.timer.at.Equal(k.timer.at) {
-					require.LessOrEqual(t, last.rule.rank, k.rule.rank)
-					if last.rule == k.rule {
-						require.Less(t, last.timer.first, k.timer.first)
-					}
-				}
-			}
-			last = k
-		}
-		_, ok := heap.next()
-		require.False(t, ok)
-	})
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/event"
 )
 
@@ -28,7 +28,7 @@ type Match struct {
 
 	rank  int
 	plan  *plan
-	pairs []automaton.Pair
+	pairs []engine.Pair
 }
 
 // Explain tells, for every event of the match in the order they were bound, what
@@ -117,16 +117,16 @@ func appendTime(dst []byte, t time.Time) []byte {
 	return append(dst, '"')
 }
 
-// given turns what a step of a key gave out into matches.
-func (m *Matcher) given(ks *keyState, pos Position, dst []Match) []Match {
-	w, rs := &m.worker, ks.rule
+// given turns what a turn of a rule gave out into matches.
+func (m *Matcher) given(rs *ruleState, pos Position, dst []Match) []Match {
+	w := &m.turn
 	rs.counts.Rejected += w.Rejected
 	rs.counts.Dropped += w.Dropped
 	rs.counts.Overflow += w.Overflow
 	w.Rejected, w.Dropped, w.Overflow = 0, 0, 0
 	for i := range w.Out {
-		dst = append(dst, m.match(ks, &w.Out[i], pos))
-		if w.Out[i].Outcome == automaton.TimedOut {
+		dst = append(dst, m.match(rs, &w.Out[i], pos))
+		if w.Out[i].Outcome == engine.TimedOut {
 			rs.counts.Timeouts++
 		} else {
 			rs.counts.Matches++
@@ -134,30 +134,31 @@ func (m *Matcher) given(ks *keyState, pos Position, dst []Match) []Match {
 		}
 	}
 	clear(w.Out) // matches have what they need of it
+	w.Out = w.Out[:0]
 	if w.Err != nil {
 		m.stop(rs, w.Err)
+		w.Err = nil
 	}
 	return dst
 }
 
-func (m *Matcher) match(ks *keyState, d *automaton.Done, pos Position) Match {
-	rs := ks.rule
+func (m *Matcher) match(rs *ruleState, d *engine.Done, pos Position) Match {
 	out := Match{
 		Rule: rs.plan.rule, At: d.At, Trigger: "time", TriggerPos: pos, Deadline: d.Deadline,
-		Timeout: d.Outcome == automaton.TimedOut, rank: rs.rank,
+		Timeout: d.Outcome == engine.TimedOut, rank: rs.rank,
 	}
 	kind := kindTime
 	switch d.Outcome {
-	case automaton.Complete:
+	case engine.Complete:
 		out.Trigger, out.TriggerEvent, out.TriggerPos = d.Trigger.Event.ID, &d.Trigger.Event, d.Trigger.Pos
 		kind = kindEvent
-	case automaton.TimedOut:
+	case engine.TimedOut:
 		kind = kindTimeout
-	case automaton.ByTime:
+	case engine.ByTime:
 	}
-	out.plan, out.pairs = rs.plan, d.Bound.Append(nil)
+	out.plan, out.pairs = rs.plan, d.Pairs
 	out.Bind = bindings(rs.plan.elems, out.pairs)
-	out.ID = identity(m.opt.Tenant, rs.plan.rule, kind, ks.key, out.Bind, d.Deadline)
+	out.ID = identity(m.opt.Tenant, rs.plan.rule, kind, d.Key, out.Bind, d.Deadline)
 	if m.opt.Explain {
 		out.Why = out.Explain()
 	}
@@ -174,7 +175,7 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 	out := Match{
 		Rule: rs.plan.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
 		Bind: []Binding{{rs.plan.elems[0], []*event.Event{&h.Event}, []Position{h.Pos}}},
-		rank: rs.rank, plan: rs.plan, pairs: []automaton.Pair{{Elem: 0, Held: h}},
+		rank: rs.rank, plan: rs.plan, pairs: []engine.Pair{{Elem: 0, Held: h}},
 	}
 	out.ID = identity(m.opt.Tenant, rs.plan.rule, kindEvent, string(rs.keyBuf), out.Bind, time.Time{})
 	if m.opt.Explain {
@@ -184,7 +185,7 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 }
 
 // bindings groups events by element, elements in the order of the pattern.
-func bindings(elems []string, pairs []automaton.Pair) []Binding {
+func bindings(elems []string, pairs []engine.Pair) []Binding {
 	var list []Binding
 	for e, name := range elems {
 		n := 0

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
@@ -30,15 +30,16 @@ type Matcher struct {
 	old    []*generation // programs before, for the rules that drain
 	timers timers
 
-	worker  automaton.Worker
-	input   automaton.Input
+	turn    engine.Turn
+	input   engine.Input
 	env     env
 	matches uint64
 }
 
 // NewMatcher gives a matcher at lane time 1970-01-01.
 func NewMatcher(p *Program, o Options) *Matcher {
-	m := &Matcher{opt: o, now: time.Unix(0, 0).UTC(), cur: newGeneration(p)}
+	m := &Matcher{opt: o, now: time.Unix(0, 0).UTC(), cur: newGeneration(p, 0)}
+	m.turn.Conds = &m.env
 	for i, pl := range p.plans {
 		m.cur.rules[i] = newRuleState(m.cur, pl)
 	}
@@ -58,7 +59,8 @@ func (m *Matcher) NextDeadline() (time.Time, bool) { return m.timers.next() }
 func (m *Matcher) Feed(ev *event.Event, pos Position, at time.Time, dst []Match) []Match {
 	dst = m.Advance(at, pos, dst)
 	m.seen++
-	m.input = automaton.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now}
+	m.input = engine.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now}
+	m.turn.In = &m.input
 	from := len(dst)
 	for _, g := range m.old {
 		dst = m.feed(g, dst)
@@ -68,7 +70,7 @@ func (m *Matcher) Feed(ev *event.Event, pos Position, at time.Time, dst []Match)
 		slices.SortStableFunc(dst[from:], func(a, b Match) int { return a.rank - b.rank })
 		m.retire()
 	}
-	m.input = automaton.Input{}
+	m.input, m.turn.In = engine.Input{}, nil
 	m.env.release()
 	m.matches += uint64(len(dst) - from)
 	return dst
@@ -80,10 +82,11 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 	if !at.After(m.now) {
 		return dst
 	}
-	for m.timers.due(at) {
-		k := m.timers.pop()
-		m.now = k.timer.at
-		dst = m.fire(k, pos, dst)
+	for rs := m.timers.first(at); rs != nil; rs = m.timers.first(at) {
+		if rs.due.After(m.now) {
+			m.now = rs.due
+		}
+		dst = m.fire(rs, m.now, pos, dst)
 	}
 	m.now = at.UTC()
 	return dst
@@ -92,6 +95,7 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 // feed shows the event to the rules of one program.
 func (m *Matcher) feed(g *generation, dst []Match) []Match {
 	g.fields = g.prog.paths.Scan(m.input.Ev, g.fields)
+	m.input.Fields = g.fields
 	m.env.seen = predicate.Event{Ev: m.input.Ev, Fields: g.fields}
 	g.look(&m.env.seen)
 	if m.opt.Explain {
@@ -107,8 +111,9 @@ func (m *Matcher) feed(g *generation, dst []Match) []Match {
 
 // generation is a program and what a matcher keeps for it.
 type generation struct {
-	prog  *Program
-	rules []*ruleState // by the number of their plan; nil for one that is not followed here
+	prog   *Program
+	number int          // how many programs came before
+	rules  []*ruleState // by the number of their plan; nil for one that is not followed here
 
 	// What the event being fed meets, worked out by look. A stamp equal to turn
 	// says that the entry belongs to this event.
@@ -126,9 +131,9 @@ type mark struct {
 	open uint64 // conditions that depend on what is bound
 }
 
-func newGeneration(p *Program) *generation {
+func newGeneration(p *Program, number int) *generation {
 	return &generation{
-		prog: p, rules: make([]*ruleState, len(p.plans)),
+		prog: p, number: number, rules: make([]*ruleState, len(p.plans)),
 		asked: make([]uint64, len(p.conds)), marks: make([]mark, len(p.plans)),
 	}
 }
@@ -142,7 +147,7 @@ func (g *generation) look(ev *predicate.Event) {
 	}
 	g.askBucket(&g.prog.index.rest, ev)
 	for _, ord := range g.prog.alert {
-		if rs := g.rules[ord]; rs != nil && (len(rs.keys) > 0 || rs.anyStart) {
+		if rs := g.rules[ord]; rs != nil && (rs.open() || rs.plan.needs.AnyStart) {
 			g.mark(ord)
 		}
 	}
@@ -196,37 +201,19 @@ func (g *generation) mark(ord int32) *mark {
 
 // env answers the conditions that depend on what is bound.
 type env struct {
-	plan   *plan
-	seen   predicate.Event // the event under test
-	bound  automaton.Bound
-	reader automaton.Reader
-	used   bool
+	plan  *plan
+	seen  predicate.Event // the event under test
+	bound engine.Bindings
 }
 
 // Holds decides a condition for one partial match.
-func (e *env) Holds(c automaton.Cond, b automaton.Bound) bool {
-	e.bound, e.used = b, true
-	return e.plan.cond(c).Eval(&e.seen, e) == predicate.True
+func (e *env) Holds(c engine.Cond, b engine.Bindings) bool {
+	e.bound = b
+	return e.plan.preds[c-1].Eval(&e.seen, e) == predicate.True
 }
 
 // Bound gives conditions the events bound to an element.
-func (e *env) Bound(elem int) []*predicate.Event { return e.reader.Events(e.bound, elem) }
+func (e *env) Bound(elem int) []*predicate.Event { return e.bound.Events(elem) }
 
 // release lets go of the events.
-func (e *env) release() {
-	e.seen.Ev, e.bound = nil, automaton.Bound{}
-	if e.used {
-		e.reader.Reset()
-		e.used = false
-	}
-}
-
-// cond gives a condition by its number in the plan.
-func (pl *plan) cond(c automaton.Cond) *predicate.Cond {
-	for i, u := range pl.numbers {
-		if u == c {
-			return pl.preds[i]
-		}
-	}
-	return nil
-}
+func (e *env) release() { e.seen.Ev, e.bound = nil, nil }

@@ -3,8 +3,8 @@ package cep
 import (
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 )
 
@@ -14,16 +14,16 @@ type Plan struct {
 	Version string `json:"version"`
 	Mode    string `json:"mode"`
 
-	Engine string `json:"engine"` // stateless or nfa
+	Engine string `json:"engine"` // stateless, dfa, cea, nfa, window, state or schedule
 	Why    string `json:"why"`    // what made the compiler choose it
 	States int    `json:"states"` // of the automaton
 	Bound  string `json:"bound"`  // on what one key may have open
 
-	By        []string  `json:"by,omitempty"`
-	Within    string    `json:"within,omitempty"`
-	SeesAll   bool      `json:"sees_all"` // every event of a key with open partial matches is looked at
-	Elements  []Element `json:"elements"`
-	Automaton string    `json:"automaton,omitempty"` // its states and edges
+	By       []string     `json:"by,omitempty"`
+	Within   string       `json:"within,omitempty"`
+	SeesAll  bool         `json:"sees_all"` // every event of a key with open partial matches is looked at
+	Elements []Element    `json:"elements"`
+	Graph    engine.Graph `json:"automaton,omitzero"` // its states and edges
 }
 
 // Element is one element of a rule in its Plan.
@@ -51,16 +51,16 @@ func (p *Program) Plan(rule string) (plan Plan, ok bool) {
 	for _, path := range w.By {
 		out.By = append(out.By, path.String())
 	}
-	if pl.machine != nil {
-		nfa := pl.machine.NFA()
-		out.Engine, out.Why, out.Bound = "nfa", pl.whyNFA(), pl.bound()
-		out.States, out.SeesAll, out.Automaton = nfa.States(), nfa.SeesAll(), nfa.String()
+	if pl.engine != nil {
+		how := pl.engine.Plan()
+		out.Engine, out.Why, out.Bound = how.Engine, pl.choice, how.Bound
+		out.States, out.SeesAll, out.Graph = how.States, pl.needs.SeesAll, how.Graph
 		if w.Within > 0 {
 			out.Within = w.Within.String()
 		}
 	}
 	for i, name := range pl.elems {
-		id := pl.ids[pl.numbers[i]-1]
+		id := pl.ids[pl.elem[i]-1]
 		c := &p.conds[id]
 		_, slow := c.pred.Interpreted()
 		out.Elements = append(out.Elements, Element{
@@ -69,33 +69,6 @@ func (p *Program) Plan(rule string) (plan Plan, ok bool) {
 		})
 	}
 	return out, true
-}
-
-func (pl *plan) whyNFA() string {
-	reasons := []string{"several events make a match"}
-	if pl.machine.NFA().SeesAll() {
-		reasons = append(reasons, "strict contiguity looks at every event of an open key")
-	}
-	for i, c := range pl.preds {
-		if c.Correlated() {
-			reasons = append(reasons, pl.elems[i]+" is compared with events bound before")
-		}
-	}
-	return strings.Join(reasons, "; ")
-}
-
-// bound says in words what one key may have open.
-func (pl *plan) bound() string {
-	pol := pl.machine.Policy()
-	full := "later ones are refused"
-	if pol.DropOld {
-		full = "the oldest makes room"
-	}
-	text := fmt.Sprintf("%d start events per key (%s), %d partial matches", pol.Limit, full, pol.MaxRuns)
-	if pol.Within > 0 {
-		return text + ", each for " + pol.Within.Truncate(time.Millisecond).String()
-	}
-	return text + ", without a bound on time"
 }
 
 // describe says which events lead to a condition.

@@ -92,7 +92,7 @@ when: type == "a"
 	force, ok := p.Plan("brute-force")
 	require.True(t, ok)
 	assert.Equal(t, "nfa", force.Engine)
-	assert.Equal(t, "several events make a match; ok is compared with events bound before", force.Why)
+	assert.Equal(t, "conditions compare with events bound before", force.Why)
 	assert.Equal(t, `type == "auth.failure" or "auth.error"`, force.Elements[0].Index)
 	assert.True(t, force.Elements[1].Correlated)
 	assert.False(t, force.SeesAll)

@@ -3,7 +3,7 @@ package cep
 import (
 	"maps"
 
-	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
 )
@@ -26,7 +26,7 @@ const (
 
 // Position is where an event stands in the log. Positions are part of a match's
 // identity.
-type Position = automaton.Position
+type Position = engine.Position
 
 // ParseRules reads the rule documents of a file, whose name is only used for
 // positions. The error is yamldoc.Errors with every problem of every document;

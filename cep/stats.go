@@ -4,11 +4,11 @@ import "slices"
 
 // Stats is what a matcher has done and what it holds.
 type Stats struct {
-	Events  uint64 // fed
-	Matches uint64 // given out, timeouts included
-	Keys    int    // with anything open
-	Runs    int    // open partial matches
-	Timers  int
+	Events  uint64      // fed
+	Matches uint64      // given out, timeouts included
+	Keys    int         // with anything open
+	Runs    int         // open partial matches
+	Timers  int         // rules with something due
 	Rules   []RuleStats // in the order of the program; versions that drain come before
 }
 
@@ -26,6 +26,7 @@ type RuleStats struct {
 	Overflow uint64 // partial matches beyond what one key may have
 	Keys     int
 	Runs     int // open partial matches; some whose time is up may still be among them
+	Bytes    int // of memory, about, without the events
 }
 
 // Stats counts what the matcher holds; it takes time in proportion.
@@ -38,11 +39,9 @@ func (m *Matcher) Stats() Stats {
 			}
 			r := rs.counts
 			r.Rule, r.Version, r.Draining = rs.plan.rule.Name, rs.plan.rule.Version, rs.draining
-			for _, ks := range rs.keys { // the order does not show in sums
-				if !ks.runs.Empty() {
-					r.Keys++
-				}
-				r.Runs += ks.runs.Len()
+			if rs.state != nil {
+				size := rs.state.Size()
+				r.Keys, r.Runs, r.Bytes = size.Keys, size.Runs, size.Bytes
 			}
 			s.Keys += r.Keys
 			s.Runs += r.Runs
@@ -73,10 +72,4 @@ func (m *Matcher) Stopped() []RuleError {
 		}
 	}
 	return list
-}
-
-// stop ends a rule and frees what it has open.
-func (m *Matcher) stop(rs *ruleState, err error) {
-	rs.err = err
-	clear(rs.keys)
 }

@@ -8,7 +8,7 @@ import "slices"
 // finishes what it has open, and events begin matches of the new one only. What
 // rules that are no longer there have open is dropped.
 func (m *Matcher) Swap(p *Program) {
-	next := newGeneration(p)
+	next := newGeneration(p, m.cur.number+1)
 	for _, rs := range m.cur.rules {
 		m.hand(rs, next)
 	}
@@ -27,7 +27,7 @@ func (m *Matcher) Swap(p *Program) {
 			if pl, ok := p.byName[rs.plan.rule.Name]; ok {
 				rs.rank = int(pl.ord)
 			} else {
-				rs.drop()
+				m.drop(rs)
 				g.rules[i] = nil
 			}
 		}
@@ -45,7 +45,7 @@ func (m *Matcher) hand(rs *ruleState, next *generation) {
 		return
 	}
 	if rs.err != nil && pl.rule.Version != rs.plan.rule.Version {
-		rs.drop()
+		m.drop(rs)
 		m.cur.rules[ord] = nil
 		return
 	}
@@ -61,12 +61,6 @@ func (m *Matcher) hand(rs *ruleState, next *generation) {
 	next.rules[pl.ord] = rs
 }
 
-// drop frees what a rule has open.
-func (rs *ruleState) drop() {
-	rs.gone = true
-	clear(rs.keys)
-}
-
 // retire forgets the rules that have drained, and programs without any left.
 func (m *Matcher) retire() {
 	m.old = slices.DeleteFunc(m.old, func(g *generation) bool {
@@ -74,7 +68,7 @@ func (m *Matcher) retire() {
 		for i, rs := range g.rules {
 			switch {
 			case rs == nil:
-			case len(rs.keys) == 0:
+			case !rs.open():
 				g.rules[i] = nil
 			default:
 				busy = true

@@ -5,88 +5,86 @@ import (
 	"time"
 )
 
-// timer is when a key next has something due.
-type timer struct {
-	at    time.Time
-	first uint64 // order of the event that the key's earliest run began with
-	index int    // in timers
-	set   bool
-}
-
-// timers is a heap of keys, by time, then in the order of rules, then of the
-// events their partial matches began with. A key has at most one timer.
-type timers struct{ heap []*keyState }
+// timers is a heap of the rules that have something due at some time, by time,
+// then in the order of rules, those that drain before the versions that follow
+// them. Each rule keeps the deadlines of its keys itself.
+type timers struct{ heap []*ruleState }
 
 func (t *timers) next() (time.Time, bool) {
 	if len(t.heap) == 0 {
 		return time.Time{}, false
 	}
-	return t.heap[0].timer.at, true
+	return t.heap[0].due, true
 }
 
-func (t *timers) due(now time.Time) bool {
-	return len(t.heap) > 0 && !t.heap[0].timer.at.After(now)
+// first gives the rule that is due first, provided it is not after now.
+func (t *timers) first(now time.Time) *ruleState {
+	if len(t.heap) == 0 || t.heap[0].due.After(now) {
+		return nil
+	}
+	return t.heap[0]
 }
 
-// set sets or moves the timer of a key.
-func (t *timers) set(k *keyState, at time.Time) {
-	k.timer.at = at
-	if h := k.runs.First(); h != nil {
-		k.timer.first = h.Order
+// update takes over the deadline that a rule now has.
+func (t *timers) update(rs *ruleState) {
+	at, ok := rs.state.Deadline()
+	switch {
+	case !ok:
+		t.remove(rs)
+		return
+	case rs.place == 0:
+		t.heap = append(t.heap, rs)
+		rs.place = len(t.heap)
+	case at.Equal(rs.due):
+		return
 	}
-	if !k.timer.set {
-		k.timer.set, k.timer.index = true, len(t.heap)
-		t.heap = append(t.heap, k)
-	}
-	t.down(t.up(k.timer.index))
+	rs.due = at
+	t.down(t.up(rs.place - 1))
 }
 
-// sort puts the heap in order again after rules have changed places, and forgets
-// the keys of those that are gone.
-func (t *timers) sort() {
-	t.heap = slices.DeleteFunc(t.heap, func(k *keyState) bool { return k.rule.gone })
-	for i, k := range t.heap {
-		k.timer.index = i
+// remove forgets a rule.
+func (t *timers) remove(rs *ruleState) {
+	if rs.place == 0 {
+		return
 	}
-	for i := len(t.heap)/2 - 1; i >= 0; i-- {
-		t.down(i)
-	}
-}
-
-// pop takes out the key that is due first.
-func (t *timers) pop() *keyState {
-	k := t.heap[0]
-	last := len(t.heap) - 1
-	t.swap(0, last)
+	i, last := rs.place-1, len(t.heap)-1
+	t.swap(i, last)
 	t.heap[last] = nil
 	t.heap = t.heap[:last]
-	if last > 0 {
-		t.down(0)
+	rs.place = 0
+	if i < last {
+		t.down(t.up(i))
 	}
-	k.timer.set = false
-	return k
 }
 
-func (t *timers) before(i, j int) bool {
-	a, b := t.heap[i], t.heap[j]
-	if c := a.timer.at.Compare(b.timer.at); c != 0 {
-		return c < 0
+// sort puts the heap in order again after rules have changed places.
+func (t *timers) sort() {
+	slices.SortFunc(t.heap, compareDue)
+	for i, rs := range t.heap {
+		rs.place = i + 1
 	}
-	if a.rule.rank != b.rule.rank {
-		return a.rule.rank < b.rule.rank
+}
+
+func compareDue(a, b *ruleState) int {
+	switch c := a.due.Compare(b.due); {
+	case c != 0:
+		return c
+	case a.rank != b.rank:
+		return a.rank - b.rank
+	default:
+		return a.gen.number - b.gen.number
 	}
-	return a.timer.first < b.timer.first
 }
 
 func (t *timers) swap(i, j int) {
 	t.heap[i], t.heap[j] = t.heap[j], t.heap[i]
-	t.heap[i].timer.index, t.heap[j].timer.index = i, j
+	t.heap[i].place, t.heap[j].place = i+1, j+1
 }
 
 func (t *timers) up(i int) int {
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !t.before(i, parent) {
+		if compareDue(t.heap[i], t.heap[parent]) >= 0 {
 			break
 		}
 		t.swap(i, parent)
@@ -101,10 +99,10 @@ func (t *timers) down(i int) {
 		if kid >= len(t.heap) {
 			return
 		}
-		if kid+1 < len(t.heap) && t.before(kid+1, kid) {
+		if kid+1 < len(t.heap) && compareDue(t.heap[kid+1], t.heap[kid]) < 0 {
 			kid++
 		}
-		if !t.before(kid, i) {
+		if compareDue(t.heap[kid], t.heap[i]) >= 0 {
 			return
 		}
 		t.swap(i, kid)

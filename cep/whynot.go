@@ -1,11 +1,10 @@
 package cep
 
 import (
-	"maps"
 	"slices"
 	"time"
 
-	"github.com/rhost/rhost/cep/automaton"
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 )
 
@@ -34,11 +33,35 @@ type Stop struct {
 
 // furthest is the record behind Furthest, one for each rule.
 type furthest struct {
-	bound    automaton.Bound
+	ahead
+	stop *Stop
+	hold int // parts of the stop's condition that held
+}
+
+// ahead is a partial match and what it waits for.
+type ahead struct {
+	pairs    []engine.Pair
 	waiting  []int
+	nots     uint64
 	deadline time.Time
-	stop     *Stop
-	hold     int // parts of the stop's condition that held
+}
+
+// beyond reports whether a has come further than b: it has bound a later element,
+// or as late a one and more events.
+func (a *ahead) beyond(b *ahead) bool {
+	x, y := latest(a.pairs), latest(b.pairs)
+	if x != y {
+		return x > y
+	}
+	return len(a.pairs) > len(b.pairs)
+}
+
+func latest(pairs []engine.Pair) int {
+	last := -1
+	for _, p := range pairs {
+		last = max(last, p.Elem)
+	}
+	return last
 }
 
 // WhyNot tells how far a rule came since it last matched, and what stopped it.
@@ -55,7 +78,7 @@ func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
 		f.Waiting = []string{pl.elems[0]}
 		return f, true
 	}
-	f.Bind = bindings(pl.elems, r.bound.Append(nil))
+	f.Bind = bindings(pl.elems, r.pairs)
 	for _, e := range r.waiting {
 		f.Waiting = append(f.Waiting, pl.elems[e])
 	}
@@ -68,17 +91,23 @@ func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
 // notice looks at a key before each of its events, and so not behind the last.
 func (rs *ruleState) reached(now time.Time) *furthest {
 	rec := rs.furthest
-	if rs.plan.machine == nil {
+	in, ok := rs.state.(engine.Inspector)
+	if !ok {
 		return rec
 	}
-	for _, key := range slices.Sorted(maps.Keys(rs.keys)) { // the same answer every time
-		ahead := rs.plan.machine.Furthest(&rs.keys[key].runs, now)
-		if ahead.Bound == (automaton.Bound{}) || rec != nil && !ahead.Bound.Further(rec.bound) {
-			continue
+	in.EachKey(func(key []byte) {
+		a, ok := look(in, key, now)
+		if !ok || len(a.pairs) == 0 || rec != nil && !a.beyond(&rec.ahead) {
+			return
 		}
-		rec = &furthest{bound: ahead.Bound, waiting: ahead.Elems, deadline: ahead.Deadline}
-	}
+		rec = &furthest{ahead: a}
+	})
 	return rec
+}
+
+func look(in engine.Inspector, key []byte, now time.Time) (a ahead, ok bool) {
+	a.pairs, a.waiting, a.nots, a.deadline, ok = in.Furthest(key, now)
+	return a, ok
 }
 
 // notice keeps, for every rule, what the event means to the partial match of its
@@ -93,48 +122,44 @@ func (m *Matcher) notice(g *generation) {
 		if !ok {
 			continue
 		}
-		ahead := automaton.Ahead{Elems: []int{0}}
-		if rs.plan.machine != nil {
-			runs := new(automaton.Runs)
-			if ks := rs.keys[string(key)]; ks != nil {
-				runs = &ks.runs
+		a := ahead{waiting: []int{0}}
+		if in, ok := rs.state.(engine.Inspector); ok {
+			if a, ok = look(in, key, m.now); !ok {
+				continue
 			}
-			ahead = rs.plan.machine.Furthest(runs, m.now)
 		}
-		rs.weigh(m, ahead)
+		rs.weigh(m, &a)
 	}
 }
 
 // weigh compares a partial match, and what the event does to it, with the record.
-func (rs *ruleState) weigh(m *Matcher, ahead automaton.Ahead) {
+func (rs *ruleState) weigh(m *Matcher, a *ahead) {
 	rec := rs.furthest
-	if rec == nil || ahead.Bound.Further(rec.bound) {
+	if rec == nil || a.beyond(&rec.ahead) {
 		rec = &furthest{}
 		rs.furthest = rec
 	}
-	if rec.bound.Further(ahead.Bound) {
+	if rec.beyond(a) {
 		return
 	}
-	rec.bound, rec.waiting, rec.deadline = ahead.Bound, ahead.Elems, ahead.Deadline
-	bound := ahead.Bound.Append(nil)
+	rec.ahead = *a
 	for elem := range rs.plan.elems {
-		forbidden := ahead.Nots&(1<<(rs.plan.numbers[elem]-1)) != 0
-		awaited := slices.Contains(ahead.Elems, elem)
-		if !forbidden && !awaited {
+		forbidden := a.nots&rs.plan.elem[elem].Bit() != 0
+		if !forbidden && !slices.Contains(a.waiting, elem) {
 			continue
 		}
-		met := rs.plan.preds[elem].Eval(&m.env.seen, pairEnv(bound)) == predicate.True
+		met := rs.plan.cond(elem).Eval(&m.env.seen, pairEnv(a.pairs)) == predicate.True
 		if met != forbidden {
 			continue
 		}
-		atoms, hold := rs.plan.explain(elem, &m.env.seen, bound)
+		atoms, hold := rs.plan.explain(elem, &m.env.seen, a.pairs)
 		if rec.stop != nil && hold < rec.hold && !forbidden {
 			continue
 		}
 		rec.hold = hold
 		rec.stop = &Stop{
 			Element: rs.plan.elems[elem], Forbidden: forbidden, Event: m.input.Hold().Event.ID, Position: m.input.Pos,
-			At: m.now, Condition: rs.plan.preds[elem].String(), Atoms: atoms,
+			At: m.now, Condition: rs.plan.cond(elem).String(), Atoms: atoms,
 		}
 	}
 }

@@ -174,3 +174,15 @@ type Done struct {
 	Let      []event.Value
 	Count    int
 }
+
+// Inspector is a State that can tell how far its partial matches have come.
+type Inspector interface {
+	// Furthest gives the open partial match of a key that has come furthest: that
+	// has bound the latest element, and of those the most events. With none open it
+	// says what would begin one. waiting are the elements it would bind an event
+	// to, nots the conditions that end it, bit by bit; a zero deadline means none.
+	Furthest(key []byte, now time.Time) (pairs []Pair, waiting []int, nots uint64, deadline time.Time, ok bool)
+
+	// EachKey visits the keys in order.
+	EachKey(visit func(key []byte))
+}
