@@ -91,3 +91,17 @@ func describe(b *strings.Builder, r *syntax.Rule) {
 	}
 	b.WriteByte('\n')
 }
+
+// Match ids hold the version of a rule, so what a rule means to it never
+// changes: the golden file of this test is not to be rewritten.
+func TestVersionsAreFrozen(t *testing.T) {
+	src, err := os.ReadFile("testdata/frozen/rules.yaml")
+	require.NoError(t, err)
+	rules, err := syntax.Parse("rules.yaml", src)
+	require.NoError(t, err)
+	var b strings.Builder
+	for _, r := range rules {
+		fmt.Fprintf(&b, "%s %s\n", r.Version, r.Name)
+	}
+	golden(t, "testdata/frozen/versions.golden", b.String())
+}
