@@ -1,267 +1,141 @@
 package predicate
 
 import (
-	"regexp"
-	"strconv"
+	"errors"
+	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/rhost/rhost/event"
 )
 
-// test is a question about one value whose other side is constant. A test is
-// immutable.
-type test struct {
-	op   op
-	fold bool           // compare lower(value); the constant is in lower case
-	lit  event.Value    // the constant, except for opIn
-	set  *valueSet      // for opIn
-	re   *regexp.Regexp // for opMatches
-	net  *prefix        // for opCIDR
+// Atom is one test of a field of the event under test against constants. A Set
+// has each of its atoms once, so that within a Set atoms are the same exactly
+// when their pointers are. An Atom is immutable and safe to share; it keeps the
+// text of the condition it came from first, in which its constants lie.
+type Atom struct {
+	field field
+	id    int32
+	test  test
 }
 
-// eval decides the test; a missing value or one of the wrong kind is unknown.
-func (t *test) eval(v event.Value) Tri {
-	switch t.op {
-	case opEq:
-		return t.equal(v)
-	case opNe:
-		return t.equal(v).Not()
-	case opLt, opLe, opGt, opGe:
-		return t.order(v)
-	case opIn:
-		return t.in(v)
-	case opTrue:
-		if v.Kind() != event.Bool {
-			return Unknown
-		}
-		return TriOf(v.Bool())
-	default:
-		if v.Kind() != event.String {
-			return Unknown
-		}
-		return t.text(v.Str())
+// NewAtom rebuilds an atom from what its methods gave, for an index that comes
+// from disk. field is the index of path among the fields that Eval's caller
+// scans. Its ID is -1: it belongs to no Set. values are kept.
+func NewAtom(field_ int, path event.Path, o Op, fold bool, values []event.Value) (*Atom, error) {
+	t := test{op: o, fold: fold}
+	if err := t.constants(values); err != nil {
+		return nil, fmt.Errorf("build the test %s of %s: %w", o, path, err)
 	}
+	return &Atom{field: field{field_, path}, id: -1, test: t}, nil
 }
 
-func (t *test) equal(v event.Value) Tri {
-	switch v.Kind() {
-	case event.Missing:
-		return Unknown
-	case event.String:
-		switch {
-		case t.lit.Kind() != event.String:
-			return False
-		case t.fold:
-			return TriOf(equalLower(v.Str(), t.lit.Str()))
-		}
-		return TriOf(v.Str() == t.lit.Str())
-	default:
-		if t.fold {
-			return Unknown
-		}
-		return TriOf(v.Equal(t.lit))
-	}
-}
+// ID numbers the atoms of a Set from 0 in the order met.
+func (a *Atom) ID() int32 { return a.id }
 
-func (t *test) order(v event.Value) Tri {
-	if t.fold {
-		if v.Kind() != event.String {
-			return Unknown
-		}
-		v = event.StringValue(strings.ToLower(v.Str()))
-	}
-	return t.op.relate(v, t.lit)
-}
+// Field is the index of the path in Set.Paths.
+func (a *Atom) Field() int { return a.field.index }
 
-func (t *test) in(v event.Value) Tri {
+// Path is what the atom tests.
+func (a *Atom) Path() event.Path { return a.field.path }
+
+// Op says which test it is.
+func (a *Atom) Op() Op { return a.test.op }
+
+// Fold reports whether the test is of lower(value). Only texts then pass, and
+// constants that are not in lower case are never met. OpTrue, OpHas and OpCIDR
+// do not fold.
+func (a *Atom) Fold() bool { return a.test.fold }
+
+// Value is the constant; Missing for OpIn, OpTrue and OpHas. It is a scalar:
+// a text, number, boolean, time or null.
+func (a *Atom) Value() event.Value { return a.test.lit }
+
+// Values gives the constants: of OpIn all of them, in the order written and
+// with repetitions; none of OpTrue and OpHas. They belong to the atom.
+func (a *Atom) Values() []event.Value {
 	switch {
-	case v.Kind() == event.Missing, t.fold && v.Kind() != event.String:
-		return Unknown
-	case t.fold:
-		return TriOf(t.set.has(event.StringValue(strings.ToLower(v.Str()))))
+	case a.test.set != nil:
+		return a.test.set.list
+	case a.test.lit.Kind() == event.Missing:
+		return nil
 	}
-	return TriOf(t.set.has(v))
+	return []event.Value{a.test.lit}
 }
 
-// text decides the tests that only strings can pass.
-func (t *test) text(s string) Tri {
-	if t.op == opCIDR {
-		ip, ok := parseAddr(s)
+// Eval decides the test for a value of the field. It allocates nothing, except
+// for an order or a regular expression on lower(value).
+func (a *Atom) Eval(v event.Value) Tri { return a.test.eval(v) }
+
+// Of gives the value of the field in an event.
+func (a *Atom) Of(ev *Event) event.Value { return a.field.of(ev) }
+
+// String gives the atom as CEL.
+func (a *Atom) String() string { return text(a, nil) }
+
+func (a *Atom) eval(ev *Event, _ Env) Tri { return a.test.eval(a.field.of(ev)) }
+
+func (a *Atom) walk(visit func(node)) { visit(a) }
+
+func (a *Atom) write(b *strings.Builder, _ []string) { a.test.write(b, celPath(a.field.path)) }
+
+// constants completes a test, or says why there is none of these constants.
+func (t *test) constants(values []event.Value) error {
+	if t.op >= opEnd {
+		return errors.New("no such test")
+	}
+	if t.fold && (t.op == OpTrue || t.op == OpHas || t.op == OpCIDR) {
+		return errors.New("does not work on lower(…)")
+	}
+	for _, v := range values {
+		if !ordered(v.Kind()) && v.Kind() != event.Null || isNaN(v) {
+			return fmt.Errorf("a %s is no constant", v.Kind())
+		}
+	}
+	switch t.op {
+	case OpIn:
+		t.set = newValueSet(values)
+		return nil
+	case OpTrue, OpHas:
+		if len(values) != 0 {
+			return errors.New("takes no constant")
+		}
+		return nil
+	default:
+	}
+	if len(values) != 1 {
+		return fmt.Errorf("takes one constant, not %d", len(values))
+	}
+	t.lit = values[0]
+	return t.prepare()
+}
+
+// prepare checks the one constant of a test and reads it where it is a pattern.
+func (t *test) prepare() error {
+	switch t.op {
+	case OpEq, OpNe:
+		return nil
+	case OpLt, OpLe, OpGt, OpGe:
+		if !ordered(t.lit.Kind()) {
+			return fmt.Errorf("a %s has no order", t.lit.Kind())
+		}
+		return nil
+	default:
+	}
+	if t.lit.Kind() != event.String {
+		return fmt.Errorf("takes a text, not a %s", t.lit.Kind())
+	}
+	switch t.op {
+	case OpMatches:
+		re, err := compileRegexp(t.lit.Str())
+		t.re = re
+		return err
+	case OpCIDR:
+		net, ok := parsePrefix(t.lit.Str())
 		if !ok {
-			return Unknown
+			return fmt.Errorf("%q is not a network", t.lit.Str())
 		}
-		return TriOf(t.net.contains(ip))
-	}
-	if t.fold {
-		return TriOf(t.textFold(s))
-	}
-	switch t.op {
-	case opPrefix:
-		return TriOf(strings.HasPrefix(s, t.lit.Str()))
-	case opSuffix:
-		return TriOf(strings.HasSuffix(s, t.lit.Str()))
-	case opContains:
-		return TriOf(strings.Contains(s, t.lit.Str()))
-	default: // opMatches
-		return TriOf(t.re.MatchString(s))
-	}
-}
-
-func (t *test) textFold(s string) bool {
-	switch t.op {
-	case opPrefix:
-		_, ok := cutLower(s, t.lit.Str())
-		return ok
-	case opSuffix:
-		return strings.HasSuffix(strings.ToLower(s), t.lit.Str())
-	case opContains:
-		return containsLower(s, t.lit.Str())
-	default: // opMatches
-		return t.re.MatchString(strings.ToLower(s))
-	}
-}
-
-// equalLower is strings.ToLower(s) == low without building it.
-func equalLower(s, low string) bool {
-	rest, ok := cutLower(s, low)
-	return ok && rest == ""
-}
-
-// cutLower reports whether strings.ToLower(s) begins with low, and gives what
-// follows that beginning in s.
-func cutLower(s, low string) (string, bool) {
-	for low != "" {
-		if s == "" {
-			return s, false
-		}
-		if c := s[0]; c < utf8.RuneSelf {
-			if c >= 'A' && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			if c != low[0] {
-				return s, false
-			}
-			s, low = s[1:], low[1:]
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s)
-		want, m := utf8.DecodeRuneInString(low)
-		if unicode.ToLower(r) != want {
-			return s, false
-		}
-		s, low = s[n:], low[m:]
-	}
-	return s, true
-}
-
-// containsLower is strings.Contains(strings.ToLower(s), low) without building
-// it.
-func containsLower(s, low string) bool {
-	for {
-		if _, ok := cutLower(s, low); ok {
-			return true
-		}
-		if s == "" {
-			return false
-		}
-		_, n := utf8.DecodeRuneInString(s)
-		s = s[n:]
-	}
-}
-
-// write puts the test of a value, already written as subject, as CEL.
-func (t *test) write(b *strings.Builder, subject string) {
-	if t.fold {
-		subject = "lower(" + subject + ")"
-	}
-	switch t.op {
-	case opTrue:
-		b.WriteString(subject)
-	case opIn:
-		b.WriteString(subject + " in ")
-		t.set.write(b)
-	case opPrefix, opSuffix, opContains, opMatches:
-		b.WriteString(subject + "." + t.op.String() + "(" + strconv.Quote(t.lit.Str()) + ")")
-	case opCIDR:
-		b.WriteString("cidr(" + subject + ", " + strconv.Quote(t.lit.Str()) + ")")
+		t.net = &net
 	default:
-		b.WriteString(subject + " " + t.op.String() + " ")
-		writeLiteral(b, t.lit)
 	}
-}
-
-func writeLiteral(b *strings.Builder, v event.Value) {
-	switch v.Kind() {
-	case event.Null:
-		b.WriteString("null")
-	case event.String:
-		b.WriteString(strconv.Quote(v.Str()))
-	case event.Number:
-		b.WriteString(formatNumber(v.Number()))
-	case event.Time:
-		b.WriteString(`timestamp("` + formatTime(v.Time()) + `")`)
-	default:
-		b.WriteString(strconv.FormatBool(v.Bool()))
-	}
-}
-
-// valueSet is a constant list of scalars that `in` looks into.
-type valueSet struct {
-	list    []event.Value // in the order written
-	strings map[string]struct{}
-	numbers map[float64]struct{}
-}
-
-// manyValues is from where on a hash beats a walk.
-const manyValues = 8
-
-func newValueSet(list []event.Value) *valueSet {
-	s := &valueSet{list: list}
-	if len(list) <= manyValues {
-		return s
-	}
-	s.strings, s.numbers = make(map[string]struct{}), make(map[float64]struct{})
-	for _, v := range list {
-		switch v.Kind() {
-		case event.String:
-			s.strings[v.Str()] = struct{}{}
-		case event.Number:
-			s.numbers[v.Number()] = struct{}{}
-		default: // few kinds of values are left, and few values of each
-		}
-	}
-	return s
-}
-
-func (s *valueSet) has(v event.Value) bool {
-	if s.strings != nil {
-		switch v.Kind() {
-		case event.String:
-			_, ok := s.strings[v.Str()]
-			return ok
-		case event.Number:
-			_, ok := s.numbers[v.Number()]
-			return ok
-		default:
-		}
-	}
-	for i := range s.list {
-		if s.list[i].Equal(v) {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *valueSet) write(b *strings.Builder) {
-	b.WriteByte('[')
-	for i, v := range s.list {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		writeLiteral(b, v)
-	}
-	b.WriteByte(']')
+	return nil
 }

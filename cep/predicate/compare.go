@@ -1,6 +1,7 @@
 package predicate
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/rhost/rhost/event"
@@ -53,56 +54,64 @@ func isNaN(v event.Value) bool { return v.Kind() == event.Number && v.Number() !
 // unordered is what compare gives for NaN: no comparison with it holds.
 const unordered = 2
 
-// op is a comparison or a test.
-type op uint8
+// Op is a comparison or a test. Index segments on disk hold these numbers:
+// new ones go to the end.
+type Op uint8
 
+// The tests of a value v. With a value that is missing, or of a kind the test
+// is not for, all but OpHas are Unknown; values of two kinds are unequal.
 const (
-	opEq op = iota
-	opNe
-	opLt
-	opLe
-	opGt
-	opGe
-	opIn
-	opPrefix
-	opSuffix
-	opContains
-	opMatches
-	opCIDR
-	opTrue // the value is the boolean true
+	OpEq       Op = iota // v == constant
+	OpNe                 // v != constant
+	OpLt                 // v < constant
+	OpLe                 // v <= constant
+	OpGt                 // v > constant
+	OpGe                 // v >= constant
+	OpIn                 // v is one of the constants
+	OpPrefix             // v.startsWith(constant)
+	OpSuffix             // v.endsWith(constant)
+	OpContains           // v.contains(constant)
+	OpMatches            // v.matches(constant), a regular expression of package regexp
+	OpCIDR               // v is an IP address of the network
+	OpTrue               // v is the boolean true
+	OpHas                // v is there; False when it is not, never Unknown
+	opEnd
 )
 
-// String gives the operator or function as CEL writes it.
-func (o op) String() string {
-	return [...]string{"==", "!=", "<", "<=", ">", ">=", "in", "startsWith", "endsWith", "contains", "matches", "cidr", "true"}[o]
+// String gives the operator or function as CEL writes it; "true" for OpTrue.
+func (o Op) String() string {
+	if o >= opEnd {
+		return "op " + strconv.Itoa(int(o))
+	}
+	return [...]string{"==", "!=", "<", "<=", ">", ">=", "in", "startsWith", "endsWith", "contains", "matches", "cidr", "true", "has"}[o]
 }
 
 // flip gives the operator for swapped operands.
-func (o op) flip() op {
+func (o Op) flip() Op {
 	switch o {
-	case opLt:
-		return opGt
-	case opLe:
-		return opGe
-	case opGt:
-		return opLt
-	case opGe:
-		return opLe
+	case OpLt:
+		return OpGt
+	case OpLe:
+		return OpGe
+	case OpGt:
+		return OpLt
+	case OpGe:
+		return OpLe
 	default:
 		return o
 	}
 }
 
 // holds reports whether an order of a to b satisfies `a op b`.
-func (o op) holds(order int) bool {
+func (o Op) holds(order int) bool {
 	switch o {
-	case opLt:
+	case OpLt:
 		return order == -1
-	case opLe:
+	case OpLe:
 		return order == -1 || order == 0
-	case opGt:
+	case OpGt:
 		return order == 1
-	case opGe:
+	case OpGe:
 		return order == 1 || order == 0
 	default:
 		return false
@@ -111,14 +120,14 @@ func (o op) holds(order int) bool {
 
 // relate decides `a op b` for the six comparisons. Values of different kinds
 // are not equal, as in CEL; they have no order, which is unknown.
-func (o op) relate(a, b event.Value) Tri {
+func (o Op) relate(a, b event.Value) Tri {
 	if a.Kind() == event.Missing || b.Kind() == event.Missing {
 		return Unknown
 	}
 	switch o {
-	case opEq:
+	case OpEq:
 		return TriOf(a.Equal(b))
-	case opNe:
+	case OpNe:
 		return TriOf(!a.Equal(b))
 	default:
 		order, ok := compare(a, b)

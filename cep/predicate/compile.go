@@ -49,7 +49,7 @@ func (c *compiler) compiled(e celast.Expr) truth {
 	if v == nil {
 		return nil
 	}
-	return c.test(v, test{op: opTrue})
+	return c.test(v, test{op: OpTrue})
 }
 
 // operator compiles calls that give a truth; ok is false for other calls, which
@@ -67,7 +67,7 @@ func (c *compiler) operator(call celast.CallExpr) (t truth, ok bool) {
 		if t := c.lenient(args); t != nil {
 			return t, true
 		}
-		if c.src.isBool(args[1]) && c.src.isBool(args[2]) {
+		if c.src.mayBeBool(args[1]) && c.src.mayBeBool(args[2]) {
 			return &ifTruth{c.truth(args[0]), c.truth(args[1]), c.truth(args[2])}, true
 		}
 		return nil, false
@@ -79,7 +79,7 @@ func (c *compiler) operator(call celast.CallExpr) (t truth, ok bool) {
 		}
 		return c.stringTest(opNamed(name), args[0], args[1]), true
 	case "cidr":
-		return c.stringTest(opCIDR, args[0], args[1]), true
+		return c.stringTest(OpCIDR, args[0], args[1]), true
 	default:
 		if o, comparison := comparisonOf(name); comparison {
 			return c.relate(o, args[0], args[1]), true
@@ -115,6 +115,12 @@ func (c *compiler) presence(sel celast.SelectExpr) truth {
 	}
 	n := &hasNode{value: r, parent: r}
 	n.value.field = c.set.intern(path)
+	if r.whose == underTest {
+		n.atom = c.set.atom(n.value.field, test{op: OpHas})
+		if len(steps) == 1 || steps[0].Key == "ext" {
+			return n.atom // the event itself is there, so that this is never unknown
+		}
+	}
 	if len(steps) > 1 && steps[0].Key != "ext" {
 		parent, ok := fieldPath(steps[:len(steps)-1])
 		if !ok {
@@ -211,7 +217,7 @@ func (c *compiler) ref(e celast.Expr) *fieldRef {
 }
 
 // relate compiles a comparison.
-func (c *compiler) relate(o op, l, r celast.Expr) truth {
+func (c *compiler) relate(o Op, l, r celast.Expr) truth {
 	if c.src.isDuration(l) || c.src.isDuration(r) {
 		x, y := c.span(l), c.span(r)
 		if x == nil || y == nil {
@@ -245,7 +251,7 @@ func (c *compiler) member(elem, in celast.Expr) truth {
 		if !ok {
 			return nil
 		}
-		return c.test(v, test{op: opIn, set: newValueSet(list)})
+		return c.test(v, test{op: OpIn, set: newValueSet(list)})
 	}
 	container := c.value(in)
 	if container == nil {
@@ -267,27 +273,27 @@ func (c *compiler) constants(list []celast.Expr) ([]event.Value, bool) {
 }
 
 // stringTest compiles the tests that texts can pass.
-func (c *compiler) stringTest(o op, subject, arg celast.Expr) truth {
+func (c *compiler) stringTest(o Op, subject, arg celast.Expr) truth {
 	l, r := c.value(subject), c.value(arg)
 	if l == nil || r == nil {
 		return nil
 	}
 	k, constant := r.(constValue)
 	if !constant {
-		if o == opMatches || o == opCIDR {
+		if o == OpMatches || o == OpCIDR {
 			return nil
 		}
 		return &stringNode{o, l, r}
 	}
 	t := test{op: o, lit: k.v}
 	switch o {
-	case opMatches:
+	case OpMatches:
 		re, err := compileRegexp(t.lit.Str())
 		if err != nil {
 			return nil
 		}
 		t.re = re
-	case opCIDR:
+	case OpCIDR:
 		net, ok := parsePrefix(t.lit.Str())
 		if !ok {
 			return nil
@@ -301,7 +307,7 @@ func (c *compiler) stringTest(o op, subject, arg celast.Expr) truth {
 // test applies a test to a value: as an atom when the value is a field of the
 // event under test, in lower case when the value is lower(…) of something.
 func (c *compiler) test(v value, t test) truth {
-	if call, ok := v.(*callValue); ok && call.fn.name == "lower" && t.op != opTrue && t.op != opCIDR {
+	if call, ok := v.(*callValue); ok && call.fn.name == "lower" && t.op != OpTrue && t.op != OpCIDR {
 		t.fold = true
 		v = call.a
 	}
@@ -311,27 +317,30 @@ func (c *compiler) test(v value, t test) truth {
 	return &testNode{v, t}
 }
 
-func comparisonOf(name string) (op, bool) {
+func comparisonOf(name string) (Op, bool) {
 	i := slices.Index([]string{
 		operators.Equals, operators.NotEquals, operators.Less,
 		operators.LessEquals, operators.Greater, operators.GreaterEquals,
 	}, name)
-	return op(max(i, 0)), i >= 0
+	return Op(max(i, 0)), i >= 0
 }
 
-func opNamed(name string) op {
-	for _, o := range []op{opPrefix, opSuffix, opContains} {
+func opNamed(name string) Op {
+	for _, o := range []Op{OpPrefix, OpSuffix, OpContains} {
 		if o.String() == name {
 			return o
 		}
 	}
-	return opMatches
+	return OpMatches
 }
 
 // types of the checked tree
 
 func (s *source) typeOf(e celast.Expr) *types.Type { return s.ast.GetType(e.ID()) }
 
-func (s *source) isBool(e celast.Expr) bool     { return s.typeOf(e).Kind() == types.BoolKind }
+func (s *source) isBool(e celast.Expr) bool { return s.typeOf(e).Kind() == types.BoolKind }
+func (s *source) mayBeBool(e celast.Expr) bool {
+	return s.isBool(e) || s.typeOf(e).Kind() == types.DynKind
+}
 func (s *source) isTime(e celast.Expr) bool     { return s.typeOf(e).Kind() == types.TimestampKind }
 func (s *source) isDuration(e celast.Expr) bool { return s.typeOf(e).Kind() == types.DurationKind }

@@ -99,7 +99,7 @@ func (c *Cond) Guards() []Guard { return guards(c.root) }
 
 func guards(t truth) []Guard {
 	switch t := t.(type) {
-	case *atom:
+	case *Atom:
 		return t.guard()
 	case *andNode:
 		var all []Guard
@@ -113,16 +113,16 @@ func guards(t truth) []Guard {
 	return nil
 }
 
-func (n *atom) guard() []Guard {
+func (n *Atom) guard() []Guard {
 	g := Guard{Path: n.field.path, Index: n.field.index}
 	switch {
 	case n.test.fold:
 		return nil
-	case n.test.op == opEq:
+	case n.test.op == OpEq:
 		g.Values = []event.Value{n.test.lit}
-	case n.test.op == opIn:
+	case n.test.op == OpIn:
 		g.Values = n.test.set.list
-	case n.test.op == opTrue:
+	case n.test.op == OpTrue:
 		g.Values = []event.Value{event.BoolValue(true)}
 	default:
 		return nil
@@ -214,7 +214,7 @@ func (c *Cond) values(leaf truth, ev *Event, env Env) []AtomValue {
 	var out []AtomValue
 	leaf.walk(func(n node) {
 		switch n := n.(type) {
-		case *atom:
+		case *Atom:
 			out = append(out, AtomValue{n.field.path.String(), n.field.of(ev)})
 		case *fieldRef:
 			out = append(out, AtomValue{text(n, c.names), n.eval(ev, env)})

@@ -307,7 +307,7 @@ func TestReads(t *testing.T) {
 		{`data.x == last(fail).data.x && has(last(fail).data.y)`, []predicate.Read{{Elem: 1, Part: last}}},
 		{`fail[2].id == first(fail).id`, []predicate.Read{{Elem: 1, Part: predicate.PartNth, N: 2}, {Elem: 1}}},
 		{`count(fail) > sum(maybe.data.n)`, []predicate.Read{{Elem: 1, Part: all}, {Elem: 2, Part: all}}},
-		{`fail.all(f, f.id == id) && a.id == id`, []predicate.Read{{Elem: 1, Part: all}, {Elem: 0, Part: all}, {Elem: 0}}},
+		{`fail.all(f, f.id == id) && a.id == id`, []predicate.Read{{Elem: 1, Part: all}, {Elem: 0}}},
 	}
 	set := predicate.NewSet()
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package predicate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -18,7 +19,7 @@ import (
 type interpreted struct {
 	prog  cel.Program
 	text  string
-	elems []int // it may read; those of the whole condition
+	elems []int // that it reads
 }
 
 func (n *interpreted) eval(ev *Event, env Env) Tri {
@@ -42,7 +43,18 @@ func (c *compiler) interpret(e celast.Expr) truth {
 	if err != nil {
 		c.fail(err)
 	}
-	return &interpreted{prog, c.src.textOf(e), c.src.usedElems}
+	return &interpreted{prog, c.src.textOf(e), elementsIn(e)}
+}
+
+// elementsIn gives the elements that a part of the tree names, each once.
+func elementsIn(e celast.Expr) []int {
+	var elems []int
+	celast.PostOrderVisit(e, celast.NewExprVisitor(func(e celast.Expr) {
+		if elem, _, ok := elementOf(e); ok && !slices.Contains(elems, elem) {
+			elems = append(elems, elem)
+		}
+	}))
+	return elems
 }
 
 // plan makes a program of a part of the checked tree.

@@ -85,15 +85,6 @@ func (n constTruth) eval(*Event, Env) Tri { return n.t }
 
 // leaves
 
-// atom tests a field of the event under test. Atoms are interned: one exists
-// for each field and test of a Set.
-type atom struct {
-	field field
-	test  test
-}
-
-func (n *atom) eval(ev *Event, _ Env) Tri { return n.test.eval(n.field.of(ev)) }
-
 // testNode tests any other value.
 type testNode struct {
 	subject value
@@ -104,7 +95,7 @@ func (n *testNode) eval(ev *Event, env Env) Tri { return n.test.eval(n.subject.e
 
 // relateNode compares two values, such as fields of two events.
 type relateNode struct {
-	op   op
+	op   Op
 	l, r value
 }
 
@@ -114,7 +105,7 @@ func (n *relateNode) eval(ev *Event, env Env) Tri {
 
 // stringNode tests a text against another that is not constant.
 type stringNode struct {
-	op   op // opPrefix, opSuffix, opContains
+	op   Op // OpPrefix, OpSuffix, OpContains
 	l, r value
 }
 
@@ -124,9 +115,9 @@ func (n *stringNode) eval(ev *Event, env Env) Tri {
 		return Unknown
 	}
 	switch n.op {
-	case opPrefix:
+	case OpPrefix:
 		return TriOf(strings.HasPrefix(l.Str(), r.Str()))
-	case opSuffix:
+	case OpSuffix:
 		return TriOf(strings.HasSuffix(l.Str(), r.Str()))
 	default:
 		return TriOf(strings.Contains(l.Str(), r.Str()))
@@ -165,6 +156,7 @@ func (n *memberNode) eval(ev *Event, env Env) Tri {
 type hasNode struct {
 	value   fieldRef
 	parent  fieldRef // of the same event as value
+	atom    *Atom    // true exactly where this is; nil unless it is about the event under test
 	lenient bool     // no parent means no field
 }
 
@@ -198,7 +190,7 @@ func (n *hasNode) absent(ev *Event) Tri {
 
 // spanNode compares two durations.
 type spanNode struct {
-	op   op
+	op   Op
 	l, r span
 }
 
@@ -209,15 +201,15 @@ func (n *spanNode) eval(ev *Event, env Env) Tri {
 		return Unknown
 	}
 	switch n.op {
-	case opEq:
+	case OpEq:
 		return TriOf(l == r)
-	case opNe:
+	case OpNe:
 		return TriOf(l != r)
-	case opLt:
+	case OpLt:
 		return TriOf(l < r)
-	case opLe:
+	case OpLe:
 		return TriOf(l <= r)
-	case opGt:
+	case OpGt:
 		return TriOf(l > r)
 	default:
 		return TriOf(l >= r)
@@ -234,7 +226,6 @@ func (n *ifTruth) walk(visit func(node)) {
 	walkAll(visit, []truth{n.cond, n.then, n.other})
 }
 func (n constTruth) walk(visit func(node))  { visit(n) }
-func (n *atom) walk(visit func(node))       { visit(n) }
 func (n *testNode) walk(visit func(node))   { visit(n); n.subject.walk(visit) }
 func (n *relateNode) walk(visit func(node)) { visit(n); n.l.walk(visit); n.r.walk(visit) }
 func (n *stringNode) walk(visit func(node)) { visit(n); n.l.walk(visit); n.r.walk(visit) }

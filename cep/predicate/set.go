@@ -1,35 +1,45 @@
 package predicate
 
 import (
-	"slices"
-	"strconv"
-	"strings"
-
 	"cel.dev/cel-go/cel"
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// Set holds all conditions of a program. Rules share what they have in common:
-// each distinct path is looked up once per event, and each distinct atom (a
-// test of one path, such as `type == "x"`) exists once.
+// Set holds conditions of a program. Rules share what they have in common: each
+// distinct path is looked up once per event, and each distinct atom (a test of
+// one path, such as `type == "x"`) exists once.
 //
-// Build a Set in one goroutine; once the last Add or CompileTemplate has
-// returned, its conditions and templates may be used from any number of
-// goroutines.
+// Build a Set in one goroutine; once the last Add, AddFormula or CompileTemplate
+// has returned, its conditions and templates may be used from any number of
+// goroutines. Programs too large for one goroutine are compiled in chunks, each
+// with a Set of its own on the same Fields; a Set may be dropped when what was
+// wanted of it has been taken.
 type Set struct {
-	paths []event.Path
-	index map[event.Path]int
-	atoms map[string]*atom
-
-	env      *cel.Env // knows the elements of scopes up to elements
-	elements int
+	fields *Fields
+	index  map[event.Path]int // of fields, for the paths met here
+	atoms  map[atomKey]*Atom
+	slab   []Atom // made, and not handed out yet
+	leafs  map[string]*Leaf
 }
 
-// NewSet gives an empty set.
-func NewSet() *Set {
-	return &Set{index: make(map[event.Path]int), atoms: make(map[string]*atom)}
+// atomKey is what tells atoms apart.
+type atomKey struct {
+	field int32
+	op    Op
+	fold  bool
+	lit   event.Value // by ==, which is finer than Equal
+	set   string      // see valueSet.key
+}
+
+// NewSet gives an empty set with fields of its own.
+func NewSet() *Set { return NewSetOn(NewFields()) }
+
+// NewSetOn gives an empty set whose paths are numbered by fields, which it may
+// share with other Sets, also with such as other goroutines are building.
+func NewSetOn(fields *Fields) *Set {
+	return &Set{fields: fields, index: make(map[event.Path]int), atoms: make(map[atomKey]*Atom), leafs: make(map[string]*Leaf)}
 }
 
 // Add compiles a condition. Its errors are yamldoc.Errors that point into the
@@ -55,61 +65,66 @@ func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 	return cond, nil
 }
 
+// AddFormula compiles a condition of which only the formula is wanted, for an
+// index; see Cond.Formula. cond is nil if the formula is all there is to know,
+// as it is for conditions that are tests of fields joined with &&, || and !:
+// these keep nothing but atoms. Errors are those of Add.
+func (s *Set) AddFormula(scope Scope, src string, pos yamldoc.Pos) (f Formula, exact bool, cond *Cond, err error) {
+	cond, err = s.Add(scope, src, pos)
+	if err != nil {
+		return Formula{}, false, nil, err
+	}
+	f, exact = formulaOf(cond.root, s.leafs)
+	return f, exact, cond, nil
+}
+
 // read parses and checks a text in the environment of a scope.
 func (s *Set) read(scope Scope, src string, pos yamldoc.Pos) (*source, error) {
-	if s.env == nil || s.elements < len(scope.Elements) {
-		s.elements = max(8, 2*len(scope.Elements))
-		env, err := newEnv(s.elements)
-		if err != nil {
-			return nil, err
-		}
-		s.env = env
+	env, err := s.fields.environment(len(scope.Elements))
+	if err != nil {
+		return nil, err
 	}
-	in := &source{text: src, pos: pos, scope: scope, env: s.env}
+	in := &source{text: src, pos: pos, scope: scope, env: env}
 	return in, in.parse()
 }
 
 // Paths gives the paths that conditions read from the event under test or from
-// bound events, in the order of Event.Fields. It grows with Add, and what it
-// gave before stays a prefix of what it gives later.
-func (s *Set) Paths() []event.Path { return slices.Clip(s.paths) }
+// bound events, in the order of Event.Fields. It grows with Add, also of other
+// Sets on the same Fields, and what it gave before stays a prefix of what it
+// gives later.
+func (s *Set) Paths() []event.Path { return s.fields.Paths() }
 
 // intern gives the field of a path, which all conditions share.
 func (s *Set) intern(p event.Path) field {
 	i, ok := s.index[p]
 	if !ok {
-		i = len(s.paths)
-		s.paths, s.index[p] = append(s.paths, p), i
+		i = s.fields.Intern(p)
+		s.index[p] = i
 	}
 	return field{i, p}
 }
 
 // atom gives the test of a field, which all conditions share.
-func (s *Set) atom(f field, t test) *atom {
-	key := t.key(f.index)
-	a, ok := s.atoms[key]
-	if !ok {
-		a = &atom{f, t}
-		s.atoms[key] = a
+func (s *Set) atom(f field, t test) *Atom {
+	key := atomKey{field: int32(f.index), op: t.op, fold: t.fold, lit: t.lit}
+	if t.set != nil {
+		key.set = t.set.key()
 	}
-	return a
+	if a, ok := s.atoms[key]; ok {
+		return a
+	}
+	return s.newAtom(key, f, t)
 }
 
-// key tells tests of fields apart.
-func (t *test) key(index int) string {
-	var b strings.Builder
-	b.WriteString(strconv.Itoa(index))
-	b.WriteByte(byte('a' + t.op))
-	if t.fold {
-		b.WriteByte('~')
+// newAtom takes atoms from slabs: one of a million rules needs no allocation of
+// its own.
+func (s *Set) newAtom(key atomKey, f field, t test) *Atom {
+	if len(s.slab) == 0 {
+		s.slab = make([]Atom, min(max(8, len(s.atoms)), 256))
 	}
-	list := []event.Value{t.lit}
-	if t.set != nil {
-		list = t.set.list
-	}
-	for _, v := range list {
-		b.WriteByte(byte('0' + v.Kind()))
-		writeLiteral(&b, v)
-	}
-	return b.String()
+	a := &s.slab[0]
+	s.slab = s.slab[1:]
+	*a = Atom{field: f, id: int32(len(s.atoms)), test: t}
+	s.atoms[key] = a
+	return a
 }

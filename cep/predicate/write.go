@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/rhost/rhost/event"
 )
 
 // How nodes read as CEL, for people who ask why a rule did or did not match.
@@ -24,7 +26,6 @@ func (n *ifTruth) write(b *strings.Builder, names []string) {
 }
 
 func (n constTruth) write(b *strings.Builder, _ []string) { b.WriteString(n.t.String()) }
-func (n *atom) write(b *strings.Builder, _ []string)      { n.test.write(b, n.field.path.String()) }
 func (n *testNode) write(b *strings.Builder, names []string) {
 	n.test.write(b, text(n.subject, names))
 }
@@ -50,7 +51,7 @@ func (n *hasNode) write(b *strings.Builder, names []string) {
 }
 
 func (r *fieldRef) write(b *strings.Builder, names []string) {
-	path := r.field.path.String()
+	path := celPath(r.field.path)
 	if r.whose == underTest {
 		b.WriteString(path)
 		return
@@ -76,7 +77,7 @@ func (n *arithmetic) write(b *strings.Builder, names []string) {
 }
 
 func (n *negation) write(b *strings.Builder, names []string) {
-	b.WriteString("-" + text(n.of, names))
+	b.WriteString("-(" + text(n.of, names) + ")")
 }
 
 func (n *callValue) write(b *strings.Builder, names []string) {
@@ -127,7 +128,9 @@ func (n *spanPart) write(b *strings.Builder, names []string) {
 
 func (n *shifted) write(b *strings.Builder, names []string) {
 	b.WriteByte('(')
-	writeTwo(b, names, n.time, sign(n.back), n.by)
+	n.time.write(b, names)
+	b.WriteString(" " + sign(n.back) + " ")
+	writeSpan(b, names, n.by)
 	b.WriteByte(')')
 }
 
@@ -138,7 +141,19 @@ func (n constSpan) write(b *strings.Builder, _ []string) {
 func (n *timeSpan) write(b *strings.Builder, names []string) { writeTwo(b, names, n.l, "-", n.r) }
 
 func (n *sumSpan) write(b *strings.Builder, names []string) {
-	writeTwo(b, names, n.l, sign(n.back), n.r)
+	n.l.write(b, names)
+	b.WriteString(" " + sign(n.back) + " ")
+	writeSpan(b, names, n.r)
+}
+
+// writeSpan puts a duration that stands right of an operator.
+func writeSpan(b *strings.Builder, names []string, s span) {
+	switch s.(type) {
+	case *timeSpan, *sumSpan:
+		b.WriteString("(" + text(s, names) + ")")
+	default:
+		s.write(b, names)
+	}
 }
 
 func (n *parsedSpan) write(b *strings.Builder, names []string) {
@@ -172,4 +187,41 @@ func writeAll(b *strings.Builder, names []string, operator string, kids []truth)
 			k.write(b, names)
 		}
 	}
+}
+
+// celPath writes a path so that CEL reads it: CEL keeps words for itself that
+// paths do not.
+func celPath(p event.Path) string {
+	plain := true
+	steps := p.Steps()
+	for _, st := range steps {
+		plain = plain && (st.Index >= 0 || !isReserved(st.Key) && (st.Key == "" || st.Key[0]-'0' > 9))
+	}
+	if plain {
+		return p.String()
+	}
+	var b strings.Builder
+	b.WriteString(p.Root())
+	for _, st := range steps {
+		switch {
+		case st.Index >= 0:
+			b.WriteString("[" + strconv.Itoa(st.Index) + "]")
+		case isReserved(st.Key) || event.PathOf("data", st.Key).String() != "data."+st.Key:
+			b.WriteString("[" + strconv.Quote(st.Key) + "]")
+		default:
+			b.WriteString("." + st.Key)
+		}
+	}
+	return b.String()
+}
+
+// isReserved reports whether CEL's grammar or cel-go takes a word for itself,
+// also behind a dot.
+func isReserved(word string) bool {
+	switch word {
+	case "in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if",
+		"import", "let", "loop", "package", "namespace", "return", "var", "void", "while":
+		return true
+	}
+	return false
 }
