@@ -48,8 +48,8 @@ func (m *Machine) look(a *Ahead, at int32) {
 		s := &m.nfa.states[i]
 		for _, e := range s.edges {
 			switch {
-			case e.op == take && !slices.Contains(a.Elems, s.elem):
-				a.Elems = append(a.Elems, s.elem)
+			case e.op == take && !slices.Contains(a.Elems, int(e.elem)):
+				a.Elems = append(a.Elems, int(e.elem))
 			case e.op == proceed && m.nfa.states[e.to].kind == stop:
 				for _, c := range e.when {
 					a.Nots |= c.pos

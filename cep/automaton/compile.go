@@ -17,6 +17,9 @@ func Compile(steps []Step, tr Traits) (*NFA, error) {
 	b.final = b.add(state{kind: final})
 	b.stop = b.add(state{kind: stop})
 	b.nfa.start = b.sequence(&sequence{steps: steps, exit: b.final, top: true}, 0, 0)
+	if b.err != nil {
+		return nil, b.err
+	}
 	if len(b.nfa.states) > MaxStates {
 		return nil, fmt.Errorf("the pattern needs %d states; the limit is %d", len(b.nfa.states), MaxStates)
 	}
@@ -36,6 +39,7 @@ type builder struct {
 	nfa         *NFA
 	final, stop int32
 	until       Cond // of the group being built
+	err         error
 }
 
 // sequence is a row of steps and what follows it.
@@ -139,7 +143,10 @@ func (b *builder) positive(seq *sequence, i int, nots uint64) int32 {
 		return b.final // groups in groups multiply: Compile reports it, building on would take for ever
 	}
 	s := seq.steps[i]
-	p := &repetition{builder: b, step: s, taken: b.sequence(seq, i+1, 0)}
+	if one := plain(s); one != nil && s.Wait == 0 {
+		s.Wait = one[0].Wait
+	}
+	p := &repetition{builder: b, step: s, plain: plain(s), taken: b.sequence(seq, i+1, 0)}
 	p.skips = []edge{{op: proceed, to: p.taken, when: b.outside(nil)}}
 	var past []edge
 	if s.Optional {
@@ -187,6 +194,7 @@ func followingNots(steps []Step) uint64 {
 type repetition struct {
 	*builder
 	step  Step
+	plain []Step // the element, or elements that are alternatives; nil for steps of several events
 	taken int32  // what follows the last repetition
 	skips []edge // the way there without another repetition
 	nots  uint64 // what ends the repetitions
@@ -206,8 +214,13 @@ func (p *repetition) once(to int32, link Link, skips []edge, nots uint64) int32 
 		}
 	}
 	p.made = true
-	if p.step.Group != nil {
+	switch {
+	case p.step.Group != nil:
 		return p.body(to, link, skips, nots)
+	case p.step.Both != nil:
+		return p.both(to, link, skips, nots)
+	case p.step.Either != nil && p.plain == nil:
+		return p.either(to, link, skips, nots)
 	}
 	return p.element(to, link, skips, nots, wait)
 }
@@ -216,9 +229,9 @@ func (p *repetition) once(to int32, link Link, skips []edge, nots uint64) int32 
 // done without, ignoring one leads to a copy of the state that has no way past
 // it: the other ways have then been taken by forks of their own.
 func (p *repetition) element(to int32, link Link, skips []edge, nots uint64, wait time.Duration) int32 {
-	takes := edge{op: take, to: to, when: p.takes()}
-	id := p.add(state{elem: p.step.Elem, wait: wait, strict: link == Next})
-	p.link(id, takes)
+	takes := p.takes(to)
+	id := p.add(state{wait: wait, strict: link == Next})
+	p.link(id, takes...)
 	p.link(id, skips...)
 	p.stops(id, nots)
 	if link == Next {
@@ -227,28 +240,38 @@ func (p *repetition) element(to int32, link Link, skips []edge, nots uint64, wai
 	back := id
 	pass := p.passes(link)
 	if len(skips) > 0 {
-		back = p.add(state{elem: p.step.Elem})
-		p.link(back, takes, edge{op: ignore, to: back, when: pass})
+		back = p.add(state{})
+		p.link(back, takes...)
+		p.link(back, edge{op: ignore, to: back, when: pass})
 		p.stops(back, nots)
 	}
 	p.link(id, edge{op: ignore, to: back, when: pass})
 	return id
 }
 
-// takes is when an event is bound to the step.
-func (p *repetition) takes() guard {
-	g := holds(p.step.Cond)
+// takes gives the edges by which an event is bound to the step: one, or one for
+// each of several alternatives, of which the first that holds has the event.
+func (p *repetition) takes(to int32) []edge {
+	var until, others guard
 	if p.step.Until != 0 && p.step.Repeats() {
-		g = and(fails(p.step.Until), g)
+		until = fails(p.step.Until)
 	}
-	return p.outside(g)
+	var edges []edge
+	for _, s := range p.plain {
+		when := p.outside(and(until, others, holds(s.Cond)))
+		edges = append(edges, edge{op: take, elem: int32(s.Elem), to: to, when: when})
+		others = and(others, fails(s.Cond))
+	}
+	return edges
 }
 
 // passes is when an event may lie before the step's next one.
 func (p *repetition) passes(link Link) guard {
 	var g guard
 	if link == Then {
-		g = fails(p.step.Cond)
+		for _, s := range p.plain {
+			g = and(g, fails(s.Cond))
+		}
 	}
 	if p.step.Until != 0 && p.step.Repeats() && !p.first {
 		g = and(fails(p.step.Until), g)
@@ -258,10 +281,9 @@ func (p *repetition) passes(link Link) guard {
 
 // loop builds the last repetition of a step that has no maximum.
 func (p *repetition) loop() int32 {
-	if p.step.Group != nil {
+	if p.plain == nil {
 		again := p.add(state{})
-		p.made = true
-		id := p.body(again, p.step.Repeat, p.skips, 0)
+		id := p.once(again, p.step.Repeat, p.skips, 0)
 		p.link(again, edge{op: proceed, to: id, when: p.outside(nil)})
 		return id
 	}
@@ -324,7 +346,7 @@ func (p *repetition) refusing(of int32) int32 {
 	if s.kind == final {
 		return of
 	}
-	taken := p.takes()
+	taken := p.takes(0)[0].when
 	if p.step.Loop() {
 		taken = p.outside(holds(p.step.Cond)) // Flink leaves the until of a loop out of this
 	}

@@ -10,7 +10,8 @@
 // the Runs of a key on by one event, Machine.Expire by time; both leave what
 // they completed in the Worker that the caller lends them.
 //
-// What matches is what Flink CEP's NFA matches, contiguity by contiguity. Two
+// What matches is what Flink CEP's NFA matches, contiguity by contiguity. It has
+// no alternatives and conjunctions; choice.go and both.go say what ours mean. Two
 // things differ by design. A pattern without strict contiguity may be shown only
 // the events that some condition accepts: the answer is the same, because an
 // ignored event never changes what a run can still become. And a pattern that

@@ -18,7 +18,7 @@ func (n *NFA) Graph() engine.Graph {
 		for _, e := range s.edges {
 			ge := engine.GraphEdge{From: i, To: int(e.to), Kind: e.op.String(), Elem: -1, If: e.when.String()}
 			if e.op == take {
-				ge.Elem = s.elem
+				ge.Elem = int(e.elem)
 			}
 			g.Edges = append(g.Edges, ge)
 		}

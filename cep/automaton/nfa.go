@@ -31,13 +31,13 @@ func (o op) String() string { return [...]string{"take", "ignore", "proceed"}[o]
 
 type edge struct {
 	op   op
+	elem int32 // what a Take edge binds
 	to   int32
 	when guard
 }
 
 type state struct {
 	kind   kind
-	elem   int           // what its Take edges bind
 	wait   time.Duration // bound on the time since the last bound event; 0: none
 	strict bool          // an event that meets no condition still matters here
 	edges  []edge
@@ -99,7 +99,7 @@ func (n *NFA) String() string {
 		for _, e := range s.edges {
 			fmt.Fprintf(&b, "  %s -> %d", e.op, e.to)
 			if e.op == take {
-				fmt.Fprintf(&b, " as e%d", s.elem)
+				fmt.Fprintf(&b, " as e%d", e.elem)
 			}
 			if len(e.when) > 0 {
 				fmt.Fprintf(&b, " if %s", e.when)

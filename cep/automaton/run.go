@@ -87,16 +87,6 @@ func (r *Runs) all(visit func(*run)) {
 	}
 }
 
-// First gives the event that the first open run began with, or nil.
-func (r *Runs) First() (first *Held) {
-	r.all(func(q *run) {
-		if first == nil || q.start.ev.Order < first.Order {
-			first = q.start.ev
-		}
-	})
-	return first
-}
-
 // group gives the group of a state, or nil.
 func (r *Runs) group(state int32) *group {
 	for i := range r.groups {

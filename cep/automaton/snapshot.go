@@ -159,7 +159,7 @@ func (s *State) Restore(d *engine.Decoder) error {
 		}
 		(&reader{d: d, m: s.m}).runs(&k.Value)
 		if timed && d.Err() == nil {
-			s.set(k, at)
+			s.keys.Set(k, at)
 		}
 	}
 	return d.Err()

@@ -1,7 +1,9 @@
 package automaton
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,37 +101,33 @@ func (s *State) settle(e *engine.Entry[Runs]) {
 	if now, timed := e.At(); !ok || timed && !at.Before(now) {
 		return
 	}
-	s.set(e, at)
-}
-
-func (s *State) set(e *engine.Entry[Runs], at time.Time) {
-	var first uint64
-	if h := e.Value.First(); h != nil {
-		first = h.Order
-	}
-	s.keys.Set(e, at, first)
+	s.keys.Set(e, at)
 }
 
 // Deadline says when Expire has something to do.
 func (s *State) Deadline() (time.Time, bool) { return s.keys.Deadline() }
 
-// Expire does what is due at the earliest deadline, for one key.
+// Expire does what is due at the earliest deadline.
 func (s *State) Expire(t *engine.Turn, now time.Time) {
-	at, _ := s.keys.Deadline()
-	e := s.keys.Pop(now)
-	if e == nil {
+	at, ok := s.keys.Deadline()
+	if !ok || at.After(now) {
 		return
 	}
+	from := len(t.Out)
 	w := worker(t)
-	s.m.Expire(w, &e.Value, at)
-	w.give(t, e.Key)
-	if e.Value.Empty() {
-		s.keys.Remove(e)
-		return
+	for e := s.keys.Pop(at); e != nil; e = s.keys.Pop(at) {
+		s.m.Expire(w, &e.Value, at)
+		w.give(t, e.Key)
+		if next, ok := s.m.Deadline(&e.Value); ok {
+			s.keys.Set(e, s.m.Later(at, next))
+		} else if e.Value.Empty() {
+			s.keys.Remove(e)
+		}
 	}
-	if next, ok := s.m.Deadline(&e.Value); ok {
-		s.set(e, s.m.Later(at, next))
-	}
+	// Keys were due in no order.
+	slices.SortStableFunc(t.Out[from:], func(a, b engine.Done) int {
+		return cmp.Compare(a.Pairs[0].Held.Order, b.Pairs[0].Held.Order)
+	})
 }
 
 // Size counts what is held.

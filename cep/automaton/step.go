@@ -130,7 +130,7 @@ func (w *Worker) step(q *run) {
 			case ed.op == proceed:
 				w.way(ed.to)
 			case ed.op == take:
-				w.take(q, s.elem, ed.to, &e)
+				w.take(q, int(ed.elem), ed.to, &e)
 			case q != nil:
 				w.pass(q, ed.to)
 			}

@@ -6,7 +6,7 @@ import "time"
 // Table is not ready for use; see NewTable.
 type Table[V any] struct {
 	entries map[string]*Entry[V]
-	heap    []*Entry[V] // those with a deadline, by time, then by First
+	heap    []*Entry[V] // those with a deadline, by time
 }
 
 // Entry is a key with its value.
@@ -15,7 +15,6 @@ type Entry[V any] struct {
 	Value V
 
 	at    time.Time
-	first uint64
 	place int // in the heap, from 1; 0: no deadline
 }
 
@@ -64,8 +63,7 @@ func (t *Table[V]) Deadline() (at time.Time, ok bool) {
 }
 
 // Pop gives the entry with the earliest deadline, provided it is not after now,
-// and takes the deadline away. Of several at one time the least first comes
-// first.
+// and takes the deadline away. Several of one time come in no order.
 func (t *Table[V]) Pop(now time.Time) *Entry[V] {
 	if len(t.heap) == 0 || t.heap[0].at.After(now) {
 		return nil
@@ -75,10 +73,9 @@ func (t *Table[V]) Pop(now time.Time) *Entry[V] {
 	return e
 }
 
-// Set sets or moves the deadline of an entry. first orders the entries of one
-// time: the number of the event that the earliest of what is due began with.
-func (t *Table[V]) Set(e *Entry[V], at time.Time, first uint64) {
-	e.at, e.first = at, first
+// Set sets or moves the deadline of an entry.
+func (t *Table[V]) Set(e *Entry[V], at time.Time) {
+	e.at = at
 	if e.place == 0 {
 		t.heap = append(t.heap, e)
 		e.place = len(t.heap)
@@ -104,16 +101,7 @@ func (t *Table[V]) Unset(e *Entry[V]) {
 // At gives the deadline of an entry.
 func (e *Entry[V]) At() (at time.Time, ok bool) { return e.at, e.place > 0 }
 
-func (t *Table[V]) before(i, j int) bool {
-	a, b := t.heap[i], t.heap[j]
-	if c := a.at.Compare(b.at); c != 0 {
-		return c < 0
-	}
-	if a.first != b.first {
-		return a.first < b.first
-	}
-	return a.Key < b.Key
-}
+func (t *Table[V]) before(i, j int) bool { return t.heap[i].at.Before(t.heap[j].at) }
 
 func (t *Table[V]) swap(i, j int) {
 	t.heap[i], t.heap[j] = t.heap[j], t.heap[i]
