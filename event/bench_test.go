@@ -86,6 +86,24 @@ func BenchmarkParseAndScan(b *testing.B) {
 	}
 }
 
+func BenchmarkParseScan(b *testing.B) {
+	text := []byte(login)
+	set := event.NewPathSet(mustPaths(b, loginPaths...))
+	var ev event.Event
+	var dst []event.Value
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if dst, err = set.ParseScan(text, false, &ev, dst); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if dst[3].Number() != 3 {
+		b.Fatal(dst)
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
 	ev := mustParse(b, login)
 	p := mustPaths(b, "data.tries")[0]

@@ -1,28 +1,28 @@
 package event
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"unicode/utf8"
 )
 
 // parser checks JSON while it walks it, once: grammar, depth, duplicate keys,
-// range of numbers. The functions that walk take and return an index; -1 means
-// that err is set.
+// range of numbers; and in the same walk it takes out the values that a trie of
+// paths wants. The functions that walk take and return an index; -1 means that
+// err is set.
+//
+// Whether the text is UTF-8 is asked only when a byte outside ASCII was seen:
+// see verdict.
 type parser struct {
-	d   []byte
-	err *SyntaxError
+	d    []byte
+	err  *SyntaxError
+	high bool    // there are bytes outside ASCII in texts
+	dst  []Value // where the wanted values go
 
-	// keys are where the keys of the objects now open stand in d, innermost
-	// object last. The array is part of the parser so that an ordinary event
-	// needs no memory; an object for which it is too short moves to a map.
-	keys  [32]span
+	keys  [64]uint32 // see keyset
 	nkeys int
+	many  map[manyKey]struct{}
 }
-
-// span is a part of the parsed bytes.
-type span struct{ from, to uint32 }
 
 func (p *parser) fail(i int, fix, format string, args ...any) int {
 	p.err = &SyntaxError{Offset: i, Msg: fmt.Sprintf(format, args...), Fix: fix}
@@ -36,6 +36,19 @@ func (p *parser) unexpected(i int, want string) int {
 	}
 	r, _ := utf8.DecodeRune(p.d[i:])
 	return p.fail(i, "", "unexpected %q where %s should be", r, want)
+}
+
+// verdict ends a walk: it says what is wrong with the text, if anything is. Bytes
+// that are not UTF-8 count first, wherever they are, since all else may be their
+// doing. A walk that ended well and saw only ASCII has seen every byte.
+func (p *parser) verdict() *SyntaxError {
+	if p.many != nil {
+		p.giveBack()
+	}
+	if p.err != nil || p.high {
+		p.utf8()
+	}
+	return p.err
 }
 
 // utf8 reports whether the whole text is valid UTF-8.
@@ -68,35 +81,65 @@ func (p *parser) space(i int) int {
 }
 
 // value checks the value at d[i], which lies depth levels deep, and returns the
-// index behind it.
-func (p *parser) value(i, depth int) int {
+// index behind it. What is at or below n, which may be nil, goes to dst.
+func (p *parser) value(i, depth int, n *node) int {
+	if n != nil {
+		return p.wanted(i, depth, n)
+	}
 	if i >= len(p.d) {
 		return p.unexpected(i, "a value")
 	}
-	switch c := p.d[i]; c {
-	case '"':
+	switch c := p.d[i]; {
+	case c == '"':
 		end, _ := p.str(i)
 		return end
-	case '{', '[':
-		if depth >= MaxDepth {
-			return p.fail(i, "flatten the payload", "JSON nested deeper than %d levels", MaxDepth)
-		}
-		if c == '{' {
-			return p.object(i, depth+1)
-		}
-		return p.list(i, depth+1)
-	case 't':
+	case c-'0' <= 9 || c == '-':
+		return p.number(i)
+	case c == '{' || c == '[':
+		return p.open(i, depth, nil)
+	case c == 't':
 		return p.literal(i, "true")
-	case 'f':
+	case c == 'f':
 		return p.literal(i, "false")
-	case 'n':
+	case c == 'n':
 		return p.literal(i, "null")
-	default:
-		if c == '-' || c-'0' <= 9 {
-			return p.number(i)
-		}
 	}
 	return p.unexpected(i, "a value")
+}
+
+// wanted is value for a place that some path passes or ends at.
+func (p *parser) wanted(i, depth int, n *node) int {
+	var v Value
+	var end int
+	switch {
+	case i < len(p.d) && p.d[i] == '"':
+		var escaped bool
+		if end, escaped = p.str(i); end < 0 {
+			return -1
+		}
+		if len(n.slots) > 0 {
+			v = Value{kind: String, text: text(p.d[i+1:end-1], escaped)}
+		}
+	case i < len(p.d) && (p.d[i] == '{' || p.d[i] == '['):
+		if end = p.open(i, depth, n); end < 0 {
+			return -1
+		}
+		v = Value{kind: List, text: alias(p.d[i:end])}
+		if p.d[i] == '{' {
+			v.kind = Map
+		}
+	default:
+		if end = p.value(i, depth, nil); end < 0 {
+			return -1
+		}
+		if len(n.slots) > 0 {
+			v, _ = read(p.d[:end], i)
+		}
+	}
+	for _, slot := range n.slots {
+		p.dst[slot] = v
+	}
+	return end
 }
 
 func (p *parser) literal(i int, word string) int {
@@ -110,33 +153,42 @@ func (p *parser) literal(i int, word string) int {
 // behind the closing quote and whether there are escapes.
 func (p *parser) str(i int) (end int, escaped bool) {
 	d := p.d
-	if i++; i+8 <= len(d) { // most texts are short, and most keys are very short
-		if m := marks(binary.LittleEndian.Uint64(d[i:])); m != 0 {
-			if j := i + bits.TrailingZeros64(m)>>3; d[j] == '"' {
-				return j + 1, false
+	for i++; i+8 <= len(d); i += 8 {
+		if m := stops(word(d, i)); m != 0 {
+			i += bits.TrailingZeros64(m) >> 3
+			if d[i] == '"' {
+				return i + 1, false
 			}
+			break
 		}
 	}
-	return p.longStr(i)
+	return p.oddStr(i)
 }
 
-// longStr is str from behind the opening quote on.
-func (p *parser) longStr(i int) (end int, escaped bool) {
+// oddStr goes on in a string that has more than ASCII in it, or ends near the
+// end of the text.
+func (p *parser) oddStr(i int) (end int, escaped bool) {
 	for {
-		i = plain(p.d, i)
+		if p.high {
+			i = plain(p.d, i)
+		} else {
+			i = plainASCII(p.d, i)
+		}
 		if i >= len(p.d) {
 			return p.unexpected(i, "the end of a text"), escaped
 		}
-		switch p.d[i] {
-		case '"':
+		switch c := p.d[i]; {
+		case c == '"':
 			return i + 1, escaped
-		case '\\':
+		case c == '\\':
 			escaped = true
 			if i = p.escape(i); i < 0 {
 				return -1, true
 			}
+		case c >= utf8.RuneSelf:
+			p.high = true
 		default:
-			return p.fail(i, "write it as an escape", "raw control character 0x%02x in a text", p.d[i]), escaped
+			return p.fail(i, "write it as an escape", "raw control character 0x%02x in a text", c), escaped
 		}
 	}
 }
@@ -200,127 +252,125 @@ func (p *parser) digits(i int) int {
 	return i
 }
 
-func (p *parser) list(i, depth int) int {
+// open checks the list or object at d[i], which lies depth levels deep.
+func (p *parser) open(i, depth int, n *node) int {
+	switch {
+	case depth >= MaxDepth:
+		return p.fail(i, "flatten the payload", "JSON nested deeper than %d levels", MaxDepth)
+	case p.d[i] == '[':
+		return p.list(i, depth+1, n)
+	case n != nil && len(n.keys) == 0:
+		n = nil
+	}
+	return p.object(i, depth+1, n)
+}
+
+func (p *parser) list(i, depth int, n *node) int {
+	var items []itemNode
+	if n != nil {
+		items = n.items
+	}
 	i = p.space(i + 1)
 	if i < len(p.d) && p.d[i] == ']' {
 		return i + 1
 	}
-	for {
-		if i = p.value(i, depth); i < 0 {
+	for at := 0; ; at++ {
+		var item *node
+		if len(items) > 0 && items[0].index == at {
+			item, items = items[0].node, items[1:]
+		}
+		if i = p.value(i, depth, item); i < 0 {
 			return -1
 		}
-		i = p.space(i)
-		if i >= len(p.d) || p.d[i] != ',' {
+		if i = p.next(i); i < 0 {
 			break
 		}
-		i = p.space(i + 1)
 	}
-	if i >= len(p.d) || p.d[i] != ']' {
+	if i = -i; i >= len(p.d) || p.d[i] != ']' {
 		return p.unexpected(i, "a comma or ]")
 	}
 	return i + 1
 }
 
-func (p *parser) object(i, depth int) int {
+func (p *parser) object(i, depth int, n *node) int {
+	d := p.d
 	seen := keyset{base: p.nkeys}
 	i = p.space(i + 1)
-	if i < len(p.d) && p.d[i] == '}' {
+	if i < len(d) && d[i] == '}' {
 		return i + 1
 	}
 	for {
-		_, next := p.key(i, &seen)
-		if next < 0 {
+		var name string
+		var t tag
+		at := 0
+		// Nearly every key is a short text, and a colon and a value follow at
+		// once. What holds for it is what key finds out for any.
+		if i+11 <= len(d) && d[i] == '"' {
+			w := word(d, i+1)
+			m := stops(w)
+			n := bits.TrailingZeros64(m) >> 3
+			if end := i + 1 + n; n < 8 && pair(d, end) == '"'|':'<<8 && p.nkeys-seen.base < manyInSet && p.nkeys < len(p.keys) && seen.object == 0 {
+				t = shortTag(w&((m&-m-1)>>7), n)
+				h := t.spread()
+				bit := uint64(1) << (h & 63)
+				if seen.filter[h>>6]&bit == 0 {
+					seen.filter[h>>6] |= bit
+					p.keys[p.nkeys] = uint32(i + 1)
+					p.nkeys++
+					name = alias(d[i+1 : end])
+					at = end + 2
+				}
+			}
+		}
+		if at == 0 {
+			if name, t, at = p.key(i, &seen); at < 0 {
+				return -1
+			}
+		} else if d[at] <= ' ' {
+			at = p.space(at)
+		}
+		var kid *node
+		if n != nil {
+			kid = n.find(t, name)
+		}
+		switch {
+		case kid != nil:
+			i = p.wanted(at, depth, kid)
+		case at+9 <= len(d) && d[at] == '"':
+			m := stops(word(d, at+1))
+			if i = at + 2 + bits.TrailingZeros64(m)>>3; m == 0 || d[i-1] != '"' {
+				i, _ = p.str(at)
+			}
+		default:
+			i = p.value(at, depth, nil)
+		}
+		if i < 0 {
 			return -1
 		}
-		if i = p.value(next, depth); i < 0 {
-			return -1
-		}
-		i = p.space(i)
-		if i >= len(p.d) || p.d[i] != ',' {
+		if i+1 < len(d) && d[i] == ',' && d[i+1] > ' ' {
+			i++
+		} else if i = p.next(i); i < 0 {
 			break
 		}
-		i = p.space(i + 1)
 	}
-	if i >= len(p.d) || p.d[i] != '}' {
+	if i = -i; i >= len(d) || d[i] != '}' {
 		return p.unexpected(i, "a comma or }")
 	}
 	p.nkeys = seen.base
 	return i + 1
 }
 
-// key checks a key and its colon, and that the object does not have it yet; it
-// returns the key's text and the index of the value.
-func (p *parser) key(i int, seen *keyset) (string, int) {
+// next returns the index of what follows the comma at or after d[i], and minus
+// the index of what is there instead of a comma.
+func (p *parser) next(i int) int {
 	d := p.d
-	if i >= len(d) || d[i] != '"' {
-		return "", p.unexpected(i, "a quoted key")
+	if i+1 < len(d) && d[i] == ',' && d[i+1] > ' ' {
+		return i + 1 // as it is nearly always written
 	}
-	end, escaped := p.str(i)
-	if end < 0 {
-		return "", -1
+	if i = p.space(i); i >= len(d) || d[i] != ',' {
+		return -i
 	}
-	name := text(d[i+1:end-1], escaped)
-	if !p.unique(i+1, name, escaped, seen) {
-		return "", p.fail(i, "keep one of them", "the key %q is there twice", clip(name))
-	}
-	if end+1 < len(d) && d[end] == ':' && d[end+1] > ' ' {
-		return name, end + 1 // as it is nearly always written
-	}
-	at := p.space(end)
-	if at >= len(d) || d[at] != ':' {
-		return "", p.unexpected(at, "a colon")
-	}
-	return name, p.space(at + 1)
-}
-
-// keyset finds out whether a key is new to its object. A filter of 64 bits
-// answers for most keys of small objects; then the keys are compared. An object
-// with many keys, or with escapes in one, has a map, which keeps the cost linear
-// whatever the keys are.
-type keyset struct {
-	base   int // where the object's keys start in parser.keys
-	filter uint64
-	byName map[string]struct{}
-}
-
-// manyInSet is how many keys are compared one by one at most.
-const manyInSet = 24
-
-// unique adds the key that starts at d[at] unless the object has it.
-func (p *parser) unique(at int, k string, escaped bool, seen *keyset) bool {
-	if seen.byName != nil || escaped || p.nkeys == len(p.keys) || p.nkeys-seen.base >= manyInSet {
-		return p.uniqueByName(k, seen)
-	}
-	// The length and three letters tell most keys of an object apart.
-	h := uint(len(k)) * 7
-	if len(k) > 0 {
-		h += uint(k[0])*3 + uint(k[len(k)-1])*29 + uint(k[len(k)/2])*11
-	}
-	bit := uint64(1) << (h & 63)
-	if seen.filter&bit != 0 {
-		for _, o := range p.keys[seen.base:p.nkeys] {
-			if string(p.d[o.from:o.to]) == k {
-				return false
-			}
-		}
-	}
-	seen.filter |= bit
-	p.keys[p.nkeys] = span{uint32(at), uint32(at + len(k))}
-	p.nkeys++
-	return true
-}
-
-func (p *parser) uniqueByName(name string, seen *keyset) bool {
-	if seen.byName == nil {
-		seen.byName = make(map[string]struct{}, 2*manyInSet)
-		for _, k := range p.keys[seen.base:p.nkeys] {
-			seen.byName[alias(p.d[k.from:k.to])] = struct{}{} // without escapes
-		}
-		p.nkeys = seen.base
-	}
-	n := len(seen.byName)
-	seen.byName[name] = struct{}{}
-	return len(seen.byName) > n
+	return p.space(i + 1)
 }
 
 // clip shortens a text for a message.

@@ -113,12 +113,7 @@ func (e *Event) attr(a attribute, ext string) Value {
 		}
 		return TimeValue(e.Time)
 	case attrExt:
-		for i := range e.Ext {
-			if e.Ext[i].Name == ext {
-				return e.Ext[i].Value
-			}
-		}
-		return Value{}
+		return e.ext(ext)
 	default:
 		return Value{}
 	}
@@ -126,6 +121,25 @@ func (e *Event) attr(a attribute, ext string) Value {
 		return Value{}
 	}
 	return StringValue(s)
+}
+
+// ext finds an extension attribute. Most events have a few; one that has
+// thousands shall not make every path slow.
+func (e *Event) ext(name string) Value {
+	const few = 16
+	if len(e.Ext) > few {
+		i, found := slices.BinarySearchFunc(e.Ext, name, func(a Attr, n string) int { return strings.Compare(a.Name, n) })
+		if !found {
+			return Value{}
+		}
+		return e.Ext[i].Value
+	}
+	for i := range e.Ext {
+		if e.Ext[i].Name == name {
+			return e.Ext[i].Value
+		}
+	}
+	return Value{}
 }
 
 // textData is what path data gives for a payload that is not JSON.

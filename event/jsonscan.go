@@ -34,6 +34,27 @@ func plain(d []byte, i int) int {
 	return i
 }
 
+// plainASCII is plain that also stops at a byte outside ASCII.
+func plainASCII(d []byte, i int) int {
+	for ; i+8 <= len(d); i += 8 {
+		if m := stops(binary.LittleEndian.Uint64(d[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(d); i++ {
+		if c := d[i]; c == '"' || c == '\\' || c < 0x20 || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return i
+}
+
+// stops is marks that also sets the top bit of the first byte outside ASCII,
+// which takes fewer steps.
+func stops(w uint64) uint64 {
+	return (((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones) | (w - ones*0x20) | w) & highs
+}
+
 // marks sets the top bit of the first byte that is a quote, a backslash or a
 // control character. Bytes above the first may be marked by mistake.
 func marks(w uint64) uint64 {
@@ -67,6 +88,16 @@ func stringEnd(d []byte, i int) (end int, escaped bool) {
 			i++
 		}
 	}
+}
+
+// word loads the eight bytes from d[i] on, which the caller made sure are there.
+func word(d []byte, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(d)), i))[:])
+}
+
+// pair loads the two bytes from d[i] on, which the caller made sure are there.
+func pair(d []byte, i int) uint16 {
+	return binary.LittleEndian.Uint16((*[2]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(d)), i))[:])
 }
 
 func space(d []byte, i int) int {

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,7 @@ func ParseBatch(b []byte) ([]Event, error) {
 	if !p.utf8() {
 		return nil, p.err
 	}
+	p.high = true // and it is fine
 	i := p.space(0)
 	if i >= len(b) || b[i] != '[' {
 		p.unexpected(i, "[, the start of a batch,")
@@ -86,25 +88,30 @@ func tooLarge(n int) *SyntaxError {
 
 func parse(b []byte, strict bool) (Event, error) {
 	var ev Event
-	if len(b) > MaxSize {
-		return ev, tooLarge(len(b))
-	}
 	p := envelope{parser: parser{d: b}, strict: strict}
-	if !p.utf8() {
-		return Event{}, p.err
-	}
-	i := p.event(p.space(0), &ev)
-	if i < 0 {
-		return Event{}, p.err
-	}
-	if i = p.space(i); i != len(b) {
-		p.unexpected(i, "the end of the event")
-		return Event{}, p.err
-	}
-	if p.field != nil {
-		return Event{}, p.field
+	if err := p.one(&ev); err != nil {
+		return Event{}, err
 	}
 	return ev, nil
+}
+
+// one reads a text that is one event. An error leaves ev half filled in.
+func (p *envelope) one(ev *Event) error {
+	if len(p.d) > MaxSize {
+		return tooLarge(len(p.d))
+	}
+	if i := p.event(p.space(0), ev); i >= 0 {
+		if i = p.space(i); i != len(p.d) {
+			p.unexpected(i, "the end of the event")
+		}
+	}
+	if err := p.verdict(); err != nil {
+		return err
+	}
+	if p.field != nil {
+		return p.field
+	}
+	return nil
 }
 
 // envelope reads the outer object of an event.
@@ -112,6 +119,7 @@ type envelope struct {
 	parser
 	strict bool
 	start  int         // where the event starts
+	want   *node       // what to take out of data; may be nil
 	field  *FieldError // the first; reading goes on to find syntax errors
 
 	version  bool // specversion was there
@@ -141,20 +149,18 @@ func (p *envelope) event(i int, ev *Event) int {
 		return i + 1
 	}
 	for {
-		name, at := p.key(i, &seen)
+		name, t, at := p.key(i, &seen)
 		if at < 0 {
 			return -1
 		}
-		if i = p.attribute(name, at, ev); i < 0 {
+		if i = p.attribute(name, t, at, ev); i < 0 {
 			return -1
 		}
-		i = p.space(i)
-		if i >= len(p.d) || p.d[i] != ',' {
+		if i = p.next(i); i < 0 {
 			break
 		}
-		i = p.space(i + 1)
 	}
-	if i >= len(p.d) || p.d[i] != '}' {
+	if i = -i; i >= len(p.d) || p.d[i] != '}' {
 		return p.unexpected(i, "a comma or }")
 	}
 	p.nkeys = seen.base
@@ -162,75 +168,123 @@ func (p *envelope) event(i int, ev *Event) int {
 	return i + 1
 }
 
+// The tags of the attributes' names; the longer names are too long for one.
+const (
+	tagID      tag = 'i' | 'd'<<8 | 2<<56
+	tagType    tag = 't' | 'y'<<8 | 'p'<<16 | 'e'<<24 | 4<<56
+	tagTime    tag = 't' | 'i'<<8 | 'm'<<16 | 'e'<<24 | 4<<56
+	tagData    tag = 'd' | 'a'<<8 | 't'<<16 | 'a'<<24 | 4<<56
+	tagSource  tag = 's' | 'o'<<8 | 'u'<<16 | 'r'<<24 | 'c'<<32 | 'e'<<40 | 6<<56
+	tagSubject tag = 's' | 'u'<<8 | 'b'<<16 | 'j'<<24 | 'e'<<32 | 'c'<<40 | 't'<<48 | 7<<56
+)
+
 // attribute reads the value of one member. CloudEvents says that null is the
 // same as absent, save for data.
-func (p *envelope) attribute(name string, at int, ev *Event) int {
-	if at < len(p.d) && p.d[at] == 'n' && name != "data" {
+func (p *envelope) attribute(name string, t tag, at int, ev *Event) int {
+	if t == tagData {
+		p.data = at
+		p.dataEnd = p.value(at, 1, p.want)
+		return p.dataEnd
+	}
+	if at < len(p.d) && p.d[at] == 'n' {
 		return p.literal(at, "null")
 	}
-	switch name {
-	case "id":
+	if end := p.ordinary(name, t, at, ev); end > 0 {
+		return end
+	}
+	switch t {
+	case tagID:
 		return p.text(name, at, &ev.ID)
-	case "source":
+	case tagSource:
 		return p.text(name, at, &ev.Source)
-	case "type":
+	case tagType:
 		return p.text(name, at, &ev.Type)
-	case "subject":
+	case tagSubject:
 		return p.text(name, at, &ev.Subject)
+	case tagTime:
+		return p.time(at, ev)
+	}
+	switch name {
+	case "specversion":
+		return p.specversion(at)
 	case "datacontenttype":
 		return p.text(name, at, &ev.DataContentType)
 	case "dataschema":
 		return p.text(name, at, &ev.DataSchema)
-	case "time":
-		return p.time(at, ev)
-	case "specversion":
-		var v string
-		end, _ := p.plainText(name, at, &v)
-		if end >= 0 && p.field == nil && v != "1.0" {
-			p.bad(name, at, `send CloudEvents 1.0: "specversion":"1.0"`, "%q is not supported", clip(v))
-		}
-		p.version = true
-		return end
-	case "data":
-		p.data = at
-		p.dataEnd = p.value(at, 1)
-		return p.dataEnd
 	case "data_base64":
 		p.data64At = at
-		end, _ := p.plainText(name, at, &p.data64)
-		return end
+		return p.plainText(name, at, &p.data64)
 	}
 	return p.extension(name, at, ev)
 }
 
-// plainText reads a member that must be a string, and says whether it was
-// written with escapes.
-func (p *envelope) plainText(name string, at int, dst *string) (end int, escaped bool) {
+// ordinary reads an attribute as it nearly always is: one that every event has,
+// written without escapes, with nothing wrong. It returns 0 when it is not.
+func (p *envelope) ordinary(name string, t tag, at int, ev *Event) int {
+	if at >= len(p.d) || p.d[at] != '"' {
+		return 0
+	}
+	end, escaped := p.str(at)
+	if end < at+3 || escaped {
+		return 0 // also when it is empty
+	}
+	s := alias(p.d[at+1 : end-1])
+	switch {
+	case t == tagID:
+		ev.ID = s
+	case t == tagType:
+		ev.Type = s
+	case t == tagSubject:
+		ev.Subject = s
+	case t == tagSource && strings.IndexByte(s, ' ') < 0:
+		ev.Source = s
+	case t == tagTime:
+		at, ok := parseTime(s)
+		if !ok {
+			return 0
+		}
+		ev.Time = at
+	case s == "1.0" && name == "specversion":
+		p.version = true
+	default:
+		return 0
+	}
+	return end
+}
+
+func (p *envelope) specversion(at int) int {
+	var v string
+	end := p.plainText("specversion", at, &v)
+	if end >= 0 && p.field == nil && v != "1.0" {
+		p.bad("specversion", at, `send CloudEvents 1.0: "specversion":"1.0"`, "%q is not supported", clip(v))
+	}
+	p.version = true
+	return end
+}
+
+// plainText reads a member that must be a string.
+func (p *envelope) plainText(name string, at int, dst *string) int {
 	if at < len(p.d) && p.d[at] != '"' {
-		end := p.value(at, 1)
+		end := p.value(at, 1, nil)
 		if end >= 0 {
 			p.bad(name, at, "put it into quotes", "must be a text, is %s", clip(alias(p.d[at:end])))
 		}
-		return end, false
+		return end
 	}
 	if at >= len(p.d) {
-		return p.unexpected(at, "a value"), false
+		return p.unexpected(at, "a value")
 	}
-	if end, escaped = p.str(at); end >= 0 {
+	end, escaped := p.str(at)
+	if end >= 0 {
 		*dst = text(p.d[at+1:end-1], escaped)
 	}
-	return end, escaped
+	return end
 }
 
 // text is plainText for an attribute whose text has rules of its own.
 func (p *envelope) text(name string, at int, dst *string) int {
-	end, escaped := p.plainText(name, at, dst)
+	end := p.plainText(name, at, dst)
 	if end < 0 || p.field != nil {
-		return end
-	}
-	// Without escapes there are no control characters, and UTF-8 was checked;
-	// so only an empty text can be wrong, save for those that name something.
-	if *dst != "" && !escaped && (name == "id" || name == "type" || name == "subject") {
 		return end
 	}
 	if msg, fix := checkAttr(name, *dst); msg != "" {
@@ -241,7 +295,7 @@ func (p *envelope) text(name string, at int, dst *string) int {
 
 func (p *envelope) time(at int, ev *Event) int {
 	var s string
-	end, _ := p.plainText("time", at, &s)
+	end := p.plainText("time", at, &s)
 	if end < 0 || p.field != nil {
 		return end
 	}
@@ -254,7 +308,7 @@ func (p *envelope) time(at int, ev *Event) int {
 }
 
 func (p *envelope) extension(name string, at int, ev *Event) int {
-	end := p.value(at, 1)
+	end := p.value(at, 1, nil)
 	if end < 0 || p.field != nil {
 		return end
 	}
@@ -263,13 +317,7 @@ func (p *envelope) extension(name string, at int, ev *Event) int {
 		p.bad(clip(name), at, fix, "%s", msg)
 		return end
 	}
-	at = len(ev.Ext)
-	for at > 0 && ev.Ext[at-1].Name > name {
-		at--
-	}
-	ev.Ext = append(ev.Ext, Attr{})
-	copy(ev.Ext[at+1:], ev.Ext[at:])
-	ev.Ext[at] = Attr{Name: name, Value: v}
+	ev.Ext = append(ev.Ext, Attr{Name: name, Value: v})
 	return end
 }
 
@@ -281,6 +329,9 @@ func (p *envelope) finish(ev *Event) {
 	if p.strict && !(p.version && ev.ID != "" && ev.Source != "" && ev.Type != "") || ev.Type == "" {
 		p.missing(ev)
 		return
+	}
+	if len(ev.Ext) > 1 {
+		slices.SortFunc(ev.Ext, func(a, b Attr) int { return strings.Compare(a.Name, b.Name) })
 	}
 	switch {
 	case p.data64At >= 0 && p.data >= 0:

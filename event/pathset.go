@@ -36,8 +36,9 @@ const (
 type node struct {
 	slots []int32 // the paths that end here
 	keys  []string
+	tags  []tag            // belong to keys
 	kids  []*node          // belong to keys
-	byKey map[string]*node // instead of a walk over keys when there are many
+	byKey map[string]*node // instead of a walk over tags when there are many
 	items []itemNode       // by rising index
 }
 
@@ -47,7 +48,7 @@ type itemNode struct {
 }
 
 // manyKeys is from where on a map finds a key faster than a walk.
-const manyKeys = 8
+const manyKeys = 12
 
 // NewPathSet prepares to read paths together. The same path may occur twice.
 func NewPathSet(paths []Path) *PathSet {
@@ -115,11 +116,12 @@ func (n *node) child(st Step) *node {
 		}
 		return n.items[at].node
 	}
-	if kid := n.find(st.Key); kid != nil {
+	t := tagOf(st.Key)
+	if kid := n.find(t, st.Key); kid != nil {
 		return kid
 	}
 	kid := new(node)
-	n.keys, n.kids = append(n.keys, st.Key), append(n.kids, kid)
+	n.keys, n.tags, n.kids = append(n.keys, st.Key), append(n.tags, t), append(n.kids, kid)
 	if len(n.keys) > manyKeys && n.byKey == nil {
 		n.byKey = make(map[string]*node)
 		for i, k := range n.keys {
@@ -132,12 +134,13 @@ func (n *node) child(st Step) *node {
 	return kid
 }
 
-func (n *node) find(key string) *node {
+// find gives the node under key, whose tag is t; nil when there is none.
+func (n *node) find(t tag, key string) *node {
 	if n.byKey != nil {
 		return n.byKey[key]
 	}
-	for i, k := range n.keys {
-		if k == key {
+	for i, o := range n.tags {
+		if o == t && (!t.long() || n.keys[i] == key) {
 			return n.kids[i]
 		}
 	}
@@ -153,15 +156,8 @@ func (s *PathSet) Len() int { return s.n }
 // and maps alias the event's payload. On a payload that is not JSON, data is its
 // text and all below data is Missing.
 func (s *PathSet) Scan(e *Event, dst []Value) []Value {
-	if cap(dst) < s.n {
-		dst = make([]Value, s.n)
-	}
-	dst = dst[:s.n]
-	clear(dst)
-	for i := range s.attrs {
-		a := &s.attrs[i]
-		dst[a.slot] = e.attr(a.attr, a.name)
-	}
+	dst = s.clear(dst)
+	s.ScanAttrs(e, dst)
 	if s.data == nil || len(e.Data) == 0 {
 		return dst
 	}
@@ -171,6 +167,16 @@ func (s *PathSet) Scan(e *Event, dst []Value) []Value {
 	}
 	sc := scanner{d: e.Data, dst: dst, left: s.want}
 	sc.value(space(e.Data, 0), s.data)
+	return dst
+}
+
+// clear gives room for the values, all of them Missing.
+func (s *PathSet) clear(dst []Value) []Value {
+	if cap(dst) < s.n {
+		return make([]Value, s.n)
+	}
+	dst = dst[:s.n]
+	clear(dst)
 	return dst
 }
 
@@ -223,7 +229,8 @@ func (s *scanner) object(i int, n *node) int {
 		if end < 0 {
 			return -1
 		}
-		kid := n.find(text(d[i+1:end], escaped))
+		name := text(d[i+1:end], escaped)
+		kid := n.find(tagOf(name), name)
 		i = space(d, end+1)
 		if i >= len(d) || d[i] != ':' {
 			return -1

@@ -5,21 +5,18 @@ import "time"
 // parseTime reads RFC 3339 to the letter, in UTC. The standard library also
 // takes a comma for the point and an hour of one digit.
 func parseTime(s string) (time.Time, bool) {
-	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' || s[10]|0x20 != 't' || s[13] != ':' || s[16] != ':' {
+	if len(s) < len("2006-01-02T15:04:05Z") {
 		return time.Time{}, false
 	}
-	var bad bool
-	num := func(from, to int) int {
-		n := 0
-		for _, c := range []byte(s[from:to]) {
-			bad = bad || c-'0' > 9
-			n = n*10 + int(c-'0')
-		}
-		return n
+	date, ok1 := digitPairs(word(bytesOf(s), 0), 0x2d30302d30303030, 0x7f76767f76767676)          // 0000-00-
+	clock, ok2 := digitPairs(word(bytesOf(s), 8)|' '<<16, 0x30303a3030743030, 0x76767f76767f7676) // 00t00:00
+	tens, ones := s[17]-'0', s[18]-'0'
+	if !ok1 || !ok2 || s[16] != ':' || tens > 9 || ones > 9 {
+		return time.Time{}, false
 	}
-	year, month, day := num(0, 4), num(5, 7), num(8, 10)
-	hour, minute, sec := num(11, 13), num(14, 16), num(17, 19)
-	if bad || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
+	year, month, day := int(date&0xff*100+date>>16&0xff), int(date>>40&0xff), int(clock&0xff)
+	hour, minute, sec := int(clock>>24&0xff), int(clock>>48&0xff), int(tens*10+ones)
+	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
 		return time.Time{}, false
 	}
 	i, nanos := 19, 0
@@ -38,11 +35,12 @@ func parseTime(s string) (time.Time, bool) {
 	switch rest := s[i:]; {
 	case len(rest) == 1 && rest[0]|0x20 == 'z':
 	case len(rest) == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':':
-		h, m := num(i+1, i+3), num(i+4, i+6)
-		if bad || h > 23 || m > 59 {
+		zone, ok := digitPairs(uint64(rest[1])|uint64(rest[2])<<8|uint64(rest[4])<<16|uint64(rest[5])<<24, 0x30303030, 0x76767676)
+		h, m := int64(zone&0xff), int64(zone>>16&0xff)
+		if !ok || h > 23 || m > 59 {
 			return time.Time{}, false
 		}
-		east := int64(h*3600 + m*60)
+		east := h*3600 + m*60
 		if rest[0] == '-' {
 			east = -east
 		}
@@ -51,6 +49,15 @@ func parseTime(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(unix, int64(nanos)).UTC(), true
+}
+
+// digitPairs reads eight bytes that must look like the template, where '0' stands
+// for any digit. The bytes of limit are 0x7f less what the byte may differ by: 9
+// for a digit, nothing for a mark. Byte i of the result is the number that the
+// digits i and i+1 make.
+func digitPairs(w, template, limit uint64) (pairs uint64, ok bool) {
+	w ^= template // digits turn into their values, marks into zeros
+	return w*10 + w>>8, (w|(w+limit))&highs == 0
 }
 
 // days counts the days from 1970-01-01 to a date of the Gregorian calendar.

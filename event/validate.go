@@ -60,15 +60,13 @@ func (e *Event) Validate() error {
 // one object. The error is a *SyntaxError.
 func CheckJSON(b []byte) error {
 	p := parser{d: b}
-	if !p.utf8() {
-		return p.err
+	if i := p.value(p.space(0), 1, nil); i >= 0 {
+		if i = p.space(i); i != len(b) {
+			p.err = &SyntaxError{Offset: i, Msg: "text after the JSON value"}
+		}
 	}
-	i := p.value(p.space(0), 1)
-	if i < 0 {
-		return p.err
-	}
-	if i = p.space(i); i != len(b) {
-		return &SyntaxError{Offset: i, Msg: "text after the JSON value"}
+	if err := p.verdict(); err != nil {
+		return err
 	}
 	return nil
 }

@@ -84,12 +84,9 @@ func TimeValue(t time.Time) Value {
 // maps alias it. A text that is not JSON gives Missing.
 func RawValue(b []byte) Value {
 	p := parser{d: b}
-	if !p.utf8() {
-		return Value{}
-	}
 	i := p.space(0)
-	end := p.value(i, 0)
-	if end < 0 || p.space(end) != len(b) {
+	end := p.value(i, 0, nil)
+	if p.verdict() != nil || p.space(end) != len(b) {
 		return Value{}
 	}
 	v, _ := read(b[:end], i)
