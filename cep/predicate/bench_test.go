@@ -1,6 +1,7 @@
 package predicate_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -99,6 +100,26 @@ func BenchmarkTemplate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := tmpl.Eval(vars); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAddFormula is the cost of a rule in a large program: two fields, one
+// constant of its own.
+func BenchmarkAddFormula(b *testing.B) {
+	srcs := make([]string, 10_000)
+	for i := range srcs {
+		srcs[i] = `type == "auth" && data.user == "user-` + strconv.Itoa(i) + `"`
+	}
+	fields := predicate.NewFields()
+	var set *predicate.Set
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%len(srcs) == 0 {
+			set = predicate.NewSetOn(fields)
+		}
+		if _, _, _, err := set.AddFormula(predicate.Scope{}, srcs[i%len(srcs)], yamldoc.Pos{}); err != nil {
 			b.Fatal(err)
 		}
 	}

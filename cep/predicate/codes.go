@@ -17,7 +17,7 @@ const (
 func Codes() map[string]string {
 	return map[string]string{
 		CodeSyntax:    "A condition is not valid CEL. Conditions compare fields (`data.size > 10`), join comparisons with && and ||, negate with !, and put texts in quotes.",
-		CodeTooLarge:  "A condition is too long, too deep or too expensive. Conditions are at most 16 KiB long and 64 brackets deep, and regular expressions at most 1 KiB.",
+		CodeTooLarge:  "A condition is too long, too deep or too expensive. Conditions are at most 16 KiB long and 64 brackets deep, and regular expressions at most 1 KiB. Conditions that are nothing but fields tested against constants, joined with &&, || and !, may be 4 MiB long, with 262,144 tests or values in a list.",
 		CodeUndefined: "A condition names something that it cannot see. The event under test is type, source, subject, id, time, data.* and ext.NAME; elements that come earlier in the pattern go by their names.",
 		CodeType:      "A condition uses a value as what it is not, such as comparing a text with a number. Payload fields have any type; attributes, times and literals have one.",
 		CodeConstant:  "A constant in a condition can never work: a regular expression, network, time, duration, time zone or number that cannot be read.",

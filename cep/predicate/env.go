@@ -16,7 +16,7 @@ import (
 
 // The bounds on one condition or template, against rules written to hurt.
 const (
-	MaxSource  = 16 << 10 // bytes of a condition or of one ${…}
+	MaxSource  = 16 << 10 // bytes of a condition (see also MaxDirect) or of one ${…}
 	MaxNesting = 64       // brackets inside brackets
 	MaxPattern = 1 << 10  // bytes of a regular expression
 	MaxText    = 4 << 20  // bytes of what a template with text around its ${…} gives

@@ -70,7 +70,7 @@ func (s *source) bounds() *yamldoc.Error {
 		return yamldoc.Errorf(s.pos, "", CodeSyntax, s.example(), "is empty")
 	}
 	if len(s.text) > MaxSource {
-		return yamldoc.Errorf(s.pos, "", CodeTooLarge, "split it over several rules, or move lists out of it",
+		return yamldoc.Errorf(s.pos, "", CodeTooLarge, "split it over several rules, or keep to fields tested against constants, which may be longer",
 			"is %d bytes long; the limit is %d", len(s.text), MaxSource)
 	}
 	if at := tooDeep(s.text); at >= 0 {

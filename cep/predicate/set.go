@@ -22,6 +22,9 @@ type Set struct {
 	atoms  map[atomKey]*Atom
 	slab   []Atom // made, and not handed out yet
 	leafs  map[string]*Leaf
+
+	spelled map[string]subject // the paths the direct parser has read, as they were written
+	stack   []truth            // of the direct parser, empty between calls
 }
 
 // atomKey is what tells atoms apart.
@@ -39,12 +42,20 @@ func NewSet() *Set { return NewSetOn(NewFields()) }
 // NewSetOn gives an empty set whose paths are numbered by fields, which it may
 // share with other Sets, also with such as other goroutines are building.
 func NewSetOn(fields *Fields) *Set {
-	return &Set{fields: fields, index: make(map[event.Path]int), atoms: make(map[atomKey]*Atom), leafs: make(map[string]*Leaf)}
+	return &Set{fields: fields, index: make(map[event.Path]int), atoms: make(map[atomKey]*Atom), leafs: make(map[string]*Leaf), spelled: make(map[string]subject)}
 }
 
 // Add compiles a condition. Its errors are yamldoc.Errors that point into the
 // condition, whose first character is at pos.
 func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
+	if t, ok := s.direct(scope, src); ok {
+		return &Cond{root: t}, nil
+	}
+	return s.addCEL(scope, src, pos)
+}
+
+// addCEL is Add by way of cel-go, which every condition can go.
+func (s *Set) addCEL(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 	in, err := s.read(scope, src, pos)
 	if err != nil {
 		return nil, err
@@ -70,7 +81,11 @@ func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 // as it is for conditions that are tests of fields joined with &&, || and !:
 // these keep nothing but atoms. Errors are those of Add.
 func (s *Set) AddFormula(scope Scope, src string, pos yamldoc.Pos) (f Formula, exact bool, cond *Cond, err error) {
-	cond, err = s.Add(scope, src, pos)
+	if t, ok := s.direct(scope, src); ok {
+		f, exact = formulaOf(t, s.leafs)
+		return f, exact, nil, nil
+	}
+	cond, err = s.addCEL(scope, src, pos)
 	if err != nil {
 		return Formula{}, false, nil, err
 	}
@@ -104,16 +119,37 @@ func (s *Set) intern(p event.Path) field {
 	return field{i, p}
 }
 
-// atom gives the test of a field, which all conditions share.
+// atom gives the test of a field, which all conditions share. The test must be
+// prepared.
 func (s *Set) atom(f field, t test) *Atom {
-	key := atomKey{field: int32(f.index), op: t.op, fold: t.fold, lit: t.lit}
-	if t.set != nil {
-		key.set = t.set.key()
-	}
+	key := t.key(f)
 	if a, ok := s.atoms[key]; ok {
 		return a
 	}
 	return s.newAtom(key, f, t)
+}
+
+// atomOf is atom for a test that is prepared when it is new.
+func (s *Set) atomOf(f field, t test) (*Atom, error) {
+	key := t.key(f)
+	if a, ok := s.atoms[key]; ok {
+		return a, nil
+	}
+	if t.lit.Kind() != event.Missing {
+		if err := t.prepare(); err != nil {
+			return nil, err
+		}
+	}
+	return s.newAtom(key, f, t), nil
+}
+
+// key tells tests of fields apart.
+func (t *test) key(f field) atomKey {
+	key := atomKey{field: int32(f.index), op: t.op, fold: t.fold, lit: t.lit}
+	if t.set != nil {
+		key.set = t.set.key()
+	}
+	return key
 }
 
 // newAtom takes atoms from slabs: one of a million rules needs no allocation of
