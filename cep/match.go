@@ -123,7 +123,8 @@ func (m *Matcher) given(rs *ruleState, pos Position, dst []Match) []Match {
 	rs.counts.Rejected += w.Rejected
 	rs.counts.Dropped += w.Dropped
 	rs.counts.Overflow += w.Overflow
-	w.Rejected, w.Dropped, w.Overflow = 0, 0, 0
+	rs.counts.Ignored += w.Ignored
+	w.Rejected, w.Dropped, w.Overflow, w.Ignored = 0, 0, 0, 0
 	for i := range w.Out {
 		dst = append(dst, m.match(rs, &w.Out[i], pos))
 		if w.Out[i].Outcome == engine.TimedOut {

@@ -158,7 +158,9 @@ func (w *Worker) give(t *engine.Turn, key string) {
 		})
 	}
 	clear(w.Out)
-	t.Err = w.Err
+	if w.Err != nil {
+		t.Err = w.Err
+	}
 	t.Rejected += w.Rejected
 	t.Dropped += w.Dropped
 	t.Overflow += w.Overflow

@@ -1,0 +1,219 @@
+package cep
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/rhost/rhost/cep/engine"
+)
+
+// The form of a snapshot, version 1: the magic bytes, a checksum of what follows
+// (CRC-32C, big-endian), then the events that states hold and, as engine.Encoder
+// writes them,
+//
+//	digest of the program, lane time, events seen, matches given out
+//	rules: how many, and for each: how many programs lie between its own and the
+//	       last, its name and version, whether it drains, why it was stopped (""
+//	       when it was not), its counts, its engine, its state
+//
+// Rules stand in the order of programs, older ones first. A rule that never saw
+// an event is left out.
+const snapshotMagic = "rhost-cep\x01"
+
+// ErrSnapshot is the error of bytes that are no snapshot of this release's or
+// are damaged.
+var ErrSnapshot = engine.ErrSnapshot
+
+// AppendSnapshot appends all that the matcher knows: open partial matches, the
+// events they hold, windows, deadlines, counts and lane time. Its size and the
+// time it takes are linear in what is open. What WhyNot tells is not part of it.
+func (m *Matcher) AppendSnapshot(dst []byte) []byte {
+	var e engine.Encoder
+	e.Text(m.cur.prog.digest)
+	e.Time(m.now)
+	e.Uint(m.seen)
+	e.Uint(m.matches)
+	var rules []*ruleState
+	age := make(map[*generation]int)
+	for i, g := range append(m.old[:len(m.old):len(m.old)], m.cur) {
+		age[g] = len(m.old) - i
+		for _, rs := range g.rules {
+			if rs != nil && (rs.open() || rs.err != nil || rs.counts != (RuleStats{})) {
+				rules = append(rules, rs)
+			}
+		}
+	}
+	e.Uint(uint64(len(rules)))
+	for _, rs := range rules {
+		e.Uint(uint64(age[rs.gen]))
+		rs.append(&e)
+	}
+	dst = append(dst, snapshotMagic...)
+	at := len(dst)
+	dst = e.AppendEvents(append(dst, 0, 0, 0, 0))
+	sum := crc32.Checksum(dst[at+4:], crc32.MakeTable(crc32.Castagnoli))
+	dst[at], dst[at+1], dst[at+2], dst[at+3] = byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum)
+	return dst
+}
+
+func (rs *ruleState) append(e *engine.Encoder) {
+	e.Text(rs.plan.rule.Name)
+	e.Text(rs.plan.rule.Version)
+	e.Bool(rs.draining)
+	stopped := ""
+	if rs.err != nil {
+		stopped = rs.err.Error()
+	}
+	e.Text(stopped)
+	for _, n := range rs.counts.list() {
+		e.Uint(*n)
+	}
+	if rs.state == nil {
+		e.Text("")
+		return
+	}
+	e.Text(rs.plan.engine.Plan().Engine)
+	rs.state.AppendTo(e)
+}
+
+// list gives the counts that a snapshot keeps.
+func (s *RuleStats) list() []*uint64 {
+	return []*uint64{&s.Matches, &s.Timeouts, &s.Keyless, &s.Rejected, &s.Dropped, &s.Overflow, &s.Ignored}
+}
+
+// RestoreMatcher makes a matcher that goes on where the one left off that wrote
+// the snapshot. p must be the program it followed; versions of rules that were
+// draining then are looked for in older. The error is an ErrSnapshot for bytes
+// that cannot be read, or says which rule is missing.
+func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (*Matcher, error) {
+	body, err := opened(snapshot)
+	if err != nil {
+		return nil, err
+	}
+	d, err := engine.NewDecoder(body)
+	if err != nil {
+		return nil, err
+	}
+	if digest := d.Text(); digest != p.digest && d.Err() == nil {
+		return nil, fmt.Errorf("the snapshot is of other rules: it was taken with %.12s, and these are %.12s", digest, p.digest)
+	}
+	m := NewMatcher(p, o)
+	m.now, m.seen, m.matches = d.Time(), d.Uint(), d.Uint()
+	r := &restorer{m: m, d: d, older: older}
+	const least = 12 // bytes that every rule takes
+	for range d.Len(least) {
+		if err := r.rule(); err != nil {
+			return nil, err
+		}
+	}
+	if d.Err() == nil && d.Rest() > 0 {
+		d.Fail("%d bytes too many", d.Rest())
+	}
+	if d.Err() != nil {
+		return nil, d.Err()
+	}
+	m.timers.sort()
+	return m, nil
+}
+
+// opened checks the frame of a snapshot and gives what is in it.
+func opened(b []byte) ([]byte, error) {
+	n := len(snapshotMagic)
+	if len(b) < n+4 || string(b[:n]) != snapshotMagic {
+		return nil, fmt.Errorf("%w: it does not begin like one", ErrSnapshot)
+	}
+	var sum uint32
+	for _, c := range b[n : n+4] {
+		sum = sum<<8 | uint32(c)
+	}
+	if sum != crc32.Checksum(b[n+4:], crc32.MakeTable(crc32.Castagnoli)) {
+		return nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+	}
+	return b[n+4:], nil
+}
+
+// restorer puts the rules of a snapshot where they belong.
+type restorer struct {
+	m     *Matcher
+	d     *engine.Decoder
+	older []*Program
+	age   int // of the generation read last
+}
+
+func (r *restorer) rule() error {
+	d := r.d
+	age, name, version, draining := d.Bound(maxAge), d.Text(), d.Text(), d.Bool()
+	if d.Err() != nil {
+		return d.Err()
+	}
+	rs, err := r.find(age, name, version)
+	if err != nil {
+		return err
+	}
+	rs.draining = draining
+	if stopped := d.Text(); stopped == engine.ErrMiss.Error() {
+		rs.err = engine.ErrMiss
+	} else if stopped != "" {
+		rs.err = errors.New(stopped)
+	}
+	for _, n := range rs.counts.list() {
+		*n = d.Uint()
+	}
+	kind := d.Text()
+	if d.Err() != nil {
+		return d.Err()
+	}
+	have := ""
+	if rs.state != nil {
+		have = rs.plan.engine.Plan().Engine
+	}
+	if kind != have {
+		return fmt.Errorf("%w: rule %s was followed by the engine %q and is now by %q", ErrSnapshot, name, kind, have)
+	}
+	if rs.state == nil {
+		return nil
+	}
+	if err := rs.state.Restore(d); err != nil {
+		return fmt.Errorf("rule %s: %w", name, err)
+	}
+	r.m.timers.update(rs)
+	return nil
+}
+
+// maxAge bounds how many programs may drain at once.
+const maxAge = 1 << 20
+
+// find gives the state of a rule, which is empty.
+func (r *restorer) find(age int, name, version string) (*ruleState, error) {
+	cur := r.m.cur
+	now, there := cur.prog.byName[name]
+	if age == 0 {
+		if !there || now.rule.Version != version {
+			return nil, fmt.Errorf("%w: rule %s version %.12s is not among the rules", ErrSnapshot, name, version)
+		}
+		return cur.rules[now.ord], nil
+	}
+	for _, p := range r.older {
+		pl, ok := p.byName[name]
+		if !ok || !there || pl.rule.Version != version {
+			continue
+		}
+		rs := newRuleState(r.generation(age, p), pl)
+		rs.rank = int(now.ord)
+		rs.gen.rules[pl.ord] = rs
+		return rs, nil
+	}
+	return nil, fmt.Errorf("rule %s was changed while it had partial matches open: the version %.12s that drains is needed too", name, version)
+}
+
+// generation gives the place of rules that drain, of a program and an age.
+func (r *restorer) generation(age int, p *Program) *generation {
+	if n := len(r.m.old); n > 0 && r.m.old[n-1].prog == p && r.age == age {
+		return r.m.old[n-1]
+	}
+	g := newGeneration(p, -age)
+	r.age = age
+	r.m.old = append(r.m.old, g)
+	return g
+}
