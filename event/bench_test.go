@@ -1,7 +1,10 @@
 package event_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rhost/rhost/event"
@@ -101,6 +104,51 @@ func BenchmarkParseScan(b *testing.B) {
 	}
 	if dst[3].Number() != 3 {
 		b.Fatal(dst)
+	}
+}
+
+// BenchmarkParseScanShapes is ParseScan beside Parse and Scan for events of
+// other shapes: many fields, long texts, other scripts, much white space.
+func BenchmarkParseScanShapes(b *testing.B) {
+	var fields strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&fields, `"event_field_%d":"value %d",`, i, i)
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, []byte(login), "", "  "); err != nil {
+		b.Fatal(err)
+	}
+	head := login[:strings.Index(login, `"user"`)]
+	for _, shape := range []struct{ name, text string }{
+		{"fields", head + fields.String() + `"user":"alice","ip":"::1","tries":3}}`},
+		{"text", head + `"user":"alice","message":"` + strings.Repeat("all is well. ", 500) + `","tries":3}}`},
+		{"script", head + `"user":"Ευαγγελία","message":"` + strings.Repeat("όλα καλά. ", 20) + `","tries":3}}`},
+		{"pretty", pretty.String()},
+	} {
+		text := []byte(shape.text)
+		set := event.NewPathSet(mustPaths(b, loginPaths...))
+		var ev event.Event
+		var dst []event.Value
+		b.Run(shape.name+"/one", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if dst, err = set.ParseScan(text, false, &ev, dst); err != nil || dst[3].Number() != 3 {
+					b.Fatal(dst, err)
+				}
+			}
+		})
+		b.Run(shape.name+"/two", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				ev, err := event.Parse(text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				dst = set.Scan(&ev, dst)
+			}
+		})
 	}
 }
 

@@ -19,7 +19,7 @@ type parser struct {
 	high bool    // there are bytes outside ASCII in texts
 	dst  []Value // where the wanted values go
 
-	keys  [64]uint32 // see keyset
+	keys  [80]uint32 // see keyset
 	nkeys int
 	many  map[manyKey]struct{}
 }
@@ -109,35 +109,21 @@ func (p *parser) value(i, depth int, n *node) int {
 
 // wanted is value for a place that some path passes or ends at.
 func (p *parser) wanted(i, depth int, n *node) int {
-	var v Value
-	var end int
-	switch {
-	case i < len(p.d) && p.d[i] == '"':
-		var escaped bool
-		if end, escaped = p.str(i); end < 0 {
-			return -1
+	if i < len(p.d) && (p.d[i] == '{' || p.d[i] == '[') {
+		end := p.open(i, depth, n)
+		if end >= 0 && len(n.slots) > 0 {
+			v := Value{kind: List, text: alias(p.d[i:end])}
+			if p.d[i] == '{' {
+				v.kind = Map
+			}
+			n.put(p.dst, v)
 		}
-		if len(n.slots) > 0 {
-			v = Value{kind: String, text: text(p.d[i+1:end-1], escaped)}
-		}
-	case i < len(p.d) && (p.d[i] == '{' || p.d[i] == '['):
-		if end = p.open(i, depth, n); end < 0 {
-			return -1
-		}
-		v = Value{kind: List, text: alias(p.d[i:end])}
-		if p.d[i] == '{' {
-			v.kind = Map
-		}
-	default:
-		if end = p.value(i, depth, nil); end < 0 {
-			return -1
-		}
-		if len(n.slots) > 0 {
-			v, _ = read(p.d[:end], i)
-		}
+		return end
 	}
-	for _, slot := range n.slots {
-		p.dst[slot] = v
+	end := p.value(i, depth, nil)
+	if end >= 0 && len(n.slots) > 0 {
+		v, _ := read(p.d[:end], i)
+		n.put(p.dst, v)
 	}
 	return end
 }
@@ -213,10 +199,16 @@ func (p *parser) number(i int) int {
 	if d[i] == '-' {
 		i++
 	}
-	if i < len(d) && d[i] == '0' {
+	if i < len(d) && d[i]-'1' <= 8 {
+		for i++; i < len(d) && d[i]-'0' <= 9; i++ {
+		}
+	} else if i < len(d) && d[i] == '0' {
 		i++ // no more digits may follow
-	} else if i = p.digits(i); i < 0 {
-		return -1
+	} else {
+		return p.unexpected(i, "a digit")
+	}
+	if i < len(d) && d[i] != '.' && d[i]|0x20 != 'e' && i-start <= 300 {
+		return i
 	}
 	if i < len(d) && d[i] == '.' {
 		if i = p.digits(i + 1); i < 0 {
@@ -333,16 +325,20 @@ func (p *parser) object(i, depth int, n *node) int {
 		if n != nil {
 			kid = n.find(t, name)
 		}
-		switch {
-		case kid != nil:
-			i = p.wanted(at, depth, kid)
-		case at+9 <= len(d) && d[at] == '"':
+		if at+9 <= len(d) && d[at] == '"' {
+			escaped := false
 			m := stops(word(d, at+1))
-			if i = at + 2 + bits.TrailingZeros64(m)>>3; m == 0 || d[i-1] != '"' {
-				i, _ = p.str(at)
+			switch i = at + 2 + bits.TrailingZeros64(m)>>3; {
+			case m == 0:
+				i, escaped = p.str(at + 8) // go on behind these eight
+			case d[i-1] != '"':
+				i, escaped = p.str(at)
 			}
-		default:
-			i = p.value(at, depth, nil)
+			if kid != nil && i > 0 && len(kid.slots) > 0 {
+				kid.put(p.dst, Value{kind: String, text: text(d[at+1:i-1], escaped)})
+			}
+		} else {
+			i = p.value(at, depth, kid)
 		}
 		if i < 0 {
 			return -1

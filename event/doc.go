@@ -8,8 +8,9 @@
 // is sliced out raw. Whoever wants something from it names it by Path
 // ("data.user.name", "ext.region") and asks with Event.Get, or, for many paths
 // at once and without allocating, with PathSet.Scan, which walks the payload
-// once and skips every subtree that nobody asked for. The answer is a Value, a
-// small tagged union that knows a missing field from a null one.
+// once and skips every subtree that nobody asked for. Who knows the paths before
+// the event comes in parses and scans in one pass: PathSet.ParseScan. The answer
+// is a Value, a small tagged union that knows a missing field from a null one.
 //
 // Between processes an event travels as JSON (AppendJSON); inside the log it
 // travels in a compact versioned form (AppendBinary, DecodeBinary).

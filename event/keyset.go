@@ -51,7 +51,7 @@ type keyset struct {
 }
 
 // manyInSet is how many keys of an object are compared one by one at most.
-const manyInSet = 40
+const manyInSet = 64
 
 // key checks a key and its colon, and that the object does not have it yet; it
 // returns the key, its tag and the index of the value.
@@ -60,27 +60,12 @@ func (p *parser) key(i int, seen *keyset) (string, tag, int) {
 	if i >= len(d) || d[i] != '"' {
 		return "", 0, p.unexpected(i, "a quoted key")
 	}
-	var name string
-	var t tag
-	end, escaped := 0, false
-	if i+9 <= len(d) {
-		w := binary.LittleEndian.Uint64(d[i+1:])
-		if m := stops(w); m != 0 {
-			n := bits.TrailingZeros64(m) >> 3
-			if d[i+1+n] == '"' {
-				name = alias(d[i+1 : i+1+n])
-				t = shortTag(w&((m&-m-1)>>7), n)
-				end = i + n + 2
-			}
-		}
+	end, escaped := p.str(i)
+	if end < 0 {
+		return "", 0, -1
 	}
-	if end == 0 {
-		if end, escaped = p.str(i); end < 0 {
-			return "", 0, -1
-		}
-		name = text(d[i+1:end-1], escaped)
-		t = tagOf(name)
-	}
+	name := text(d[i+1:end-1], escaped)
+	t := tagOf(name)
 	if !p.unique(i+1, name, t, escaped, seen) {
 		return "", 0, p.fail(i, "keep one of them", "the key %q is there twice", clip(name))
 	}

@@ -122,8 +122,9 @@ type envelope struct {
 	want   *node       // what to take out of data; may be nil
 	field  *FieldError // the first; reading goes on to find syntax errors
 
-	version  bool // specversion was there
-	data     int  // where data starts; -1: absent
+	have     uint64 // names that were there; see bitOf
+	version  bool   // specversion was there, and not null
+	data     int    // where data starts; -1: absent
 	dataEnd  int
 	data64   string // the text of data_base64
 	data64At int    // where it starts; -1: absent
@@ -138,20 +139,27 @@ func (p *envelope) bad(attr string, at int, fix, format string, args ...any) {
 // event reads the event whose object starts at d[i] into ev and returns the
 // index behind it. A problem of an attribute is left in p.field.
 func (p *envelope) event(i int, ev *Event) int {
-	p.field, p.version, p.data, p.data64At = nil, false, -1, -1
+	p.field, p.have, p.version, p.data, p.data64At = nil, 0, false, -1, -1
 	if i >= len(p.d) || p.d[i] != '{' {
 		return p.unexpected(i, "{, the start of an event,")
 	}
-	seen := keyset{base: p.nkeys}
+	seen := keyset{base: p.nkeys, filter: [4]uint64{all, all, all, all}} // known fills in no filter
 	i = p.space(i + 1)
 	if i < len(p.d) && p.d[i] == '}' {
 		p.finish(ev)
 		return i + 1
 	}
 	for {
-		name, t, at := p.key(i, &seen)
-		if at < 0 {
-			return -1
+		var name string
+		t, at := p.known(i, &seen)
+		if at == 0 {
+			if name, t, at = p.key(i, &seen); at < 0 {
+				return -1
+			}
+			if name == "specversion" {
+				t = tagVersion
+			}
+			p.have |= bitOf(t)
 		}
 		if i = p.attribute(name, t, at, ev); i < 0 {
 			return -1
@@ -166,100 +174,6 @@ func (p *envelope) event(i int, ev *Event) int {
 	p.nkeys = seen.base
 	p.finish(ev)
 	return i + 1
-}
-
-// The tags of the attributes' names; the longer names are too long for one.
-const (
-	tagID      tag = 'i' | 'd'<<8 | 2<<56
-	tagType    tag = 't' | 'y'<<8 | 'p'<<16 | 'e'<<24 | 4<<56
-	tagTime    tag = 't' | 'i'<<8 | 'm'<<16 | 'e'<<24 | 4<<56
-	tagData    tag = 'd' | 'a'<<8 | 't'<<16 | 'a'<<24 | 4<<56
-	tagSource  tag = 's' | 'o'<<8 | 'u'<<16 | 'r'<<24 | 'c'<<32 | 'e'<<40 | 6<<56
-	tagSubject tag = 's' | 'u'<<8 | 'b'<<16 | 'j'<<24 | 'e'<<32 | 'c'<<40 | 't'<<48 | 7<<56
-)
-
-// attribute reads the value of one member. CloudEvents says that null is the
-// same as absent, save for data.
-func (p *envelope) attribute(name string, t tag, at int, ev *Event) int {
-	if t == tagData {
-		p.data = at
-		p.dataEnd = p.value(at, 1, p.want)
-		return p.dataEnd
-	}
-	if at < len(p.d) && p.d[at] == 'n' {
-		return p.literal(at, "null")
-	}
-	if end := p.ordinary(name, t, at, ev); end > 0 {
-		return end
-	}
-	switch t {
-	case tagID:
-		return p.text(name, at, &ev.ID)
-	case tagSource:
-		return p.text(name, at, &ev.Source)
-	case tagType:
-		return p.text(name, at, &ev.Type)
-	case tagSubject:
-		return p.text(name, at, &ev.Subject)
-	case tagTime:
-		return p.time(at, ev)
-	}
-	switch name {
-	case "specversion":
-		return p.specversion(at)
-	case "datacontenttype":
-		return p.text(name, at, &ev.DataContentType)
-	case "dataschema":
-		return p.text(name, at, &ev.DataSchema)
-	case "data_base64":
-		p.data64At = at
-		return p.plainText(name, at, &p.data64)
-	}
-	return p.extension(name, at, ev)
-}
-
-// ordinary reads an attribute as it nearly always is: one that every event has,
-// written without escapes, with nothing wrong. It returns 0 when it is not.
-func (p *envelope) ordinary(name string, t tag, at int, ev *Event) int {
-	if at >= len(p.d) || p.d[at] != '"' {
-		return 0
-	}
-	end, escaped := p.str(at)
-	if end < at+3 || escaped {
-		return 0 // also when it is empty
-	}
-	s := alias(p.d[at+1 : end-1])
-	switch {
-	case t == tagID:
-		ev.ID = s
-	case t == tagType:
-		ev.Type = s
-	case t == tagSubject:
-		ev.Subject = s
-	case t == tagSource && strings.IndexByte(s, ' ') < 0:
-		ev.Source = s
-	case t == tagTime:
-		at, ok := parseTime(s)
-		if !ok {
-			return 0
-		}
-		ev.Time = at
-	case s == "1.0" && name == "specversion":
-		p.version = true
-	default:
-		return 0
-	}
-	return end
-}
-
-func (p *envelope) specversion(at int) int {
-	var v string
-	end := p.plainText("specversion", at, &v)
-	if end >= 0 && p.field == nil && v != "1.0" {
-		p.bad("specversion", at, `send CloudEvents 1.0: "specversion":"1.0"`, "%q is not supported", clip(v))
-	}
-	p.version = true
-	return end
 }
 
 // plainText reads a member that must be a string.

@@ -39,6 +39,7 @@ type node struct {
 	tags  []tag            // belong to keys
 	kids  []*node          // belong to keys
 	byKey map[string]*node // instead of a walk over tags when there are many
+	maybe uint64           // a bit for each key, by its tag: most keys of a payload are none of them
 	items []itemNode       // by rising index
 }
 
@@ -121,6 +122,7 @@ func (n *node) child(st Step) *node {
 		return kid
 	}
 	kid := new(node)
+	n.maybe |= 1 << (t.spread() & 63)
 	n.keys, n.tags, n.kids = append(n.keys, st.Key), append(n.tags, t), append(n.kids, kid)
 	if len(n.keys) > manyKeys && n.byKey == nil {
 		n.byKey = make(map[string]*node)
@@ -136,6 +138,9 @@ func (n *node) child(st Step) *node {
 
 // find gives the node under key, whose tag is t; nil when there is none.
 func (n *node) find(t tag, key string) *node {
+	if n.maybe>>(t.spread()&63)&1 == 0 {
+		return nil
+	}
 	if n.byKey != nil {
 		return n.byKey[key]
 	}

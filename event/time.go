@@ -21,13 +21,7 @@ func parseTime(s string) (time.Time, bool) {
 	}
 	i, nanos := 19, 0
 	if s[i] == '.' {
-		unit := 100_000_000
-		start := i + 1
-		for i = start; i < len(s) && s[i]-'0' <= 9; i++ {
-			nanos += int(s[i]-'0') * unit
-			unit /= 10 // digits behind the ninth count for nothing
-		}
-		if i == start {
+		if nanos, i = fraction(s, i+1); i < 0 {
 			return time.Time{}, false
 		}
 	}
@@ -49,6 +43,23 @@ func parseTime(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(unix, int64(nanos)).UTC(), true
+}
+
+// fraction reads the digits from s[i] on as nanoseconds; it needs one, and those
+// behind the ninth count for nothing. It returns the index behind them, or -1.
+func fraction(s string, i int) (nanos, end int) {
+	start, nine := i, min(i+9, len(s))
+	for ; i < nine && s[i]-'0' <= 9; i++ {
+		nanos = nanos*10 + int(s[i]-'0')
+	}
+	if i == start {
+		return 0, -1
+	}
+	nanos *= int(tens[9-(i-start)])
+	for i < len(s) && s[i]-'0' <= 9 {
+		i++
+	}
+	return nanos, i
 }
 
 // digitPairs reads eight bytes that must look like the template, where '0' stands
