@@ -26,7 +26,7 @@ func appendKey(dst []byte, v *event.Value) []byte {
 	case event.String:
 		return append(dst, v.Str()...)
 	case event.List, event.Map:
-		if plain := v.Any(); plain != nil { // nil: it holds a number that no double can
+		if plain := v.Any(); plain != nil { // nil: no JSON after all
 			if b, err := json.Marshal(plain); err == nil { // sorts keys and spells numbers one way
 				return append(dst, b...)
 			}

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -76,7 +77,8 @@ func (q *quantiles) spill() {
 	q.few = q.few[:0]
 }
 
-// bin counts a number; what is beyond the last bin counts there.
+// bin counts a number; what lies beyond the last bin, which is that of 1.27e308,
+// counts there.
 func (q *quantiles) bin(f float64) {
 	limit := binning().MaxIndexableValue()
 	if err := q.sketch.Add(max(-limit, min(limit, f))); err != nil {
@@ -112,11 +114,7 @@ func (q *quantiles) reset() {
 // ⌊p·(n−1)⌋ of the sorted numbers, counted from 0.
 func (q *quantiles) at(p float64) event.Value {
 	if q.spilled {
-		f, err := q.sketch.GetValueAtQuantile(p)
-		if err != nil {
-			return event.Value{} // only an empty sketch has no quantiles
-		}
-		return number(f)
+		return number(q.rank(math.Floor(p * (q.sketch.GetCount() - 1))))
 	}
 	if len(q.few) == 0 {
 		return event.Value{}
@@ -125,6 +123,22 @@ func (q *quantiles) at(p float64) event.Value {
 	sorted := append(room[:0], q.few...)
 	slices.Sort(sorted)
 	return number(sorted[int(p*float64(len(sorted)-1))])
+}
+
+// rank gives a number of the sketch by its rank, a whole number. The sketch's own
+// GetValueAtQuantile rounds a rank between two numbers down among positive numbers
+// and up among negative ones.
+func (q *quantiles) rank(rank float64) float64 {
+	below, zeros := q.sketch.GetNegativeValueStore(), q.sketch.GetZeroCount()
+	negative := below.TotalCount()
+	switch {
+	case rank < negative:
+		return -binning().Value(below.KeyAtRank(negative - 1 - rank))
+	case rank < negative+zeros:
+		return 0
+	default:
+		return binning().Value(q.sketch.GetPositiveValueStore().KeyAtRank(rank - negative - zeros))
+	}
 }
 
 func (q *quantiles) append(dst []byte) []byte {
