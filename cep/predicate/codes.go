@@ -10,6 +10,7 @@ const (
 	CodeType      = "cel-type"      // a value used as what it is not
 	CodeConstant  = "cel-constant"  // a constant that can never work
 	CodeLater     = "cel-later"     // not supported yet
+	CodeTable     = "table-file"    // a lookup table that cannot be read
 	CodeTemplate  = "cel-template"  // a ${…} that is not one, or has no value
 )
 
@@ -22,6 +23,7 @@ func Codes() map[string]string {
 		CodeType:      "A condition uses a value as what it is not, such as comparing a text with a number. Payload fields have any type; attributes, times and literals have one.",
 		CodeConstant:  "A constant in a condition can never work: a regular expression, network, time, duration, time zone or number that cannot be read.",
 		CodeLater:     "The name belongs to a later release.",
+		CodeTable:     "A lookup table cannot be read. Tables are .json (a map from key to value, or a list of keys), .csv (a header, then the key in the first column) or .txt (one key a line), of at most 64 MiB and 2,097,152 keys.",
 		CodeTemplate:  "A ${…} in a text is not closed, or has no value: a field is missing, an element is not bound, or a value has the wrong type. Write $${ for the two characters ${ themselves.",
 	}
 }

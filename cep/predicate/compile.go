@@ -104,6 +104,9 @@ func (c *compiler) flat(operator string, args []celast.Expr) []truth {
 // presence compiles has(x.y).
 func (c *compiler) presence(sel celast.SelectExpr) truth {
 	base, steps := chain(sel.Operand())
+	if l := c.lookup(sel.Operand()); l != nil {
+		return &lookupHas{*l, sel.FieldName()}
+	}
 	r, steps, ok := c.origin(base, steps)
 	if !ok {
 		return nil
@@ -252,6 +255,9 @@ func (c *compiler) member(elem, in celast.Expr) truth {
 			return nil
 		}
 		return c.test(v, test{op: OpIn, set: newValueSet(list)})
+	}
+	if name, ok := tableOf(in); ok {
+		return &memberOfTable{v, name}
 	}
 	container := c.value(in)
 	if container == nil {

@@ -23,6 +23,9 @@ func (c *compiler) value(e celast.Expr) value {
 	if r := c.ref(e); r != nil {
 		return r
 	}
+	if l := c.lookup(e); l != nil {
+		return l
+	}
 	switch {
 	case e.Kind() == celast.SelectKind && e.AsSelect().IsTestOnly():
 		return c.asValue(c.presence(e.AsSelect()))

@@ -83,6 +83,10 @@ func (c *Cond) Reads() []Read {
 	return out
 }
 
+// Tables gives the names of the lookup tables that the condition mentions, each
+// once. Whether they exist is for the caller to see to.
+func (c *Cond) Tables() []string { return tablesOf(c.root) }
+
 // Guard is a test that must be true for a condition to be true: the value at
 // Path equals one of Values, which are texts, numbers, booleans, times or null.
 type Guard struct {

@@ -84,6 +84,7 @@ func newEnv(elements int) (*cel.Env, error) {
 		cel.Macros(hasMacro(), cel.AllMacro, cel.ExistsMacro, cel.ExistsOneMacro, cel.MapMacro, cel.MapFilterMacro, cel.FilterMacro),
 		cel.Variable(selfName, object),
 		cel.Variable(eventName, object),
+		cel.Variable(tablesName, cel.MapType(cel.StringType, cel.DynType)),
 		cel.Variable(stepsName, cel.MapType(cel.StringType, cel.DynType)),
 	}
 	for i := range elements {
@@ -99,9 +100,10 @@ func newEnv(elements int) (*cel.Env, error) {
 
 // The other hidden names.
 const (
-	selfName  = "@self"  // in a condition: the event under test as a whole, for has(subject)
-	eventName = "@event" // in a template: the trigger
-	stepsName = "@steps" // in a template: results of earlier steps
+	selfName   = "@self"  // in a condition: the event under test as a whole, for has(subject)
+	tablesName = "@table" // in a condition: the lookup tables
+	eventName  = "@event" // in a template: the trigger
+	stepsName  = "@steps" // in a template: results of earlier steps
 )
 
 // hasMacro is CEL's has(x.y), and has(subject) for the attributes of the event

@@ -20,10 +20,12 @@ type interpreted struct {
 	prog  cel.Program
 	text  string
 	elems []int // that it reads
+
+	tables []string // that it names
 }
 
 func (n *interpreted) eval(ev *Event, env Env) Tri {
-	out, _, err := n.prog.Eval(&conditionVars{ev: ev, env: env})
+	out, _, err := n.prog.Eval(&conditionVars{ev: ev, env: env, tables: n.tables})
 	if err != nil {
 		return Unknown
 	}
@@ -43,7 +45,7 @@ func (c *compiler) interpret(e celast.Expr) truth {
 	if err != nil {
 		c.fail(err)
 	}
-	return &interpreted{prog, c.src.textOf(e), elementsIn(e)}
+	return &interpreted{prog, c.src.textOf(e), elementsIn(e), tablesIn(e)}
 }
 
 // elementsIn gives the elements that a part of the tree names, each once.
@@ -132,8 +134,9 @@ func openBrackets(text []rune) (left, right int) {
 // conditionVars are the variables of a condition in the interpreter. They are
 // decoded when asked for.
 type conditionVars struct {
-	ev  *Event
-	env Env
+	ev     *Event
+	env    Env
+	tables []string
 }
 
 func (v *conditionVars) Parent() interpreter.Activation { return nil }
@@ -155,6 +158,15 @@ func (v *conditionVars) ResolveName(name string) (any, bool) {
 			return eventMap(bound[0].Ev), true
 		}
 		return nil, false
+	}
+	if name == tablesName {
+		all := make(map[string]any, len(v.tables))
+		for _, name := range v.tables {
+			if t := v.ev.Tables.Table(name); t != nil {
+				all[name] = t.native()
+			}
+		}
+		return all, true
 	}
 	if name == selfName {
 		return eventMap(v.ev.Ev), true

@@ -31,5 +31,8 @@ func (l *Leaf) Fields() []int {
 	return slices.Compact(out)
 }
 
+// Tables gives the names of the lookup tables that it mentions, each once.
+func (l *Leaf) Tables() []string { return tablesOf(l.root) }
+
 // String gives CEL that compiles to it again.
 func (l *Leaf) String() string { return l.text }

@@ -202,7 +202,7 @@ func (s *source) typeError(e *common.Error) (code, fix, text string) {
 func (s *source) undeclared(name string) (code, fix, text string) {
 	text = name + " is not defined here"
 	switch {
-	case slices.Contains([]string{"vars", "tenant", "table"}, name):
+	case slices.Contains([]string{"vars", "tenant"}, name):
 		return CodeLater, "leave it out until a release that knows it", name + " is not supported yet"
 	case s.scope.Under != NoElement && (name == "event" || name == "steps"):
 		return CodeUndefined, "in a condition the event under test has no name: write data.x, not event.data.x; steps exist only in actions", text

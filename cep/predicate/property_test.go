@@ -40,7 +40,7 @@ func TestCompiledEqualsInterpreted(t *testing.T) {
 		if err != nil {
 			return // a constant without a value inside what the compiler did not need
 		}
-		want := &interpreted{prog: prog}
+		want := &interpreted{prog: prog, tables: []string{"t", "keys"}}
 		paths := event.NewPathSet(set.Paths())
 		for range 4 {
 			env := bound{{randomEvent(t)}, nil, nil, nil}
@@ -52,7 +52,7 @@ func TestCompiledEqualsInterpreted(t *testing.T) {
 			w := want.eval(ev, env)
 			require.Equal(t, w, cond.Eval(ev, env), "%s compiled as %s\n%s\n%s", src, cond, ev.Ev.Data, env)
 			// With the fields scanned beforehand the answer is the same.
-			scanned := &Event{Ev: ev.Ev, Fields: paths.Scan(ev.Ev, nil)}
+			scanned := &Event{Ev: ev.Ev, Fields: paths.Scan(ev.Ev, nil), Tables: ev.Tables}
 			require.Equal(t, w, cond.Eval(scanned, env), "%s with scanned fields", src)
 			guarded(t, cond, scanned, w)
 			explained(t, cond, scanned, env, w)
@@ -125,7 +125,7 @@ func randomBool(t *rapid.T, depth int) string {
 	case 13:
 		return fmt.Sprintf("%s in [%s, %s, null, true]", v(), pickOne(t, "1", "5", `"a"`), pickOne(t, "2.5", `"B"`))
 	case 14:
-		return fmt.Sprintf("%s in %s", v(), pickOne(t, "data.l", "data.o", "one.data.l", "data.s"))
+		return fmt.Sprintf("%s in %s", v(), pickOne(t, "data.l", "data.o", "one.data.l", "data.s", "table.t", "table.keys", "table.nope"))
 	case 15:
 		return fmt.Sprintf("%s.matches(%s)", s(), pickOne(t, `"^a"`, `"[A-Z]"`, `""`))
 	case 16:
@@ -135,7 +135,7 @@ func randomBool(t *rapid.T, depth int) string {
 	case 18:
 		return fmt.Sprintf("%s %s %s", randomDuration(t, depth-1), compare(), randomDuration(t, depth-1))
 	default:
-		return "has(" + pickOne(t, "data.s", "data.o.k", "data.nope.k", "data.s.k", "data.l.k", "ext.region", "subject", "data", "one.subject", "one.data.o.k", "none.data.x", "last(many).data.n", "many[1].data.s") + ")"
+		return "has(" + pickOne(t, "data.s", "data.o.k", "data.nope.k", "data.s.k", "data.l.k", "ext.region", "subject", "data", "one.subject", "one.data.o.k", "none.data.x", "last(many).data.n", "many[1].data.s", "table.t[data.s].k", "table.t.a.k", "table.t[data.s].o.x", "table.nope[data.s].k") + ")"
 	}
 }
 
@@ -147,7 +147,8 @@ func randomDyn(t *rapid.T, depth int) string {
 		return randomString(t, depth)
 	default:
 		return pickOne(t, "data.n", "data.s", "data.l", "data.o", "data.l[0]", "data.l[1]", "data.o.k", `data["odd key"]`, "data.nope", "data.flag", "data", "ext.region",
-			"one.data.n", "one.data.o", "none.data.n", "last(many).data.s", "first(many).data.l", "many[1].data.o.k", "max(many.data.n)", "min(many.data.s)", "here[0].data.n", "null", "type", "one.time")
+			"one.data.n", "one.data.o", "none.data.n", "last(many).data.s", "first(many).data.l", "many[1].data.o.k", "max(many.data.n)", "min(many.data.s)", "here[0].data.n", "null", "type", "one.time",
+			"table.t[data.s].k", "table.t[data.s]", "table.t.AbC.o.x", "table.t[one.data.s].l[1]", "table.keys[data.s]", "table.t[data.n]", "table.nope[data.s]")
 	}
 }
 
@@ -257,5 +258,17 @@ func randomEvent(t *rapid.T) *Event {
 	if rapid.IntRange(0, 9).Draw(t, "data") == 0 {
 		ev.Data = nil
 	}
-	return &Event{Ev: ev}
+	tables := NewTables(map[string]*Table{"t": parseTable(t, "t.json", randomTable), "keys": parseTable(t, "keys.txt", "a\nAbC\n")})
+	if rapid.IntRange(0, 9).Draw(t, "tables") == 0 {
+		tables = nil
+	}
+	return &Event{Ev: ev, Tables: tables}
+}
+
+const randomTable = `{"a": {"k": 5, "l": [1, 2.5], "o": {"x": "a"}}, "AbC": {"o": {}, "k": null}, "12": "a", "ABC": [1]}`
+
+func parseTable(t require.TestingT, file, src string) *Table {
+	table, err := ParseTable("t", file, []byte(src))
+	require.NoError(t, err)
+	return table
 }

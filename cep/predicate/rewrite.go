@@ -30,6 +30,7 @@ func (r *rewriter) walk(e celast.Expr) {
 		r.ident(e)
 	case celast.SelectKind:
 		r.step(e.AsSelect().Operand(), e.AsSelect().FieldName())
+		r.table(e.AsSelect().Operand(), e.AsSelect().FieldName())
 		r.walk(e.AsSelect().Operand())
 	case celast.CallKind:
 		r.call(e)
@@ -85,6 +86,10 @@ func (r *rewriter) ident(e celast.Expr) {
 		r.element(e, i, r.scope.Elements[i].Repeated)
 		return
 	}
+	if name == "table" {
+		r.fail(e.ID(), CodeUndefined, `write data.ip in table.NAME, or table.NAME[data.host]`, "table alone is no table")
+		return
+	}
 	if r.scope.Under != NoElement {
 		return
 	}
@@ -138,10 +143,22 @@ func (r *rewriter) step(of celast.Expr, id string) {
 	of.SetKindCase(r.fac.NewIdent(of.ID(), stepsName))
 }
 
+// table replaces the name of the lookup tables in table.NAME and table["NAME"].
+func (r *rewriter) table(of celast.Expr, name string) {
+	if of.Kind() != celast.IdentKind || of.AsIdent() != "table" || slices.Contains(r.local, "table") {
+		return
+	}
+	if r.scope.Under == NoElement {
+		r.fail(of.ID(), CodeUndefined, "look it up in a condition", "lookup tables are not visible here")
+	}
+	of.SetKindCase(r.fac.NewIdent(of.ID(), tablesName))
+}
+
 func (r *rewriter) call(e celast.Expr) {
 	c := e.AsCall()
 	if st, ok := indexOf(e); ok && st.Index < 0 {
 		r.step(c.Args()[0], st.Key)
+		r.table(c.Args()[0], st.Key)
 	}
 	if c.IsMemberFunction() {
 		r.walk(c.Target())

@@ -28,6 +28,10 @@ type Event struct {
 	// event.PathSet.Scan gives them. It may be nil or short, which is slower:
 	// what it does not reach is looked up in Ev when a condition asks.
 	Fields []event.Value
+
+	// Tables is what table.NAME gives in the conditions of the event under
+	// test. nil, and names that are not in it, make every lookup unknown.
+	Tables *Tables
 }
 
 // Env gives conditions the events bound so far in a partial match. Conditions

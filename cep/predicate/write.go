@@ -107,7 +107,9 @@ func (n *aggregateValue) write(b *strings.Builder, names []string) {
 }
 
 func (n *ifValue) write(b *strings.Builder, names []string) {
-	fmt.Fprintf(b, "(%s ? %s : %s)", text(n.cond, names), text(n.then, names), text(n.other, names))
+	b.WriteByte('(')
+	writeAll(b, names, "", []truth{n.cond})
+	fmt.Fprintf(b, " ? %s : %s)", text(n.then, names), text(n.other, names))
 }
 
 func (n *truthValue) write(b *strings.Builder, names []string) {
@@ -202,6 +204,11 @@ func celPath(p event.Path) string {
 	}
 	var b strings.Builder
 	b.WriteString(p.Root())
+	writeSteps(&b, steps)
+	return b.String()
+}
+
+func writeSteps(b *strings.Builder, steps []event.Step) {
 	for _, st := range steps {
 		switch {
 		case st.Index >= 0:
@@ -212,7 +219,6 @@ func celPath(p event.Path) string {
 			b.WriteString("." + st.Key)
 		}
 	}
-	return b.String()
 }
 
 // isReserved reports whether CEL's grammar or cel-go takes a word for itself,
