@@ -2,10 +2,14 @@ package cep
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/rhost/rhost/cep/engine"
+	"github.com/rhost/rhost/cep/index"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
+	"github.com/rhost/rhost/cep/window"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
 )
@@ -14,79 +18,197 @@ import (
 // out. It reports every problem of every rule, as yamldoc.Errors. Two rules of one
 // name are a problem.
 func Compile(rules []*Rule) (*Program, error) {
-	c := &compiler{
-		p:      &Program{rules: rules, byName: make(map[string]*plan)},
-		set:    predicate.NewSet(),
-		shared: make(map[string]int32),
-		names:  make(map[string]*Rule),
-	}
-	for _, r := range rules {
-		c.rule(r)
+	c := newCompiler(predicate.NewFields())
+	p := &Program{fields: c.fields, names: names{base: make(map[string]int32, len(rules))}}
+	b := index.NewBuilder()
+	for i, r := range rules {
+		if at, ok := p.names.base[r.Name]; ok {
+			c.duplicate(r, p.places.at(int(at)).rule)
+			continue
+		}
+		p.names.base[r.Name] = int32(p.places.len())
+		before := len(c.errs)
+		e, formulas := c.entry(r)
+		e.first, e.conds = index.ID(b.Len()), uint32(len(formulas))
+		for n, f := range formulas {
+			b.Add(f.Formula)
+			p.uses.add(use{int32(p.places.len()), uint8(n), f.exact})
+		}
+		p.note(&e, int32(p.places.len()))
+		p.places.add(e)
+		if i%perSet == perSet-1 && len(c.errs) == before {
+			c.set = predicate.NewSetOn(c.fields)
+		}
 	}
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
-	c.readFields()
-	c.p.index = newIndex(c.p.conds)
-	c.p.digest = digest(rules)
-	return c.p, nil
+	p.names.n = len(p.names.base)
+	seg, err := b.Build()
+	if err != nil {
+		return nil, err
+	}
+	p.index = seg
+	p.paths = event.NewPathSet(c.fields.Paths())
+	return p, nil
 }
 
-// compiler builds a Program.
+// note lists a rule among those that cannot wait for a condition.
+func (p *Program) note(e *entry, place int32) {
+	if e.plan == nil || e.rule.Mode == syntax.Off {
+		return
+	}
+	if e.plan.needs.SeesAll || e.plan.needs.AnyStart {
+		p.alert = append(p.alert, place)
+	}
+	if e.plan.needs.Always {
+		p.always = append(p.always, place)
+	}
+}
+
+// perSet is for how many rules atoms are kept to be shared while compiling; the
+// index has its own.
+const perSet = 1 << 16
+
+// compiler compiles rules.
 type compiler struct {
-	p      *Program
+	fields *predicate.Fields
 	set    *predicate.Set
-	shared map[string]int32 // conditions that depend on the event alone, by text
-	names  map[string]*Rule
 	errs   yamldoc.Errors
 }
 
-func (c *compiler) rule(r *Rule) {
-	if first, ok := c.names[r.Name]; ok {
-		c.errs = append(c.errs, yamldoc.Errorf(r.Pos, "rule", syntax.CodeDuplicate, "rename one of them",
-			"%s is also the name of the rule at %s", r.Name, first.Pos))
-		return
+func newCompiler(fields *predicate.Fields) *compiler {
+	return &compiler{fields: fields, set: predicate.NewSetOn(fields)}
+}
+
+func (c *compiler) duplicate(r, first *Rule) {
+	c.errs = append(c.errs, yamldoc.Errorf(r.Pos, "rule", syntax.CodeDuplicate, "rename one of them",
+		"%s is also the name of the rule at %s", r.Name, first.Pos))
+}
+
+// formula is what the index is to find of a condition.
+type formula struct {
+	predicate.Formula
+	exact bool
+}
+
+// entry compiles a rule, and gives the formulas of its conditions if it takes
+// part.
+func (c *compiler) entry(r *Rule) (entry, []formula) {
+	e := entry{rule: r}
+	if isBare(r) {
+		el := &r.When.Pattern.Elems[0]
+		f, exact, _, err := c.set.AddFormula(bareScope, el.Cond, el.CondPos)
+		if err != nil {
+			c.fail(el.CondPos, err)
+			return e, nil
+		}
+		if r.Mode == syntax.Off {
+			return e, nil
+		}
+		return e, []formula{{f, exact}}
 	}
-	c.names[r.Name] = r
 	before := len(c.errs)
-	pl := &plan{rule: r, ord: int32(len(c.p.plans))}
+	pl := c.plan(r)
+	if len(c.errs) > before || r.Mode == syntax.Off {
+		return e, nil
+	}
+	e.plan = pl
+	formulas := make([]formula, 0, len(pl.preds))
+	for _, p := range pl.preds {
+		f, exact := p.Formula()
+		formulas = append(formulas, formula{f, exact})
+	}
+	return e, formulas
+}
+
+// isBare reports whether a rule is one condition and nothing that needs more.
+func isBare(r *Rule) bool {
+	return r.When.Bare() && len(r.When.By) == 0 && r.When.Score == ""
+}
+
+// bareScope is what a bare condition can name: itself.
+var bareScope = predicate.Scope{Elements: []predicate.Element{{Name: syntax.BareName}}} //nolint:gochecknoglobals // never changed
+
+// plan compiles a rule that is not bare, or one that is and is to be explained.
+func (c *compiler) plan(r *Rule) *plan {
+	pl := &plan{rule: r}
+	before := len(c.errs)
+	switch w := &r.When; {
+	case w.Window != nil:
+		c.window(pl)
+	default:
+		c.pattern(pl)
+	}
+	if len(c.errs) > before {
+		return nil
+	}
+	if pl.engine != nil {
+		pl.needs = pl.engine.Needs()
+	}
+	pl.by, pl.values = c.intern(r.When.By), c.intern(pl.needs.Paths)
+	return pl
+}
+
+// pattern compiles a pattern or a condition.
+func (c *compiler) pattern(pl *plan) {
+	before := len(c.errs)
 	steps := c.steps(pl)
 	if len(c.errs) > before {
 		return
 	}
-	if err := pl.build(steps); err != nil {
-		c.errs = append(c.errs, yamldoc.Errorf(r.When.TextPos, "when.pattern", codeElements, "simplify the pattern or split the rule", "%v", err))
+	if len(steps) == 1 && steps[0].Single() && !steps[0].Repeats() && !steps[0].Optional {
+		pl.needs.Starts = steps[0].Cond.Bit()
 		return
 	}
-	if r.Mode == syntax.Off {
-		return
+	pl.same = fmt.Sprintf("%+v %v %+v %s", steps, pl.rule.When.By, policyOf(&pl.rule.When), pl.conditions())
+	var err error
+	pl.engine, pl.choice, err = choose(steps, pl.traits(), policyOf(&pl.rule.When))
+	if err != nil {
+		c.errs = append(c.errs, yamldoc.Errorf(pl.rule.When.TextPos, "when.pattern", codeElements, "simplify the pattern or split the rule", "%v", err))
 	}
-	for i, id := range pl.ids {
-		c.p.conds[id].uses = append(c.p.conds[id].uses, use{pl.ord, 1 << i})
-	}
-	if pl.needs.SeesAll {
-		c.p.alert = append(c.p.alert, pl.ord)
-	}
-	c.p.plans = append(c.p.plans, pl)
-	c.p.byName[r.Name] = pl
 }
 
-// condition compiles a condition, or finds the same one compiled before. A text
-// that depends on the event alone means the same in every scope.
-func (c *compiler) condition(scope predicate.Scope, text string, pos yamldoc.Pos) (int32, error) {
-	if id, ok := c.shared[text]; ok {
-		return id, nil
-	}
-	pred, err := c.set.Add(scope, text, pos)
+// window compiles a rule over windows.
+func (c *compiler) window(pl *plan) {
+	w := pl.rule.When.Window
+	spec, err := window.ParseSpec(w.Text)
 	if err != nil {
-		return 0, err
+		c.errs = append(c.errs, yamldoc.Errorf(w.Pos, "when.window", syntax.CodeValue, "write tumbling 1m, sliding 5m every 10s, session 30s or count 100", "%v", err))
+		return
 	}
-	id := int32(len(c.p.conds))
-	c.p.conds = append(c.p.conds, cond{pred: pred, correlated: pred.Correlated()})
-	if !pred.Correlated() {
-		c.shared[text] = id
+	lets := make([]window.Let, len(w.Let))
+	for i, l := range w.Let {
+		lets[i] = window.Let{Name: l.Name, Text: l.Text, Pos: l.Pos}
 	}
-	return id, nil
+	e := &windowEngine{}
+	if e.plan, err = window.Compile(spec, lets); err != nil {
+		c.fail(w.Pos, err)
+	}
+	if w.Where != "" {
+		s := &stepper{c: c, pl: pl, scope: bareScope}
+		e.where = s.number(w.Where, w.WherePos)
+	}
+	pl.engine, pl.choice = e, "aggregates over windows"
+	pl.same = fmt.Sprintf("%s %+v %v %q %s", spec, w.Let, pl.rule.When.By, w.Having, pl.conditions())
+}
+
+// conditions writes the conditions down as they were understood.
+func (pl *plan) conditions() string {
+	var b strings.Builder
+	for i, p := range pl.preds {
+		fmt.Fprintf(&b, "\nc%d: %s", i+1, p)
+	}
+	return b.String()
+}
+
+// intern finds out where the values of paths will be.
+func (c *compiler) intern(paths []event.Path) []field {
+	var list []field
+	for _, p := range paths {
+		list = append(list, field{c.fields.Intern(p), p})
+	}
+	return list
 }
 
 func (c *compiler) fail(pos yamldoc.Pos, err error) {
@@ -95,45 +217,6 @@ func (c *compiler) fail(pos yamldoc.Pos, err error) {
 		return
 	}
 	c.errs = append(c.errs, yamldoc.Errorf(pos, "when", predicate.CodeSyntax, "", "%v", err))
-}
-
-// readFields decides which fields are read from every event: those of the
-// conditions, in the order they want, and then those of keys.
-func (c *compiler) readFields() {
-	paths := append([]event.Path(nil), c.set.Paths()...)
-	slot := make(map[event.Path]int)
-	for i, p := range paths {
-		slot[p] = i
-	}
-	for _, pl := range c.p.plans {
-		for _, p := range pl.rule.When.By {
-			i, ok := slot[p]
-			if !ok {
-				i = len(paths)
-				paths, slot[p] = append(paths, p), i
-			}
-			pl.by = append(pl.by, i)
-		}
-	}
-	c.p.paths = event.NewPathSet(paths)
-}
-
-// build chooses the engine, unless every event that meets the condition is a
-// match by itself.
-func (pl *plan) build(steps []engine.Step) error {
-	traits := pl.traits()
-	pl.same = pl.fingerprint()
-	if len(steps) == 1 && steps[0].Single() && !steps[0].Repeats() && !steps[0].Optional {
-		pl.needs.Starts = steps[0].Cond.Bit()
-		return nil
-	}
-	var err error
-	pl.engine, pl.choice, err = choose(steps, traits, policyOf(&pl.rule.When))
-	if err != nil {
-		return err
-	}
-	pl.needs = pl.engine.Needs()
-	return nil
 }
 
 // traits says what the conditions of the plan depend on.

@@ -58,52 +58,39 @@ func TestIndexMissesNothing(t *testing.T) {
 		require.NoError(t, err)
 		p, err := Compile(rules)
 		require.NoError(t, err)
-		g := newGeneration(p, 0)
+		m := NewMatcher(p, Options{})
 		for range 8 {
 			ev := drawEvent(t)
-			g.fields = p.paths.Scan(&ev, g.fields)
-			g.look(&predicate.Event{Ev: &ev, Fields: g.fields})
-			var want []int32
-			for _, pl := range p.plans {
+			var want, got []string
+			for _, r := range rules {
+				pl, err := p.planOf(p.find(r.Name))
+				require.NoError(t, err)
 				if pl.preds[0].Eval(&predicate.Event{Ev: &ev}, nil) == predicate.True {
-					want = append(want, pl.ord)
+					want = append(want, r.Name)
 				}
 			}
-			require.Equal(t, want, append([]int32(nil), g.touched...), "%s\n%s %s", doc.String(), ev.Type, ev.Data)
+			for _, match := range m.Feed(&ev, Position{}, time.Time{}, nil) {
+				got = append(got, match.Rule.Name)
+			}
+			require.Equal(t, want, got, "%s\n%s %s", doc.String(), ev.Type, ev.Data)
 		}
 	})
 }
 
 func TestConditionsAreShared(t *testing.T) {
-	rules, err := ParseRules("r.yaml", []byte(`
+	p := mustCompile(t, `
 rule: one
-when: type == "a" && data.x == 1
----
-rule: two
-when: type == "a" && data.x == 1
----
-rule: three
 when:
   pattern: a then b then c
   define: {a: type == "a", b: type == "a" && data.x == 1, c: type == "a"}
-`))
-	require.NoError(t, err)
-	p, err := Compile(rules)
-	require.NoError(t, err)
-	assert.Len(t, p.conds, 2)
-	assert.Len(t, p.plans[2].ids, 2, "a and c have one condition")
+`)
+	assert.Len(t, p.find("one").plan.preds, 2, "a and c have one condition")
 }
 
-// A strict skip that finds nothing to skip to stops the rule. No rule can ask for
-// one yet, so the test gives it to the machine.
+// A strict skip that finds nothing to skip to stops the rule.
 func TestStoppedRule(t *testing.T) {
-	rules, err := ParseRules("r.yaml", []byte("rule: r\nwhen:\n  pattern: a then b\n  define: {a: type == \"a\", b: type == \"b\"}\n"))
-	require.NoError(t, err)
-	p, err := Compile(rules)
-	require.NoError(t, err)
-	steps := []engine.Step{{Elem: 0, Cond: 1}, {Elem: 1, Cond: 2, Link: engine.Then}}
-	p.plans[0].engine, _, err = choose(steps, engine.Traits{}, engine.Policy{Skip: engine.Skip{Kind: engine.ToFirst, Strict: true}})
-	require.NoError(t, err)
+	const text = "rule: r\nwhen:\n  pattern: a then b\n  define: {a: type == \"a\", b: type == \"b\"}\n  skip: {to-first: a, on_miss: error}\n"
+	p := mustCompile(t, text)
 	m := NewMatcher(p, Options{})
 	for i, kind := range []string{"a", "b", "a", "b"} {
 		assert.Empty(t, m.Feed(&event.Event{ID: kind, Type: kind}, Position{Seq: uint64(i)}, time.Time{}, nil))
@@ -115,10 +102,6 @@ func TestStoppedRule(t *testing.T) {
 
 	m.Swap(p)
 	assert.Len(t, m.Stopped(), 1, "the same version stays stopped")
-	changed := *rules[0]
-	changed.Version = "another"
-	again, err := Compile([]*Rule{&changed})
-	require.NoError(t, err)
-	m.Swap(again)
+	m.Swap(mustCompile(t, text+"  within: 1m\n"))
 	assert.Empty(t, m.Stopped())
 }

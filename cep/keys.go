@@ -3,23 +3,13 @@ package cep
 import (
 	"encoding/binary"
 	"math"
+	"time"
 
 	"github.com/rhost/rhost/event"
 )
 
-// appendKey writes the key of an event; ok is false when a part is missing. Each
-// part says what it is and how long, so that different keys never look alike.
-func (pl *plan) appendKey(b []byte, fields []event.Value) (key []byte, ok bool) {
-	for _, slot := range pl.by {
-		v := fields[slot]
-		if v.Kind() == event.Missing {
-			return b, false
-		}
-		b = appendKeyPart(b, v)
-	}
-	return b, true
-}
-
+// appendKeyPart writes a part of a key. Each says what it is and how long, so that
+// different keys never look alike.
 func appendKeyPart(b []byte, v event.Value) []byte {
 	b = append(b, byte(v.Kind()))
 	switch v.Kind() {
@@ -41,4 +31,46 @@ func appendKeyPart(b []byte, v event.Value) []byte {
 		b = binary.AppendUvarint(b, uint64(len(v.Raw())))
 		return append(b, v.Raw()...)
 	}
+}
+
+// keyValues reads the parts of a key that appendKeyPart wrote.
+func keyValues(key string) []event.Value {
+	var parts []event.Value
+	b := []byte(key)
+	for len(b) > 0 {
+		kind := event.Kind(b[0])
+		b = b[1:]
+		switch kind {
+		case event.Number:
+			parts = append(parts, event.NumberValue(math.Float64frombits(binary.BigEndian.Uint64(b))))
+			b = b[8:]
+		case event.Bool:
+			parts = append(parts, event.BoolValue(b[0] == 1))
+			b = b[1:]
+		case event.Time:
+			s, ns := binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:])
+			parts = append(parts, event.TimeValue(time.Unix(int64(s), int64(ns)).UTC()))
+			b = b[12:]
+		default:
+			n, used := binary.Uvarint(b)
+			text := b[used : used+int(n)]
+			b = b[used+int(n):]
+			if kind == event.String {
+				parts = append(parts, event.StringValue(string(text)))
+			} else if kind == event.Null {
+				parts = append(parts, event.NullValue())
+			} else {
+				parts = append(parts, event.RawValue(text))
+			}
+		}
+	}
+	return parts
+}
+
+// sameKey makes equal values equal as keys: -0 is 0.
+func sameKey(v event.Value) event.Value {
+	if v.Kind() == event.Number && v.Number() == 0 {
+		return event.NumberValue(0)
+	}
+	return v
 }

@@ -1,8 +1,6 @@
 package cep
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"strings"
 	"time"
@@ -23,11 +21,13 @@ type Match struct {
 	TriggerPos   Position     // of the completing event, or of the record that moved time
 	Timeout      bool         // a partial match that ran out of time
 	Deadline     time.Time    // when time completed it or cut it short; otherwise zero
-	Bind         []Binding    // elements with events, in the order of the pattern
+	Bind         []Binding    // elements with events, in the order of the pattern; none of a window
+	Window       *Window      // of rules over windows; otherwise nil
 	Why          []Reason     // with Options.Explain; see Explain
 
-	rank  int
-	plan  *plan
+	key   string
+	prog  *Program
+	plan  *plan // nil for a bare rule
 	pairs []engine.Pair
 }
 
@@ -37,6 +37,13 @@ type Match struct {
 func (m *Match) Explain() []Reason {
 	if m.Why != nil {
 		return m.Why
+	}
+	if m.plan == nil {
+		pl, err := m.prog.planOf(m.prog.find(m.Rule.Name))
+		if err != nil { // it was compiled before
+			return nil
+		}
+		m.plan = pl
 	}
 	return m.plan.why(m.pairs)
 }
@@ -75,10 +82,26 @@ func (m *Match) Bound(element string) []*event.Event {
 // It is empty for a rule without.
 func (m *Match) Key() string {
 	var parts []string
-	for _, path := range m.Rule.When.By {
-		parts = append(parts, m.Bind[0].Events[0].Get(path).String())
+	for _, v := range keyValues(m.key) {
+		parts = append(parts, v.String())
 	}
 	return strings.Join(parts, " ")
+}
+
+// KeyValues gives the values of the rule's `by`, in its order.
+func (m *Match) KeyValues() []event.Value { return keyValues(m.key) }
+
+// Window is what a rule over windows has to say of one.
+type Window struct {
+	From, To time.Time // events at From belong to it; those at To only if a count closed it
+	Events   int       // how many it holds
+	Let      []Let     // in the order of the rule
+}
+
+// Let is an aggregate and its value, Missing where there is none.
+type Let struct {
+	Name  string
+	Value event.Value
 }
 
 // AppendJSON appends the line that `rhost match` prints, without the line break.
@@ -90,6 +113,9 @@ func (m *Match) AppendJSON(dst []byte) []byte {
 		dst = appendTime(append(dst, `,"timeout":true,"deadline":`...), m.Deadline)
 	} else {
 		dst = appendText(append(dst, `,"trigger":`...), m.Trigger)
+	}
+	if m.Window != nil {
+		dst = m.Window.appendJSON(dst)
 	}
 	dst = append(dst, `,"bind":{`...)
 	for i, b := range m.Bind {
@@ -106,6 +132,26 @@ func (m *Match) AppendJSON(dst []byte) []byte {
 		dst = append(dst, ']')
 	}
 	return append(dst, '}', '}')
+}
+
+// appendJSON appends the bounds and the values; values that are missing are left
+// out.
+func (w *Window) appendJSON(dst []byte) []byte {
+	dst = appendTime(append(dst, `,"window":[`...), w.From)
+	dst = appendTime(append(dst, ','), w.To)
+	dst = append(dst, `],"let":{`...)
+	first := true
+	for _, l := range w.Let {
+		if l.Value.Kind() == event.Missing {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = l.Value.AppendJSON(append(appendText(dst, l.Name), ':'))
+	}
+	return append(dst, '}')
 }
 
 func appendText(dst []byte, s string) []byte { return event.StringValue(s).AppendJSON(dst) }
@@ -145,8 +191,8 @@ func (m *Matcher) given(rs *ruleState, pos Position, dst []Match) []Match {
 
 func (m *Matcher) match(rs *ruleState, d *engine.Done, pos Position) Match {
 	out := Match{
-		Rule: rs.plan.rule, At: d.At, Trigger: "time", TriggerPos: pos, Deadline: d.Deadline,
-		Timeout: d.Outcome == engine.TimedOut, rank: rs.rank,
+		Rule: rs.rule, At: d.At, Trigger: "time", TriggerPos: pos, Deadline: d.Deadline,
+		Timeout: d.Outcome == engine.TimedOut, key: d.Key, prog: m.prog, plan: rs.plan, pairs: d.Pairs,
 	}
 	kind := kindTime
 	switch d.Outcome {
@@ -157,13 +203,31 @@ func (m *Matcher) match(rs *ruleState, d *engine.Done, pos Position) Match {
 		kind = kindTimeout
 	case engine.ByTime:
 	}
-	out.plan, out.pairs = rs.plan, d.Pairs
 	out.Bind = bindings(rs.plan.elems, out.pairs)
-	out.ID = identity(m.opt.Tenant, rs.plan.rule, kind, d.Key, out.Bind, d.Deadline)
+	id := newIdentity(m.opt.Tenant, rs.rule, kind, d.Key)
+	id.bound(out.Bind)
+	id.time(d.Deadline)
+	if d.Let != nil {
+		out.Window = windowOf(rs.rule, d)
+		id.time(d.From)
+		id.time(d.To)
+		if d.Outcome == engine.Complete { // counted windows may lie within one instant
+			id.position(out.TriggerPos)
+		}
+	}
+	out.ID = id.encode()
 	if m.opt.Explain {
 		out.Why = out.Explain()
 	}
 	return out
+}
+
+func windowOf(r *Rule, d *engine.Done) *Window {
+	w := &Window{From: d.From, To: d.To, Events: d.Count}
+	for i, l := range r.When.Window.Let {
+		w.Let = append(w.Let, Let{l.Name, d.Let[i]})
+	}
+	return w
 }
 
 // single is the match of a rule whose pattern is one event.
@@ -174,11 +238,13 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 	h := m.input.Hold()
 	rs.counts.Matches++
 	out := Match{
-		Rule: rs.plan.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
-		Bind: []Binding{{rs.plan.elems[0], []*event.Event{&h.Event}, []Position{h.Pos}}},
-		rank: rs.rank, plan: rs.plan, pairs: []engine.Pair{{Elem: 0, Held: h}},
+		Rule: rs.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
+		Bind: []Binding{{rs.rule.When.Pattern.Elems[0].Name, []*event.Event{&h.Event}, []Position{h.Pos}}},
+		key:  string(rs.keyBuf), prog: m.prog, plan: rs.plan, pairs: []engine.Pair{{Elem: 0, Held: h}},
 	}
-	out.ID = identity(m.opt.Tenant, rs.plan.rule, kindEvent, string(rs.keyBuf), out.Bind, time.Time{})
+	id := newIdentity(m.opt.Tenant, rs.rule, kindEvent, out.key)
+	id.bound(out.Bind)
+	out.ID = id.encode()
 	if m.opt.Explain {
 		out.Why = out.Explain()
 	}
@@ -208,59 +274,3 @@ func bindings(elems []string, pairs []engine.Pair) []Binding {
 	}
 	return list
 }
-
-// The kinds of matches, as they enter an identity.
-const (
-	kindEvent   = "event"
-	kindTime    = "time"
-	kindTimeout = "timeout"
-)
-
-// identity hashes what makes a match the match it is. Whatever batches a log is
-// read in, the same match has the same identity.
-func identity(tenant string, r *Rule, kind, key string, bind []Binding, deadline time.Time) string {
-	var b idText
-	for _, part := range []string{tenant, r.Name, r.Version, kind, key} {
-		b.text(part)
-	}
-	b.number(uint64(len(bind)))
-	for _, e := range bind {
-		b.text(e.Element)
-		b.number(uint64(len(e.Positions)))
-		for _, p := range e.Positions {
-			b.number(uint64(p.Lane))
-			b.number(p.Seq)
-			b.number(uint64(p.Index))
-		}
-	}
-	if !deadline.IsZero() {
-		b.number(uint64(deadline.Unix()))
-		b.number(uint64(deadline.Nanosecond()))
-	}
-	sum := sha256.Sum256(b)
-	return encodeID(sum[:])
-}
-
-// encodeID gives "m-" and the first 160 bits of a hash in base 32.
-func encodeID(sum []byte) string {
-	const digits, chars = "abcdefghijklmnopqrstuvwxyz234567", 32
-	id := append(make([]byte, 0, 2+chars), "m-"...)
-	var bits, have uint
-	for _, b := range sum[:chars*5/8] {
-		bits, have = bits<<8|uint(b), have+8
-		for ; have >= 5; have -= 5 {
-			id = append(id, digits[bits>>(have-5)&31])
-		}
-	}
-	return string(id)
-}
-
-// idText is length-prefixed parts, so that no two rows of parts look alike.
-type idText []byte
-
-func (b *idText) text(s string) {
-	b.number(uint64(len(s)))
-	*b = append(*b, s...)
-}
-
-func (b *idText) number(n uint64) { *b = binary.AppendUvarint(*b, n) }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/cep/engine"
+	"github.com/rhost/rhost/cep/index"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
@@ -22,28 +23,56 @@ type Options struct {
 // matches it gives out stay valid, and events and buffers fed to it may be
 // reused.
 type Matcher struct {
-	opt  Options
-	now  time.Time // lane time
-	seen uint64    // events fed
+	opt   Options
+	prog  *Program
+	now   time.Time // lane time
+	begun bool      // lane time has moved
+	seen  uint64    // events fed
 
-	cur    *generation
-	old    []*generation // programs before, for the rules that drain
-	timers timers
+	rules    []*ruleState // by place; nil for rules that nothing has concerned yet
+	alert    []int32      // places of rules that must be shown every event
+	draining []*ruleState // earlier versions of rules, oldest first
+	swaps    int          // how many programs came before
+	timers   timers
 
 	turn    engine.Turn
 	input   engine.Input
 	env     env
 	matches uint64
+
+	// Of the event being fed.
+	fields  []event.Value
+	scratch index.Scratch
+	ids     []index.ID   // conditions that hold
+	touched []*ruleState // rules it concerns, in order
 }
 
 // NewMatcher gives a matcher at lane time 1970-01-01.
 func NewMatcher(p *Program, o Options) *Matcher {
-	m := &Matcher{opt: o, now: time.Unix(0, 0).UTC(), cur: newGeneration(p, 0)}
+	m := &Matcher{opt: o, now: time.Unix(0, 0).UTC()}
 	m.turn.Conds = &m.env
-	for i, pl := range p.plans {
-		m.cur.rules[i] = newRuleState(m.cur, pl)
-	}
+	m.follow(p)
 	return m
+}
+
+// follow takes over a program. Of rules that have no state yet, only those that
+// need no event to begin get one.
+func (m *Matcher) follow(p *Program) {
+	m.prog, m.alert = p, p.alert
+	m.rules = append(m.rules, make([]*ruleState, max(0, p.places.len()-len(m.rules)))...)
+	for _, place := range p.always {
+		m.rule(place)
+	}
+}
+
+// rule gives the state of the rule at a place.
+func (m *Matcher) rule(place int32) *ruleState {
+	rs := m.rules[place]
+	if rs == nil {
+		rs = newRuleState(m, place)
+		m.rules[place] = rs
+	}
+	return rs
 }
 
 // Now is the lane's time.
@@ -58,16 +87,27 @@ func (m *Matcher) NextDeadline() (time.Time, bool) { return m.timers.next() }
 // of one event come in the order of the rules.
 func (m *Matcher) Feed(ev *event.Event, pos Position, at time.Time, dst []Match) []Match {
 	dst = m.Advance(at, pos, dst)
+	m.fields = m.prog.paths.Scan(ev, m.fields)
+	return m.fed(ev, pos, dst)
+}
+
+// fed shows an event, whose fields have been read, to the rules.
+func (m *Matcher) fed(ev *event.Event, pos Position, dst []Match) []Match {
 	m.seen++
-	m.input = engine.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now}
+	m.input = engine.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now, Fields: m.fields}
 	m.turn.In = &m.input
-	from := len(dst)
-	for _, g := range m.old {
-		dst = m.feed(g, dst)
+	m.env.seen = predicate.Event{Ev: ev, Fields: m.fields}
+	m.look()
+	if m.opt.Explain {
+		m.notice()
 	}
-	dst = m.feed(m.cur, dst)
-	if len(m.old) > 0 {
-		slices.SortStableFunc(dst[from:], func(a, b Match) int { return a.rank - b.rank })
+	from := len(dst)
+	for _, rs := range m.touched {
+		if rs.err == nil {
+			dst = m.visit(rs, dst)
+		}
+	}
+	if len(m.draining) > 0 {
 		m.retire()
 	}
 	m.input, m.turn.In = engine.Input{}, nil
@@ -82,6 +122,9 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 	if !at.After(m.now) {
 		return dst
 	}
+	if !m.begun {
+		m.begin(at)
+	}
 	for rs := m.timers.first(at); rs != nil; rs = m.timers.first(at) {
 		if rs.due.After(m.now) {
 			m.now = rs.due
@@ -92,116 +135,82 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 	return dst
 }
 
-// feed shows the event to the rules of one program.
-func (m *Matcher) feed(g *generation, dst []Match) []Match {
-	g.fields = g.prog.paths.Scan(m.input.Ev, g.fields)
-	m.input.Fields = g.fields
-	m.env.seen = predicate.Event{Ev: m.input.Ev, Fields: g.fields}
-	g.look(&m.env.seen)
-	if m.opt.Explain {
-		m.notice(g)
+// begin lets the rules that go by the clock begin: not in 1970, but when lane time
+// is first known.
+func (m *Matcher) begin(at time.Time) {
+	m.begun, m.now = true, at.UTC()
+	for _, place := range m.prog.always {
+		m.start(m.rule(place))
 	}
-	for _, ord := range g.touched {
-		if rs := g.rules[ord]; rs != nil && rs.err == nil {
-			dst = m.visit(rs, g.marks[ord], dst)
+}
+
+// start tells a state the time.
+func (m *Matcher) start(rs *ruleState) {
+	if s, ok := rs.state.(engine.Starter); ok && m.begun {
+		s.Start(m.now)
+		m.timers.update(rs)
+	}
+}
+
+// look finds the rules that the event may concern.
+func (m *Matcher) look() {
+	clear(m.touched)
+	m.touched = m.touched[:0]
+	p := m.prog
+	m.ids = p.index.Match(&m.scratch, &m.env.seen, m.ids[:0])
+	for _, id := range m.ids {
+		u := p.uses.at(int(id))
+		m.mark(m.rule(u.place), u.cond, u.exact)
+	}
+	for _, place := range m.alert {
+		if rs := m.rules[place]; rs != nil && (rs.open() || rs.plan.needs.AnyStart) {
+			m.touch(rs)
+		} else if rs == nil && p.places.at(int(place)).plan.needs.AnyStart {
+			m.touch(m.rule(place))
 		}
 	}
-	return dst
-}
-
-// generation is a program and what a matcher keeps for it.
-type generation struct {
-	prog   *Program
-	number int          // how many programs came before
-	rules  []*ruleState // by the number of their plan; nil for one that is not followed here
-
-	// What the event being fed meets, worked out by look. A stamp equal to turn
-	// says that the entry belongs to this event.
-	turn    uint64
-	fields  []event.Value
-	asked   []uint64 // stamps of conditions
-	marks   []mark   // of plans
-	touched []int32  // plans to visit, in order
-}
-
-// mark is what an event means to a plan.
-type mark struct {
-	turn uint64
-	met  uint64 // conditions it meets
-	open uint64 // conditions that depend on what is bound
-}
-
-func newGeneration(p *Program, number int) *generation {
-	return &generation{
-		prog: p, number: number, rules: make([]*ruleState, len(p.plans)),
-		asked: make([]uint64, len(p.conds)), marks: make([]mark, len(p.plans)),
+	for _, rs := range m.draining {
+		m.ask(rs)
+	}
+	if len(m.touched) > 1 {
+		slices.SortFunc(m.touched, before)
 	}
 }
 
-// look finds the plans that the event may concern.
-func (g *generation) look(ev *predicate.Event) {
-	g.turn++
-	g.touched = g.touched[:0]
-	if b, ok := g.prog.index.types[ev.Ev.Type]; ok {
-		g.askBucket(b, ev)
-	}
-	g.askBucket(&g.prog.index.rest, ev)
-	for _, ord := range g.prog.alert {
-		if rs := g.rules[ord]; rs != nil && (rs.open() || rs.plan.needs.AnyStart) {
-			g.mark(ord)
+// ask evaluates the conditions of a rule that drains, which no index has.
+func (m *Matcher) ask(rs *ruleState) {
+	for i, p := range rs.plan.preds {
+		if p.Correlated() {
+			m.mark(rs, uint8(i), false)
+		} else if p.Eval(rs.sees(m), nil) == predicate.True {
+			m.mark(rs, uint8(i), true)
 		}
 	}
-	if len(g.touched) > 1 {
-		slices.Sort(g.touched)
+	if rs.plan.needs.SeesAll {
+		m.touch(rs)
 	}
 }
 
-func (g *generation) askBucket(b *bucket, ev *predicate.Event) {
-	for _, id := range b.always {
-		g.ask(id, ev)
-	}
-	for i := range b.fields {
-		f := &b.fields[i]
-		for _, id := range f.find(g.fields[f.slot]) {
-			g.ask(id, ev)
-		}
+// mark notes what the event means to a rule.
+func (m *Matcher) mark(rs *ruleState, cond uint8, exact bool) {
+	m.touch(rs)
+	if exact {
+		rs.met |= 1 << cond
+	} else {
+		rs.maybe |= 1 << cond
 	}
 }
 
-// ask evaluates a condition, unless it was asked before, and marks the plans
-// that use it. A condition that depends on what is bound can only be asked later.
-func (g *generation) ask(id int32, ev *predicate.Event) {
-	if g.asked[id] == g.turn {
-		return
+func (m *Matcher) touch(rs *ruleState) {
+	if rs.turn != m.seen {
+		rs.turn, rs.met, rs.maybe = m.seen, 0, 0
+		m.touched = append(m.touched, rs)
 	}
-	g.asked[id] = g.turn
-	c := &g.prog.conds[id]
-	if c.correlated {
-		for _, u := range c.uses {
-			g.mark(u.plan).open |= u.bit
-		}
-		return
-	}
-	if c.pred.Eval(ev, nil) != predicate.True {
-		return
-	}
-	for _, u := range c.uses {
-		g.mark(u.plan).met |= u.bit
-	}
-}
-
-func (g *generation) mark(ord int32) *mark {
-	k := &g.marks[ord]
-	if k.turn != g.turn {
-		*k = mark{turn: g.turn}
-		g.touched = append(g.touched, ord)
-	}
-	return k
 }
 
 // env answers the conditions that depend on what is bound.
 type env struct {
-	plan  *plan
+	rule  *ruleState
 	seen  predicate.Event // the event under test
 	bound engine.Bindings
 }
@@ -209,7 +218,11 @@ type env struct {
 // Holds decides a condition for one partial match.
 func (e *env) Holds(c engine.Cond, b engine.Bindings) bool {
 	e.bound = b
-	return e.plan.preds[c-1].Eval(&e.seen, e) == predicate.True
+	ev := &e.seen
+	if e.rule.foreign {
+		ev = &predicate.Event{Ev: e.seen.Ev}
+	}
+	return e.rule.plan.preds[c-1].Eval(ev, e) == predicate.True
 }
 
 // Bound gives conditions the events bound to an element.

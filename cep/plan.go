@@ -1,11 +1,9 @@
 package cep
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/rhost/rhost/cep/engine"
-	"github.com/rhost/rhost/cep/predicate"
+	"github.com/rhost/rhost/cep/index"
+	"github.com/rhost/rhost/cep/syntax"
 )
 
 // Plan tells how a rule is matched: what `rhost explain` shows.
@@ -33,19 +31,22 @@ type Element struct {
 	Index       string `json:"index"`                 // which events lead to it
 	Correlated  bool   `json:"correlated,omitempty"`  // depends on events bound before
 	Interpreted string `json:"interpreted,omitempty"` // the part that runs in the slow interpreter
-	Shared      int    `json:"shared,omitempty"`      // other places that use the same condition
 }
 
 // Plan tells how a rule is matched; ok is false when there is none of that name,
 // or it is off.
 func (p *Program) Plan(rule string) (plan Plan, ok bool) {
-	pl, ok := p.byName[rule]
-	if !ok {
+	e := p.find(rule)
+	if e == nil || !e.runs() && (e.plan == nil || e.rule.Mode == syntax.Off) {
 		return Plan{}, false
 	}
-	w := pl.rule.When
+	pl, err := p.planOf(e)
+	if err != nil { // it was compiled before
+		return Plan{}, false
+	}
+	w := &e.rule.When
 	out := Plan{
-		Rule: rule, Version: pl.rule.Version, Mode: pl.rule.Mode.String(),
+		Rule: rule, Version: e.rule.Version, Mode: e.rule.Mode.String(),
 		Engine: "stateless", Why: "one event is the whole match", States: 1, Bound: "nothing is kept",
 	}
 	for _, path := range w.By {
@@ -60,54 +61,12 @@ func (p *Program) Plan(rule string) (plan Plan, ok bool) {
 		}
 	}
 	for i, name := range pl.elems {
-		id := pl.ids[pl.elem[i]-1]
-		c := &p.conds[id]
-		_, slow := c.pred.Interpreted()
+		c := pl.cond(i)
+		_, slow := c.Interpreted()
 		out.Elements = append(out.Elements, Element{
-			Name: name, Condition: c.pred.String(), Index: p.index.describe(id, c.pred),
-			Correlated: c.correlated, Interpreted: slow, Shared: len(c.uses) - 1,
+			Name: name, Condition: c.String(), Index: p.index.Place(e.first + index.ID(pl.elem[i]-1)).String(),
+			Correlated: c.Correlated(), Interpreted: slow,
 		})
 	}
 	return out, true
-}
-
-// describe says which events lead to a condition.
-func (x *index) describe(id int32, c *predicate.Cond) string {
-	f := newFiling(c)
-	var parts []string
-	if f.typed {
-		parts = append(parts, "type == "+quoted(f.types))
-	}
-	for _, g := range f.others {
-		if g.Index != int(x.slots[id]) {
-			continue
-		}
-		var values []string
-		for _, v := range g.Values {
-			values = append(values, v.String())
-		}
-		parts = append(parts, g.Path.String()+" == "+quoted(values))
-		break
-	}
-	if len(parts) == 0 {
-		return "every event"
-	}
-	return strings.Join(parts, ", ")
-}
-
-// quoted joins values with "or", the first few of them.
-func quoted(values []string) string {
-	const shown = 5
-	var b strings.Builder
-	for i, v := range values {
-		if i == shown {
-			fmt.Fprintf(&b, " or %d more", len(values)-shown)
-			break
-		}
-		if i > 0 {
-			b.WriteString(" or ")
-		}
-		fmt.Fprintf(&b, "%q", v)
-	}
-	return b.String()
 }

@@ -3,79 +3,204 @@ package cep
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"sync"
 
 	"github.com/rhost/rhost/cep/engine"
+	"github.com/rhost/rhost/cep/index"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
 
 // Program is a set of rules, compiled. It is immutable and may serve any number
 // of Matchers at once.
+//
+// Rules have places. A program made from another by Edit leaves all rules where
+// they were but those it changes, and shares everything else with the other, so
+// that an edit costs what it changes, however many rules there are.
 type Program struct {
-	rules  []*Rule
-	plans  []*plan // of the rules that are not off, in the order of rules
-	byName map[string]*plan
-	paths  *event.PathSet // all that conditions and keys read
-	conds  []cond
-	index  index
-	alert  []int32 // plans that must see every event of their open keys
+	fields *predicate.Fields // numbers of paths, of this program and all it is related to
+	paths  *event.PathSet    // all that conditions, keys and engines read
+	index  *index.Segment    // of conditions
+	uses   vector[use]       // by number of the condition in the index
+	places vector[entry]
+	names  names
+	alert  []int32 // places of rules that must see every event of their open keys
+	always []int32 // places of rules that need no event to begin
+
+	once   sync.Once
 	digest string
 }
 
-// cond is one distinct condition.
-type cond struct {
-	pred       *predicate.Cond
-	correlated bool
-	uses       []use
+// entry is a rule in its place. A rule that is off has no plan, nor has one that
+// is a bare condition and nothing else: of those there may be a million.
+type entry struct {
+	rule  *Rule // nil where a rule was removed
+	plan  *plan
+	first index.ID // of its conditions, whose numbers follow one another
+	conds uint32   // how many; none of a rule that is off
 }
 
-// use is a place where a condition is needed.
+// use is what a condition of the index is for.
 type use struct {
-	plan int32
-	bit  uint64 // the condition's number in that plan, as engine.Truth has it
+	place int32
+	cond  uint8 // its number in the plan, less 1
+	exact bool  // that the condition holds; otherwise that it may, and is to be asked
 }
 
 // plan is a rule, compiled.
 type plan struct {
 	rule   *Rule
-	ord    int32         // in Program.plans
 	engine engine.Engine // nil for a rule without state
 	choice string        // what made the compiler choose the engine
 	needs  engine.Needs
 	elems  []string          // names, by number
 	preds  []*predicate.Cond // conditions, by number less 1
 	elem   []engine.Cond     // of the elements' conditions, by element
-	ids    []int32           // in Program.conds, of the conditions by number, less 1
-	by     []int             // where the parts of the key are among the fields
+	by     []field           // the parts of the key
+	values []field           // what the engine wants to know
 	same   string            // equal for rules whose partial matches are interchangeable
+}
+
+// field is where a program finds the value of a path.
+type field struct {
+	slot int
+	path event.Path
 }
 
 // cond gives the condition of an element.
 func (pl *plan) cond(elem int) *predicate.Cond { return pl.preds[pl.elem[elem]-1] }
 
-// Rules gives the rules in document order, those that are off included. The
-// slice must not be changed.
-func (p *Program) Rules() []*Rule { return p.rules }
+// Len is the number of rules, those that are off included.
+func (p *Program) Len() int { return p.names.len() }
+
+// All visits the rules in order, those that are off included, until visit
+// returns false.
+func (p *Program) All(visit func(*Rule) bool) {
+	for i := range p.places.len() {
+		if r := p.places.at(i).rule; r != nil && !visit(r) {
+			return
+		}
+	}
+}
+
+// Rules gives the rules in order, those that are off included.
+func (p *Program) Rules() []*Rule {
+	all := make([]*Rule, 0, p.Len())
+	p.All(func(r *Rule) bool {
+		all = append(all, r)
+		return true
+	})
+	return all
+}
 
 // Rule finds a rule by name.
 func (p *Program) Rule(name string) (*Rule, bool) {
-	for _, r := range p.rules {
-		if r.Name == name {
-			return r, true
-		}
+	e := p.find(name)
+	if e == nil {
+		return nil, false
 	}
-	return nil, false
+	return e.rule, true
 }
 
-// Digest is the same for programs made of the same rules in the same order.
-func (p *Program) Digest() string { return p.digest }
-
-func digest(rules []*Rule) string {
-	var all idText
-	for _, r := range rules {
-		all.text(r.Name)
-		all.text(r.Version)
+// find gives the entry of a rule, or nil.
+func (p *Program) find(name string) *entry {
+	place, ok := p.names.get(name)
+	if !ok {
+		return nil
 	}
-	sum := sha256.Sum256(all)
-	return hex.EncodeToString(sum[:])
+	return p.places.at(int(place))
+}
+
+// runs reports whether the entry is a rule that takes part.
+func (e *entry) runs() bool { return e.rule != nil && e.conds > 0 }
+
+// Digest is the same for programs made of the same rules in the same order.
+func (p *Program) Digest() string {
+	p.once.Do(func() {
+		h := sha256.New()
+		var text idText
+		p.All(func(r *Rule) bool {
+			text = text[:0]
+			text.text(r.Name)
+			text.text(r.Version)
+			h.Write(text)
+			return true
+		})
+		p.digest = hex.EncodeToString(h.Sum(nil))
+	})
+	return p.digest
+}
+
+// planOf gives the plan of an entry, which for a bare rule is made anew.
+func (p *Program) planOf(e *entry) (*plan, error) {
+	if e.plan != nil {
+		return e.plan, nil
+	}
+	c := &compiler{fields: p.fields, set: predicate.NewSetOn(p.fields)}
+	pl := c.plan(e.rule)
+	if len(c.errs) > 0 {
+		return nil, c.errs
+	}
+	return pl, nil
+}
+
+// names finds places by name. A copy shares the large part with the original.
+type names struct {
+	base map[string]int32 // never changed once shared
+	over map[string]int32 // what is different; gone where there is none any more
+	n    int
+}
+
+const gone = -1
+
+func (n *names) len() int { return n.n }
+
+func (n *names) get(name string) (place int32, ok bool) {
+	if at, there := n.over[name]; there {
+		return at, at != gone
+	}
+	place, ok = n.base[name]
+	return place, ok
+}
+
+// edit gives a copy to write to.
+func (n *names) edit() names {
+	if len(n.over) > 64 && len(n.over) > len(n.base)/64 {
+		return n.flat()
+	}
+	over := make(map[string]int32, len(n.over)+1)
+	for k, v := range n.over {
+		over[k] = v
+	}
+	return names{n.base, over, n.n}
+}
+
+// flat gives a copy that shares nothing.
+func (n *names) flat() names {
+	base := make(map[string]int32, n.n)
+	for k, v := range n.base {
+		base[k] = v
+	}
+	for k, v := range n.over {
+		if v == gone {
+			delete(base, k)
+		} else {
+			base[k] = v
+		}
+	}
+	return names{base, make(map[string]int32), n.n}
+}
+
+func (n *names) set(name string, place int32) {
+	if _, there := n.get(name); !there {
+		n.n++
+	}
+	n.over[name] = place
+}
+
+func (n *names) remove(name string) {
+	if _, there := n.get(name); there {
+		n.n--
+		n.over[name] = gone
+	}
 }

@@ -4,27 +4,39 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/cep/engine"
+	"github.com/rhost/rhost/cep/predicate"
+	"github.com/rhost/rhost/event"
 )
 
 // ruleState is what a matcher keeps for one rule.
 type ruleState struct {
-	plan     *plan
-	gen      *generation
-	rank     int          // place among the rules of the current program
+	rule     *Rule
+	plan     *plan        // nil for a bare rule, unless it is to be explained
 	state    engine.State // nil for a rule without state
-	due      time.Time    // the state's deadline, as far as timers knows
-	place    int          // in timers, from 1; 0: nothing is due
-	keyBuf   []byte
-	draining bool  // begins nothing new
-	err      error // why it was stopped
+	place    int32        // among the rules of the current program
+	age      int          // how many programs came before the one it is of
+	draining bool         // begins nothing new
+	foreign  bool         // of a program that numbers its fields in another way
+	err      error        // why it was stopped
 	counts   RuleStats
 	furthest *furthest
+
+	due    time.Time // the state's deadline, as far as timers knows
+	timer  int       // place in timers, from 1; 0: nothing is due
+	keyBuf []byte
+
+	// What the event being fed meets, if turn is its number.
+	turn  uint64
+	met   uint64 // conditions that hold
+	maybe uint64 // conditions that depend on what is bound
 }
 
-func newRuleState(g *generation, pl *plan) *ruleState {
-	rs := &ruleState{plan: pl, gen: g, rank: int(pl.ord)}
-	if pl.engine != nil {
-		rs.state = pl.engine.New()
+func newRuleState(m *Matcher, place int32) *ruleState {
+	e := m.prog.places.at(int(place))
+	rs := &ruleState{rule: e.rule, plan: e.plan, place: place, age: m.swaps}
+	if e.plan != nil && e.plan.engine != nil {
+		rs.state = e.plan.engine.New()
+		m.start(rs)
 	}
 	return rs
 }
@@ -32,13 +44,44 @@ func newRuleState(g *generation, pl *plan) *ruleState {
 // open reports whether the rule holds anything.
 func (rs *ruleState) open() bool { return rs.state != nil && !rs.state.Empty() }
 
+// known reports whether there is anything to tell about the rule.
+func (rs *ruleState) known() bool {
+	return rs.open() || rs.err != nil || rs.counts != (RuleStats{})
+}
+
+// before orders rules: by place, and of one place those that drain first, the
+// oldest before the others.
+func before(a, b *ruleState) int {
+	if a.place != b.place {
+		return int(a.place) - int(b.place)
+	}
+	return a.age - b.age
+}
+
+// sees gives the event being fed as the rule's conditions can read it.
+func (rs *ruleState) sees(m *Matcher) *predicate.Event {
+	if rs.foreign {
+		return &predicate.Event{Ev: m.input.Ev}
+	}
+	return &m.env.seen
+}
+
+// value reads a field of the event being fed.
+func (rs *ruleState) value(m *Matcher, f field) event.Value {
+	if rs.foreign || f.slot >= len(m.fields) {
+		return m.input.Ev.Get(f.path)
+	}
+	return m.fields[f.slot]
+}
+
 // visit shows the event to one rule.
-func (m *Matcher) visit(rs *ruleState, k mark, dst []Match) []Match {
-	pl := rs.plan
-	key, ok := pl.appendKey(rs.keyBuf[:0], rs.gen.fields)
-	rs.keyBuf = key
+func (m *Matcher) visit(rs *ruleState, dst []Match) []Match {
+	if rs.plan == nil {
+		return m.single(rs, dst)
+	}
+	key, ok := rs.key(m)
 	if !ok {
-		if k.met|k.open != 0 {
+		if rs.met|rs.maybe != 0 {
 			rs.counts.Keyless++
 		}
 		return dst
@@ -48,8 +91,12 @@ func (m *Matcher) visit(rs *ruleState, k mark, dst []Match) []Match {
 	}
 	t := &m.turn
 	t.Closed = rs.draining
-	t.Truth = engine.Truth{Known: ^k.open, True: k.met}
-	m.env.plan = pl
+	t.Truth = engine.Truth{Known: ^rs.maybe, True: rs.met}
+	t.Values = t.Values[:0]
+	for _, f := range rs.plan.values {
+		t.Values = append(t.Values, rs.value(m, f))
+	}
+	m.env.rule = rs
 	rs.state.Feed(t, key)
 	dst = m.given(rs, m.input.Pos, dst)
 	if rs.err == nil {
@@ -58,10 +105,23 @@ func (m *Matcher) visit(rs *ruleState, k mark, dst []Match) []Match {
 	return dst
 }
 
+// key gives the key of the event being fed; ok is false when a part is missing.
+func (rs *ruleState) key(m *Matcher) (key []byte, ok bool) {
+	rs.keyBuf = rs.keyBuf[:0]
+	for _, f := range rs.plan.by {
+		v := rs.value(m, f)
+		if v.Kind() == event.Missing {
+			return nil, false
+		}
+		rs.keyBuf = appendKeyPart(rs.keyBuf, v)
+	}
+	return rs.keyBuf, true
+}
+
 // fire runs what a rule has due.
 func (m *Matcher) fire(rs *ruleState, at time.Time, pos Position, dst []Match) []Match {
 	before := len(dst)
-	m.env.plan = rs.plan
+	m.env.rule = rs
 	rs.state.Expire(&m.turn, at)
 	dst = m.given(rs, pos, dst)
 	m.matches += uint64(len(dst) - before)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/rhost/rhost/cep/engine"
 )
@@ -12,13 +13,14 @@ import (
 // (CRC-32C, big-endian), then the events that states hold and, as engine.Encoder
 // writes them,
 //
-//	digest of the program, lane time, events seen, matches given out
+//	digest of the program, whether lane time is known, lane time, events seen,
+//	matches given out
 //	rules: how many, and for each: how many programs lie between its own and the
 //	       last, its name and version, whether it drains, why it was stopped (""
 //	       when it was not), its counts, its engine, its state
 //
-// Rules stand in the order of programs, older ones first. A rule that never saw
-// an event is left out.
+// Rules stand in order, versions that drain before those that follow them. A rule
+// of which nothing is known is left out.
 const snapshotMagic = "rhost-cep\x01"
 
 // ErrSnapshot is the error of bytes that are no snapshot of this release's or
@@ -30,23 +32,20 @@ var ErrSnapshot = engine.ErrSnapshot
 // time it takes are linear in what is open. What WhyNot tells is not part of it.
 func (m *Matcher) AppendSnapshot(dst []byte) []byte {
 	var e engine.Encoder
-	e.Text(m.cur.prog.digest)
+	e.Text(m.prog.Digest())
+	e.Bool(m.begun)
 	e.Time(m.now)
 	e.Uint(m.seen)
 	e.Uint(m.matches)
 	var rules []*ruleState
-	age := make(map[*generation]int)
-	for i, g := range append(m.old[:len(m.old):len(m.old)], m.cur) {
-		age[g] = len(m.old) - i
-		for _, rs := range g.rules {
-			if rs != nil && (rs.open() || rs.err != nil || rs.counts != (RuleStats{})) {
-				rules = append(rules, rs)
-			}
+	for _, rs := range m.all() {
+		if rs.known() {
+			rules = append(rules, rs)
 		}
 	}
 	e.Uint(uint64(len(rules)))
 	for _, rs := range rules {
-		e.Uint(uint64(age[rs.gen]))
+		e.Uint(uint64(m.swaps - rs.age))
 		rs.append(&e)
 	}
 	dst = append(dst, snapshotMagic...)
@@ -58,8 +57,8 @@ func (m *Matcher) AppendSnapshot(dst []byte) []byte {
 }
 
 func (rs *ruleState) append(e *engine.Encoder) {
-	e.Text(rs.plan.rule.Name)
-	e.Text(rs.plan.rule.Version)
+	e.Text(rs.rule.Name)
+	e.Text(rs.rule.Version)
 	e.Bool(rs.draining)
 	stopped := ""
 	if rs.err != nil {
@@ -95,11 +94,11 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 	if err != nil {
 		return nil, err
 	}
-	if digest := d.Text(); digest != p.digest && d.Err() == nil {
-		return nil, fmt.Errorf("the snapshot is of other rules: it was taken with %.12s, and these are %.12s", digest, p.digest)
+	if digest := d.Text(); digest != p.Digest() && d.Err() == nil {
+		return nil, fmt.Errorf("the snapshot is of other rules: it was taken with %.12s, and these are %.12s", digest, p.Digest())
 	}
 	m := NewMatcher(p, o)
-	m.now, m.seen, m.matches = d.Time(), d.Uint(), d.Uint()
+	m.begun, m.now, m.seen, m.matches = d.Bool(), d.Time(), d.Uint(), d.Uint()
 	r := &restorer{m: m, d: d, older: older}
 	const least = 12 // bytes that every rule takes
 	for range d.Len(least) {
@@ -113,6 +112,7 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 	if d.Err() != nil {
 		return nil, d.Err()
 	}
+	slices.SortStableFunc(m.draining, before)
 	m.timers.sort()
 	return m, nil
 }
@@ -138,7 +138,6 @@ type restorer struct {
 	m     *Matcher
 	d     *engine.Decoder
 	older []*Program
-	age   int // of the generation read last
 }
 
 func (r *restorer) rule() error {
@@ -147,11 +146,10 @@ func (r *restorer) rule() error {
 	if d.Err() != nil {
 		return d.Err()
 	}
-	rs, err := r.find(age, name, version)
+	rs, err := r.find(age, draining, name, version)
 	if err != nil {
 		return err
 	}
-	rs.draining = draining
 	if stopped := d.Text(); stopped == engine.ErrMiss.Error() {
 		rs.err = engine.ErrMiss
 	} else if stopped != "" {
@@ -181,39 +179,32 @@ func (r *restorer) rule() error {
 	return nil
 }
 
-// maxAge bounds how many programs may drain at once.
-const maxAge = 1 << 20
+// maxAge bounds how many programs there may have been since the one of a rule.
+const maxAge = 1 << 31
 
 // find gives the state of a rule, which is empty.
-func (r *restorer) find(age int, name, version string) (*ruleState, error) {
-	cur := r.m.cur
-	now, there := cur.prog.byName[name]
-	if age == 0 {
-		if !there || now.rule.Version != version {
+func (r *restorer) find(age int, draining bool, name, version string) (*ruleState, error) {
+	m := r.m
+	place, there := m.prog.names.get(name)
+	if !draining {
+		if !there || m.prog.places.at(int(place)).rule.Version != version {
 			return nil, fmt.Errorf("%w: rule %s version %.12s is not among the rules", ErrSnapshot, name, version)
 		}
-		return cur.rules[now.ord], nil
+		rs := m.rule(place)
+		rs.age = m.swaps - age
+		return rs, nil
 	}
 	for _, p := range r.older {
-		pl, ok := p.byName[name]
-		if !ok || !there || pl.rule.Version != version {
+		e := p.find(name)
+		if e == nil || e.plan == nil || !there || e.rule.Version != version {
 			continue
 		}
-		rs := newRuleState(r.generation(age, p), pl)
-		rs.rank = int(now.ord)
-		rs.gen.rules[pl.ord] = rs
+		rs := &ruleState{rule: e.rule, plan: e.plan, place: place, age: m.swaps - age, draining: true, foreign: p.fields != m.prog.fields}
+		if e.plan.engine != nil {
+			rs.state = e.plan.engine.New()
+		}
+		m.draining = append(m.draining, rs)
 		return rs, nil
 	}
 	return nil, fmt.Errorf("rule %s was changed while it had partial matches open: the version %.12s that drains is needed too", name, version)
-}
-
-// generation gives the place of rules that drain, of a program and an age.
-func (r *restorer) generation(age int, p *Program) *generation {
-	if n := len(r.m.old); n > 0 && r.m.old[n-1].prog == p && r.age == age {
-		return r.m.old[n-1]
-	}
-	g := newGeneration(p, -age)
-	r.age = age
-	r.m.old = append(r.m.old, g)
-	return g
 }

@@ -127,7 +127,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 
 	m.Swap(other)
-	require.NotEmpty(t, m.old)
+	require.NotEmpty(t, m.draining)
 	b = m.AppendSnapshot(nil)
 	_, err = RestoreMatcher(other, Options{}, b)
 	require.ErrorContains(t, err, "rule brute-force was changed while it had partial matches open")

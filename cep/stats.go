@@ -9,7 +9,7 @@ type Stats struct {
 	Keys    int         // with anything open
 	Runs    int         // open partial matches
 	Timers  int         // rules with something due
-	Rules   []RuleStats // in the order of the program; versions that drain come before
+	Rules   []RuleStats // of those that hold or have counted anything, in the order of the program; versions that drain come before
 }
 
 // RuleStats is the part of one rule. What bounds and missing keys made different
@@ -33,23 +33,34 @@ type RuleStats struct {
 // Stats counts what the matcher holds; it takes time in proportion.
 func (m *Matcher) Stats() Stats {
 	s := Stats{Events: m.seen, Matches: m.matches, Timers: len(m.timers.heap)}
-	for _, g := range append(slices.Clip(m.old), m.cur) {
-		for _, rs := range g.rules {
-			if rs == nil {
-				continue
-			}
-			r := rs.counts
-			r.Rule, r.Version, r.Draining = rs.plan.rule.Name, rs.plan.rule.Version, rs.draining
-			if rs.state != nil {
-				size := rs.state.Size()
-				r.Keys, r.Runs, r.Bytes = size.Keys, size.Runs, size.Bytes
-			}
-			s.Keys += r.Keys
-			s.Runs += r.Runs
-			s.Rules = append(s.Rules, r)
+	for _, rs := range m.all() {
+		if !rs.known() {
+			continue
 		}
+		r := rs.counts
+		r.Rule, r.Version, r.Draining = rs.rule.Name, rs.rule.Version, rs.draining
+		if rs.state != nil {
+			size := rs.state.Size()
+			r.Keys, r.Runs, r.Bytes = size.Keys, size.Runs, size.Bytes
+		}
+		s.Keys += r.Keys
+		s.Runs += r.Runs
+		s.Rules = append(s.Rules, r)
 	}
 	return s
+}
+
+// all lists the rules that something is known of, in order, versions that drain
+// before those that follow them.
+func (m *Matcher) all() []*ruleState {
+	list := slices.Clone(m.draining)
+	for _, rs := range m.rules {
+		if rs != nil {
+			list = append(list, rs)
+		}
+	}
+	slices.SortStableFunc(list, before)
+	return list
 }
 
 // RuleError is a rule that was stopped.
@@ -67,9 +78,9 @@ func (e RuleError) Unwrap() error { return e.Err }
 // rule asked for. They see no more events until a Swap brings another version.
 func (m *Matcher) Stopped() []RuleError {
 	var list []RuleError
-	for _, rs := range m.cur.rules {
-		if rs.err != nil {
-			list = append(list, RuleError{rs.plan.rule.Name, rs.err})
+	for _, rs := range m.rules {
+		if rs != nil && rs.err != nil {
+			list = append(list, RuleError{rs.rule.Name, rs.err})
 		}
 	}
 	return list

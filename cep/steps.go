@@ -1,9 +1,6 @@
 package cep
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/rhost/rhost/cep/automaton"
 	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
@@ -29,6 +26,7 @@ type stepper struct {
 	c     *compiler
 	pl    *plan
 	scope predicate.Scope
+	texts []string // of the conditions, by number less 1
 }
 
 func scopeOf(r *Rule) predicate.Scope {
@@ -39,21 +37,21 @@ func scopeOf(r *Rule) predicate.Scope {
 	return s
 }
 
-// number compiles a condition and gives its number in the plan.
+// number compiles a condition and gives its number in the plan. A text that
+// depends on the event alone means the same wherever it stands.
 func (s *stepper) number(text string, pos yamldoc.Pos) engine.Cond {
-	id, err := s.c.condition(s.scope, text, pos)
+	for i, have := range s.texts {
+		if have == text && !s.pl.preds[i].Correlated() {
+			return engine.Cond(i + 1)
+		}
+	}
+	pred, err := s.c.set.Add(s.scope, text, pos)
 	if err != nil {
 		s.c.fail(pos, err)
 		return engine.None
 	}
-	for i, have := range s.pl.ids {
-		if have == id {
-			return engine.Cond(i + 1)
-		}
-	}
-	s.pl.ids = append(s.pl.ids, id)
-	s.pl.preds = append(s.pl.preds, s.c.p.conds[id].pred)
-	return engine.Cond(len(s.pl.ids))
+	s.texts, s.pl.preds = append(s.texts, text), append(s.pl.preds, pred)
+	return engine.Cond(len(s.pl.preds))
 }
 
 func (s *stepper) sequence(terms []syntax.Term) []engine.Step {
@@ -112,8 +110,16 @@ func policyOf(w *syntax.When) engine.Policy {
 		Within: w.Within, OnTimeout: w.OnTimeout,
 		Limit: w.Limit.Runs, DropOld: w.Limit.Full == syntax.DropOldest,
 	}
-	if w.Skip == syntax.NoSkip {
+	switch w.Skip {
+	case syntax.NoSkip:
 		p.Skip.Kind = engine.NoSkip
+	case syntax.ToNext:
+		p.Skip.Kind = engine.ToNext
+	case syntax.ToFirst:
+		p.Skip = engine.Skip{Kind: engine.ToFirst, Elem: w.SkipTo, Strict: w.Strict}
+	case syntax.ToLast:
+		p.Skip = engine.Skip{Kind: engine.ToLast, Elem: w.SkipTo, Strict: w.Strict}
+	case syntax.PastLast:
 	}
 	if w.Emit == syntax.Ordered {
 		p.Emit = engine.Ordered
@@ -133,16 +139,4 @@ func choose(steps []engine.Step, tr engine.Traits, pol engine.Policy) (e engine.
 		return nil, "", err
 	}
 	return m, m.Plan().Why, nil
-}
-
-// fingerprint is all that decides what partial matches mean.
-func (pl *plan) fingerprint() string {
-	w := pl.rule.When
-	var b strings.Builder
-	b.WriteString(w.Pattern.String())
-	for i, p := range pl.preds {
-		fmt.Fprintf(&b, "\nc%d: %s", i+1, p)
-	}
-	fmt.Fprintf(&b, "\n%v %v %s %s %s %v %+v", pl.elem, w.By, w.Within, w.Skip, w.Emit, w.OnTimeout, w.Limit)
-	return b.String()
 }

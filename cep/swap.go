@@ -1,79 +1,155 @@
 package cep
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rhost/rhost/cep/syntax"
+)
+
+// Change says what Swap did to what a rule had open.
+type Change struct {
+	Rule   string
+	Action Action
+	Open   int    // partial matches it concerned
+	Why    string // when the rule asked for something else
+}
+
+// Action is what happens to what a changed rule has open.
+type Action uint8
+
+// The actions.
+const (
+	Kept    Action = iota // the new version goes on with it
+	Drained               // the old version finishes it, and begins nothing new
+	Reset                 // dropped, because the rule asks for that
+	Dropped               // dropped with its rule
+)
+
+func (a Action) String() string { return [...]string{"kept", "drained", "reset", "dropped"}[a] }
 
 // Swap puts another program in place, between two events. Rules that stayed as
 // they were keep their partial matches, and so do changed ones whose pattern and
 // conditions still mean the same. Other changed rules drain: the old version
-// finishes what it has open, and events begin matches of the new one only. What
-// rules that are no longer there have open is dropped.
-func (m *Matcher) Swap(p *Program) {
-	next := newGeneration(p, m.cur.number+1)
-	for _, rs := range m.cur.rules {
-		m.hand(rs, next)
+// finishes what it has open, and events begin matches of the new one only.
+// `on_change` says otherwise. What rules that are no longer there have open is
+// dropped. Swap tells of the rules that had something open and were changed.
+//
+// Between a program and one that Edit made of it, Swap takes time in proportion
+// to the edit.
+func (m *Matcher) Swap(p *Program) []Change {
+	related := m.prog.fields == p.fields
+	moved := m.rules
+	if related {
+		moved = m.edited(p)
+	} else {
+		m.rules = nil
 	}
-	for i, pl := range p.plans {
-		if next.rules[i] == nil {
-			next.rules[i] = newRuleState(next, pl)
+	m.swaps++
+	m.follow(p)
+	var changes []Change
+	for _, rs := range moved {
+		if rs != nil {
+			changes = m.hand(rs, changes)
 		}
 	}
-	m.old = append(m.old, m.cur)
-	m.cur = next
-	for _, g := range m.old {
-		for i, rs := range g.rules {
-			if rs == nil {
-				continue
-			}
-			if pl, ok := p.byName[rs.plan.rule.Name]; ok {
-				rs.rank = int(pl.ord)
-			} else {
-				m.drop(rs)
-				g.rules[i] = nil
-			}
+	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
+		place, there := p.names.get(rs.rule.Name)
+		if !there {
+			changes = append(changes, m.discard(rs, Dropped))
+			return true
 		}
-	}
+		rs.place, rs.foreign = place, rs.foreign || !related
+		return false
+	})
+	slices.SortStableFunc(m.draining, before)
 	m.timers.sort()
 	m.retire()
+	return changes
 }
 
-// hand passes the state of a rule on to the next program, or leaves it where it
-// is to drain.
-func (m *Matcher) hand(rs *ruleState, next *generation) {
-	ord := rs.plan.ord
-	pl, there := next.prog.byName[rs.plan.rule.Name]
-	if !there {
-		return
-	}
-	if rs.err != nil && pl.rule.Version != rs.plan.rule.Version {
-		m.drop(rs)
-		m.cur.rules[ord] = nil
-		return
-	}
-	if pl.same != rs.plan.same {
-		rs.draining = true
-		return
-	}
-	m.cur.rules[ord] = nil
-	if pl.rule.Version != rs.plan.rule.Version {
-		rs.counts = RuleStats{}
-	}
-	rs.plan, rs.gen, rs.rank = pl, next, int(pl.ord)
-	next.rules[pl.ord] = rs
-}
-
-// retire forgets the rules that have drained, and programs without any left.
-func (m *Matcher) retire() {
-	m.old = slices.DeleteFunc(m.old, func(g *generation) bool {
-		busy := false
-		for i, rs := range g.rules {
-			switch {
-			case rs == nil:
-			case !rs.open():
-				g.rules[i] = nil
-			default:
-				busy = true
+// edited takes out the states of rules that are not in p as they were. p and the
+// present program came from one another by edits: rules are where they were, and
+// chunks of places that are the same need not be looked at.
+func (m *Matcher) edited(p *Program) (moved []*ruleState) {
+	was := &m.prog.places
+	for c := range was.chunks {
+		if c < len(p.places.chunks) && sameChunk(was, &p.places, c) {
+			continue
+		}
+		for i := c * chunk; i < min((c+1)*chunk, len(m.rules)); i++ {
+			if rs := m.rules[i]; rs != nil && (i >= p.places.len() || p.places.at(i).rule != rs.rule) {
+				m.rules[i] = nil
+				moved = append(moved, rs)
 			}
 		}
-		return !busy
+	}
+	return moved
+}
+
+// hand passes the state of a rule on to the current program, or lets it drain, or
+// drops it.
+func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
+	place, there := m.prog.names.get(rs.rule.Name)
+	if !there || !m.prog.places.at(int(place)).runs() {
+		if rs.open() {
+			changes = append(changes, m.discard(rs, Dropped))
+		}
+		m.drop(rs)
+		return changes
+	}
+	e := m.prog.places.at(int(place))
+	if e.rule.Version == rs.rule.Version {
+		m.keep(rs, place)
+		return changes
+	}
+	if rs.err != nil || !rs.open() {
+		m.drop(rs)
+		return changes
+	}
+	same := e.plan != nil && e.plan.same == rs.plan.same
+	switch on := e.rule.OnChange; {
+	case on == syntax.Reset:
+		return append(changes, m.discard(rs, Reset))
+	case same && on != syntax.Drain:
+		open := rs.state.Size().Runs
+		rs.counts = RuleStats{}
+		m.keep(rs, place)
+		return append(changes, Change{Rule: rs.rule.Name, Action: Kept, Open: open})
+	default:
+		ch := Change{Rule: rs.rule.Name, Action: Drained, Open: rs.state.Size().Runs}
+		if on == syntax.Keep {
+			ch.Why = "the new version does not mean the same"
+		}
+		rs.draining, rs.place = true, place
+		m.draining = append(m.draining, rs)
+		return append(changes, ch)
+	}
+}
+
+// keep puts a state in its place of the current program.
+func (m *Matcher) keep(rs *ruleState, place int32) {
+	e := m.prog.places.at(int(place))
+	if fresh := m.rules[place]; fresh != nil && fresh != rs {
+		m.timers.remove(fresh)
+	}
+	rs.rule, rs.plan, rs.place, rs.age, rs.foreign = e.rule, e.plan, place, m.swaps, false
+	m.rules[place] = rs
+}
+
+// discard drops what a rule has open, and says so.
+func (m *Matcher) discard(rs *ruleState, a Action) Change {
+	c := Change{Rule: rs.rule.Name, Action: a, Open: rs.state.Size().Runs}
+	m.drop(rs)
+	return c
+}
+
+// retire forgets the rules that have drained.
+func (m *Matcher) retire() {
+	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
+		if rs.open() {
+			return false
+		}
+		m.timers.remove(rs)
+		return true
 	})
 }

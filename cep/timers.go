@@ -32,26 +32,26 @@ func (t *timers) update(rs *ruleState) {
 	case !ok:
 		t.remove(rs)
 		return
-	case rs.place == 0:
+	case rs.timer == 0:
 		t.heap = append(t.heap, rs)
-		rs.place = len(t.heap)
+		rs.timer = len(t.heap)
 	case at.Equal(rs.due):
 		return
 	}
 	rs.due = at
-	t.down(t.up(rs.place - 1))
+	t.down(t.up(rs.timer - 1))
 }
 
 // remove forgets a rule.
 func (t *timers) remove(rs *ruleState) {
-	if rs.place == 0 {
+	if rs.timer == 0 {
 		return
 	}
-	i, last := rs.place-1, len(t.heap)-1
+	i, last := rs.timer-1, len(t.heap)-1
 	t.swap(i, last)
 	t.heap[last] = nil
 	t.heap = t.heap[:last]
-	rs.place = 0
+	rs.timer = 0
 	if i < last {
 		t.down(t.up(i))
 	}
@@ -61,7 +61,7 @@ func (t *timers) remove(rs *ruleState) {
 func (t *timers) sort() {
 	slices.SortFunc(t.heap, compareDue)
 	for i, rs := range t.heap {
-		rs.place = i + 1
+		rs.timer = i + 1
 	}
 }
 
@@ -69,16 +69,14 @@ func compareDue(a, b *ruleState) int {
 	switch c := a.due.Compare(b.due); {
 	case c != 0:
 		return c
-	case a.rank != b.rank:
-		return a.rank - b.rank
 	default:
-		return a.gen.number - b.gen.number
+		return before(a, b)
 	}
 }
 
 func (t *timers) swap(i, j int) {
 	t.heap[i], t.heap[j] = t.heap[j], t.heap[i]
-	t.heap[i].place, t.heap[j].place = i+1, j+1
+	t.heap[i].timer, t.heap[j].timer = i+1, j+1
 }
 
 func (t *timers) up(i int) int {

@@ -67,11 +67,15 @@ func latest(pairs []engine.Pair) int {
 // WhyNot tells how far a rule came since it last matched, and what stopped it.
 // It needs Options.Explain; ok is false without, or when there is no such rule.
 func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
-	pl, ok := m.cur.prog.byName[rule]
-	if !ok || !m.opt.Explain {
+	place, ok := m.prog.names.get(rule)
+	if !ok || !m.opt.Explain || !m.prog.places.at(int(place)).runs() {
 		return Furthest{}, false
 	}
-	rs := m.cur.rules[pl.ord]
+	rs := m.explained(place)
+	if rs.plan == nil {
+		return Furthest{}, false
+	}
+	pl := rs.plan
 	f = Furthest{Rule: rule, Matches: rs.counts.Matches, Keyless: rs.counts.Keyless}
 	r := rs.reached(m.now)
 	if r == nil {
@@ -112,13 +116,13 @@ func look(in engine.Inspector, key []byte, now time.Time) (a ahead, ok bool) {
 
 // notice keeps, for every rule, what the event means to the partial match of its
 // key that has come furthest.
-func (m *Matcher) notice(g *generation) {
-	for _, rs := range g.rules {
-		if rs == nil || rs.err != nil {
+func (m *Matcher) notice() {
+	for place := range m.rules {
+		rs := m.explained(int32(place))
+		if rs == nil || rs.err != nil || rs.plan == nil || len(rs.plan.elem) == 0 {
 			continue
 		}
-		key, ok := rs.plan.appendKey(rs.keyBuf[:0], g.fields)
-		rs.keyBuf = key
+		key, ok := rs.key(m)
 		if !ok {
 			continue
 		}
@@ -130,6 +134,23 @@ func (m *Matcher) notice(g *generation) {
 		}
 		rs.weigh(m, &a)
 	}
+}
+
+// explained gives the state of a rule that takes part, with a plan.
+func (m *Matcher) explained(place int32) *ruleState {
+	e := m.prog.places.at(int(place))
+	if !e.runs() {
+		return nil
+	}
+	rs := m.rule(place)
+	if rs.plan == nil {
+		pl, err := m.prog.planOf(e)
+		if err != nil { // it was compiled before
+			return rs
+		}
+		rs.plan = pl
+	}
+	return rs
 }
 
 // weigh compares a partial match, and what the event does to it, with the record.

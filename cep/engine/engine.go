@@ -52,9 +52,11 @@ type GraphEdge struct {
 
 // Needs says which events a rule must be shown.
 type Needs struct {
-	Starts   uint64 // conditions that can begin a match, bit by bit
-	AnyStart bool   // an event that meets none of them can, too
-	SeesAll  bool   // a key with anything open must be shown every event, also one that meets none of the conditions
+	Starts   uint64       // conditions that can begin a match, bit by bit
+	AnyStart bool         // an event that meets none of them can, too
+	Paths    []event.Path // what Turn.Values must hold, in this order
+	Always   bool         // it needs no event to begin: a Starter is told the time at once
+	SeesAll  bool         // a key with anything open must be shown every event, also one that meets none of the conditions
 }
 
 // State is what one matcher keeps for one rule: its open runs, by key. It belongs
@@ -89,6 +91,12 @@ type State interface {
 	Restore(d *Decoder) error
 }
 
+// Starter is a State that goes by the clock.
+type Starter interface {
+	// Start says from when on. It is called once, before anything else.
+	Start(now time.Time)
+}
+
 // Size is what a State holds.
 type Size struct {
 	Keys  int // with anything open
@@ -118,6 +126,9 @@ type Turn struct {
 	In    *Input
 	Truth Truth
 	Conds Conds
+
+	// Values are what the engine's Needs.Paths lead to in the event.
+	Values []event.Value
 
 	// Closed keeps events from beginning new runs: the rule drains.
 	Closed bool
@@ -173,6 +184,7 @@ type Done struct {
 	From, To time.Time
 	Let      []event.Value
 	Count    int
+	Order    uint64 // of its first event
 }
 
 // Inspector is a State that can tell how far its partial matches have come.
