@@ -76,6 +76,7 @@ func BenchmarkAdd(b *testing.B) {
 }
 
 func run(b *testing.B, add func(at time.Time, vs []event.Value, order uint64, dst []window.Result) []window.Result) {
+	b.Helper()
 	b.ReportAllocs()
 	vs := make([]event.Value, 2)
 	var dst []window.Result

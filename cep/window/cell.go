@@ -24,6 +24,10 @@ type cell interface {
 	restore(r *codec.Reader)
 }
 
+// as gives a cell as what it is. A plan never brings cells of different kinds
+// together, so that it is always of the kind asked for.
+func as[T cell](c cell) T { return c.(T) } //nolint:errcheck,forcetypeassert // see above
+
 type cellKind uint8
 
 const (
@@ -133,7 +137,7 @@ func (t *tally) add(x, _ *event.Value, _ time.Time) {
 	}
 }
 
-func (t *tally) merge(later cell)         { t.n += later.(*tally).n }
+func (t *tally) merge(later cell)         { t.n += as[*tally](later).n }
 func (t *tally) reset()                   { t.n = 0 }
 func (t *tally) append(dst []byte) []byte { return codec.AppendUint(dst, uint64(t.n)) }
 func (t *tally) restore(r *codec.Reader)  { t.n = r.Int(maxEvents) }
@@ -161,7 +165,7 @@ func (s *span) add(x, _ *event.Value, at time.Time) {
 }
 
 func (s *span) merge(later cell) {
-	o := later.(*span)
+	o := as[*span](later)
 	if o.n == 0 {
 		return
 	}

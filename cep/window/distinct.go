@@ -80,7 +80,7 @@ func newSketch() *hyperloglog.Sketch {
 }
 
 func (d *distinct) merge(later cell) {
-	o := later.(*distinct)
+	o := as[*distinct](later)
 	switch {
 	case o.dense:
 		if !d.dense {

@@ -115,13 +115,13 @@ func readCount(c cell, _ float64, w *whole) event.Value {
 	if c == nil {
 		return event.NumberValue(float64(w.n))
 	}
-	return event.NumberValue(float64(c.(*tally).n))
+	return event.NumberValue(float64(as[*tally](c).n))
 }
 
-func readSum(c cell, _ float64, _ *whole) event.Value { return number(c.(*moments).sum.value()) }
+func readSum(c cell, _ float64, _ *whole) event.Value { return number(as[*moments](c).sum.value()) }
 
 func readAvg(c cell, _ float64, _ *whole) event.Value {
-	m := c.(*moments)
+	m := as[*moments](c)
 	if m.n == 0 {
 		return event.Value{}
 	}
@@ -129,29 +129,29 @@ func readAvg(c cell, _ float64, _ *whole) event.Value {
 }
 
 func readDeviation(c cell, _ float64, _ *whole) event.Value {
-	m := c.(*moments)
+	m := as[*moments](c)
 	if m.n < 2 {
 		return event.Value{}
 	}
 	return number(math.Sqrt(m.m2 / float64(m.n-1)))
 }
 
-func readMin(c cell, _ float64, _ *whole) event.Value { return c.(*extremes).low.value() }
-func readMax(c cell, _ float64, _ *whole) event.Value { return c.(*extremes).high.value() }
+func readMin(c cell, _ float64, _ *whole) event.Value { return as[*extremes](c).low.value() }
+func readMax(c cell, _ float64, _ *whole) event.Value { return as[*extremes](c).high.value() }
 
-func readFirst(c cell, _ float64, _ *whole) event.Value { return c.(*ends).first.value() }
-func readLast(c cell, _ float64, _ *whole) event.Value  { return c.(*ends).last.value() }
+func readFirst(c cell, _ float64, _ *whole) event.Value { return as[*ends](c).first.value() }
+func readLast(c cell, _ float64, _ *whole) event.Value  { return as[*ends](c).last.value() }
 
-func readQuantile(c cell, q float64, _ *whole) event.Value { return c.(*quantiles).at(q) }
+func readQuantile(c cell, q float64, _ *whole) event.Value { return as[*quantiles](c).at(q) }
 
 func readDistinct(c cell, _ float64, _ *whole) event.Value {
-	return event.NumberValue(float64(c.(*distinct).count()))
+	return event.NumberValue(float64(as[*distinct](c).count()))
 }
 
-func readTop(c cell, k float64, _ *whole) event.Value { return c.(*top).list(int(k)) }
+func readTop(c cell, k float64, _ *whole) event.Value { return as[*top](c).list(int(k)) }
 
 func readSlope(c cell, _ float64, _ *whole) event.Value {
-	t := c.(*trend)
+	t := as[*trend](c)
 	if t.n < 2 || t.mtt <= 0 {
 		return event.Value{}
 	}
@@ -159,7 +159,7 @@ func readSlope(c cell, _ float64, _ *whole) event.Value {
 }
 
 func readDelta(c cell, _ float64, _ *whole) event.Value {
-	s := c.(*span)
+	s := as[*span](c)
 	if s.n == 0 {
 		return event.Value{}
 	}
@@ -170,7 +170,7 @@ func readRate(c cell, _ float64, w *whole) event.Value {
 	if c == nil {
 		return perSecond(float64(w.n), w.length)
 	}
-	s := c.(*span)
+	s := as[*span](c)
 	if s.n < 2 {
 		return event.Value{}
 	}
@@ -178,7 +178,7 @@ func readRate(c cell, _ float64, w *whole) event.Value {
 }
 
 func readCorr(c cell, _ float64, _ *whole) event.Value {
-	p := c.(*pair)
+	p := as[*pair](c)
 	if p.n < 2 || p.mxx <= 0 || p.myy <= 0 {
 		return event.Value{}
 	}

@@ -66,7 +66,7 @@ func (e *ends) add(x, _ *event.Value, _ time.Time) {
 }
 
 func (e *ends) merge(later cell) {
-	o := later.(*ends)
+	o := as[*ends](later)
 	if o.first.kind == event.Missing {
 		return
 	}
@@ -156,7 +156,7 @@ func boolean(b bool) int {
 }
 
 func (e *extremes) merge(later cell) {
-	o := later.(*extremes)
+	o := as[*extremes](later)
 	switch r, have := rank(o.low.kind), rank(e.low.kind); {
 	case r == 0 || r < have:
 	case r > have:

@@ -139,7 +139,11 @@ func (p *parser) bind(fn *function, args []arg, start int) (call, *yamldoc.Error
 	if fn.number != nil {
 		want++
 	}
-	if len(args) > want || len(args) < want && !(fn.optional && len(args) == want-1) {
+	least := want
+	if fn.optional {
+		least--
+	}
+	if len(args) > want || len(args) < least {
 		return c, p.fail(start, CodeArgument, "write "+fn.example, "%s takes %s, not %d", fn.name, fn.takes(), len(args))
 	}
 	for i, a := range args {

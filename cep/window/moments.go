@@ -54,7 +54,7 @@ func (m *moments) add(v, _ *event.Value, _ time.Time) {
 }
 
 func (m *moments) merge(later cell) {
-	o := later.(*moments)
+	o := as[*moments](later)
 	switch {
 	case o.n == 0:
 	case m.n == 0:
@@ -122,7 +122,7 @@ func (p *pair) put(x, y float64) {
 	p.myy += float64(dy * (y - p.y))
 }
 
-func (p *pair) merge(later cell) { p.join(later.(*pair)) }
+func (p *pair) merge(later cell) { p.join(as[*pair](later)) }
 
 func (p *pair) join(o *pair) {
 	switch {
@@ -186,7 +186,7 @@ func (t *trend) add(v, _ *event.Value, at time.Time) {
 }
 
 func (t *trend) merge(later cell) {
-	o := later.(*trend)
+	o := as[*trend](later)
 	switch {
 	case o.n == 0:
 	case t.n == 0:

@@ -33,7 +33,7 @@ type reading struct {
 func Compile(spec Spec, lets []Let) (*Plan, error) {
 	var errs yamldoc.Errors
 	if err := spec.validate(); err != nil {
-		errs = append(errs, err.(*yamldoc.Error)) //nolint:errorlint // validate gives nothing else
+		errs = append(errs, err.(*yamldoc.Error)) //nolint:errorlint,errcheck,forcetypeassert // validate gives nothing else
 	}
 	if len(lets) > MaxLets {
 		errs = append(errs, yamldoc.Errorf(lets[MaxLets].Pos, "when.let", CodeArgument, "split the rule in two", "%d aggregates: the limit is %d", len(lets), MaxLets))
@@ -109,14 +109,15 @@ func (p *Plan) cell(spec cellSpec) int {
 // fingerprint tells plans apart whose states have another form or another
 // meaning.
 func (p *Plan) fingerprint() uint64 {
-	h := fnv.New64a()
-	fmt.Fprintln(h, p.spec.Kind, int64(p.spec.Size), int64(p.spec.Slide), p.spec.Count)
+	form := fmt.Appendln(nil, p.spec.Kind, int64(p.spec.Size), int64(p.spec.Slide), p.spec.Count)
 	for _, path := range p.paths {
-		fmt.Fprintln(h, path)
+		form = fmt.Appendln(form, path)
 	}
 	for i := range p.cells {
-		fmt.Fprintln(h, p.cells[i].kind, p.cells[i].x, p.cells[i].y, p.cells[i].size)
+		form = fmt.Appendln(form, p.cells[i].kind, p.cells[i].x, p.cells[i].y, p.cells[i].size)
 	}
+	h := fnv.New64a()
+	h.Write(form) //nolint:errcheck // a hash never fails
 	return h.Sum64()
 }
 

@@ -40,7 +40,7 @@ type quantiles struct {
 }
 
 // binning maps numbers to bins; it has no state.
-var binning = sync.OnceValue(func() mapping.IndexMapping {
+var binning = sync.OnceValue(func() mapping.IndexMapping { //nolint:gochecknoglobals // never changed
 	m, err := mapping.NewLogarithmicMapping(QuantileAccuracy)
 	if err != nil {
 		panic(err) // the accuracy is a constant between 0 and 1
@@ -87,7 +87,7 @@ func (q *quantiles) bin(f float64) {
 }
 
 func (q *quantiles) merge(later cell) {
-	o := later.(*quantiles)
+	o := as[*quantiles](later)
 	if !o.spilled {
 		for _, f := range o.few {
 			q.put(f)

@@ -120,11 +120,11 @@ func TestEqualValues(t *testing.T) {
 func TestTopAccuracy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	zipf := rand.NewZipf(rng, 1.2, 1, 1e6)
-	real := make(map[float64]int)
+	came := make(map[float64]int)
 	var values []event.Value
 	for range 50_000 {
 		n := float64(zipf.Uint64())
-		real[n]++
+		came[n]++
 		values = append(values, event.NumberValue(n))
 	}
 	type entry struct {
@@ -136,8 +136,8 @@ func TestTopAccuracy(t *testing.T) {
 	require.Len(t, got, 10)
 	for i, e := range got {
 		assert.Equal(t, float64(i), e.Value, "the %d-th most frequent", i)
-		assert.GreaterOrEqual(t, e.Count, real[e.Value])
-		assert.LessOrEqual(t, e.Count-e.Error, real[e.Value])
+		assert.GreaterOrEqual(t, e.Count, came[e.Value])
+		assert.LessOrEqual(t, e.Count-e.Error, came[e.Value])
 		assert.LessOrEqual(t, e.Error, 2*50_000/80)
 	}
 }

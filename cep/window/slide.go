@@ -1,6 +1,9 @@
 package window
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // panes are the closed panes of a sliding window, as a queue made of two stacks:
 // the front holds, for each of its panes, what all panes from it to the front's
@@ -103,11 +106,11 @@ func (q *panes) dropBefore(from time.Time) {
 
 // turn moves the back to the front, which is empty.
 func (q *panes) turn() {
-	for i := len(q.back) - 1; i >= 0; i-- {
+	for i, pt := range slices.Backward(q.back) {
 		if i+1 < len(q.back) {
-			q.back[i].merge(q.back[i+1])
+			pt.merge(q.back[i+1])
 		}
-		q.front = append(q.front, q.back[i])
+		q.front = append(q.front, pt)
 	}
 	clear(q.back)
 	q.back = q.back[:0]

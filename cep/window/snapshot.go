@@ -3,6 +3,7 @@ package window
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rhost/rhost/cep/window/codec"
@@ -81,11 +82,11 @@ func (p *Plan) RestoreState(b []byte) (*State, []byte, error) {
 	if v := r.Byte(); r.Err() == nil && v != stateVersion {
 		return nil, b, fmt.Errorf("window state of version %d: this release reads version %d; run the release that wrote it", v, stateVersion)
 	}
-	var print [8]byte
-	for i := range print {
-		print[i] = r.Byte()
+	var plan [8]byte
+	for i := range plan {
+		plan[i] = r.Byte()
 	}
-	if r.Err() == nil && binary.LittleEndian.Uint64(print[:]) != p.print {
+	if r.Err() == nil && binary.LittleEndian.Uint64(plan[:]) != p.print {
 		return nil, b, fmt.Errorf("window state of another window or other aggregates than %s", p.spec)
 	}
 	s := p.New()
@@ -146,8 +147,8 @@ func (p *Plan) restorePanes(s *State, r *codec.Reader) {
 		return
 	}
 	before := s.from // where the earliest pane may start
-	for i := len(q.front) - 1; i >= 0; i-- {
-		before = p.checkPane(s, q.front[i], before, r)
+	for _, pt := range slices.Backward(q.front) {
+		before = p.checkPane(s, pt, before, r)
 	}
 	for _, pt := range q.back {
 		before = p.checkPane(s, pt, before, r)

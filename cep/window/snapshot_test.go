@@ -19,13 +19,14 @@ var update = flag.Bool("update", false, "rewrite testdata/state.hex")
 
 // filled gives states of every kind of window that hold a bit of everything; of
 // the sliding one, the third has both stacks, its sketches and an open pane.
-func filled(t testing.TB) (plans []*window.Plan, states []*window.State) {
+func filled(tb testing.TB) (plans []*window.Plan, states []*window.State) {
+	tb.Helper()
 	var texts []string
 	for _, let := range allLets() {
 		texts = append(texts, let.Text)
 	}
 	for _, spec := range []string{"tumbling 1m", "session 5s", "sliding 7s every 2s", "count 1000"} {
-		p := compile(t, spec, texts...)
+		p := compile(tb, spec, texts...)
 		s := p.New()
 		for i := range 180 {
 			x := event.NumberValue(float64(i%40) - 7.5)

@@ -168,8 +168,8 @@ func (s Spec) panes() int64 {
 // coarser is a slide for s that is within MaxPanes, a round one if there is one.
 func (s Spec) coarser() time.Duration {
 	for _, unit := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
-		for _, n := range []time.Duration{1, 2, 5, 10, 15, 20, 30, 100, 200, 500} {
-			if c := (Spec{Size: s.Size, Slide: n * unit}); c.Slide > s.Slide && c.panes() <= MaxPanes {
+		for _, n := range []int{1, 2, 5, 10, 15, 20, 30, 100, 200, 500} {
+			if c := (Spec{Size: s.Size, Slide: time.Duration(n) * unit}); c.Slide > s.Slide && c.panes() <= MaxPanes {
 				return c.Slide
 			}
 		}

@@ -76,7 +76,7 @@ func (t *top) add(v, _ *event.Value, _ time.Time) {
 }
 
 func (t *top) merge(later cell) {
-	o := later.(*top)
+	o := as[*top](later)
 	if len(o.heap) == 0 && o.floor == 0 {
 		return
 	}
@@ -179,7 +179,7 @@ func (t *top) Swap(i, j int) {
 
 // Push adds a counter.
 func (t *top) Push(x any) {
-	c := x.(counter)
+	c := x.(counter) //nolint:errcheck,forcetypeassert // add pushes nothing else
 	t.index[c.key] = int32(len(t.heap))
 	t.heap = append(t.heap, c)
 }

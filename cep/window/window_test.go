@@ -172,16 +172,16 @@ func moved(t require.TestingT, p *window.Plan, s *window.State) *window.State {
 	return back
 }
 
-func compile(t testing.TB, spec string, texts ...string) *window.Plan {
-	t.Helper()
+func compile(tb testing.TB, spec string, texts ...string) *window.Plan {
+	tb.Helper()
 	s, err := window.ParseSpec(spec)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var list []window.Let
 	for i, text := range texts {
 		list = append(list, window.Let{Name: string(rune('a' + i)), Text: text})
 	}
 	p, err := window.Compile(s, list)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return p
 }
 
