@@ -111,10 +111,11 @@ func CompileRules(files []RuleFile) (*RuleSet, error) {
 	errs = append(errs, err)
 	shared := cep.NewTemplates()
 	for _, r := range rules {
-		if r.Do == nil && r.OnFailure == nil {
+		do, onFailure := r.Steps()
+		if do == nil && onFailure == nil {
 			continue
 		}
-		def, err := workflow.Parse(r.Do, r.OnFailure, templates{shared, r})
+		def, err := workflow.Parse(do, onFailure, templates{shared, r})
 		errs = append(errs, err)
 		set.flows[r.Version] = def
 	}

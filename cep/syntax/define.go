@@ -2,142 +2,204 @@ package syntax
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// definition is one entry of `define`.
+// definition is one entry of `define`: an element with its condition, or a group
+// with its pattern.
 type definition struct {
-	name     string
-	pos      yamldoc.Pos // of the name
-	cond     string
-	condPos  yamldoc.Pos
-	repeat   Link
-	optional bool
-	used     bool
+	name string
+	pos  yamldoc.Pos // of the name
+
+	key     string // that holds the text which has the name; for one without definition
+	cond    string
+	condPos yamldoc.Pos
+
+	grouped    bool // it has a pattern instead of a condition
+	pattern    string
+	patternPos yamldoc.Pos
+
+	long *yamldoc.Node // the long form; nil for a bare condition
+	term Term          // what it says
+	used bool          // the pattern has it
+	open bool          // its own pattern is being read
+}
+
+// definitions is all of `define`, by name.
+type definitions struct {
+	list   []*definition // in the order written
+	absent []*definition // made up for names of the pattern that have none
+	byName map[string]*definition
+}
+
+func (d *definitions) find(name string) *definition { return d.byName[name] }
+
+func (d *definitions) add(def *definition) *definition {
+	if d.byName == nil {
+		d.byName = make(map[string]*definition)
+	}
+	d.byName[def.name] = def
+	return def
+}
+
+// missing reports the names that the pattern has and that are not defined.
+func (d *definitions) missing(r *reader) {
+	for _, def := range d.absent {
+		if msg, fix := badElement(def.name); msg != "" {
+			r.fail(def.pos, def.key, CodeName, fix, "%s", msg)
+			continue
+		}
+		r.fail(def.pos, def.key, CodeElement, d.guess(r, def.name), "the element %s is not defined", clip(def.name))
+	}
+}
+
+// guess is the fix for a name without definition.
+func (d *definitions) guess(r *reader, name string) string {
+	fix := "add " + clip(name) + ": CONDITION under define"
+	if len(d.list) > maxGuesses || r.full() {
+		return fix
+	}
+	var names []string
+	for _, def := range d.list {
+		names = append(names, def.name)
+	}
+	if guess := yamldoc.Suggest(name, names); strings.HasPrefix(guess, "did you mean") {
+		return guess
+	}
+	return fix
+}
+
+// maxGuesses bounds the names that are compared with one that is wrong.
+const maxGuesses = 200
+
+// unused reports the definitions that the pattern does not have.
+func (d *definitions) unused(r *reader) {
+	for _, def := range d.list {
+		if !def.used {
+			r.fail(def.pos, join("when.define", def.name), CodeElement, "use it in the pattern or remove it", "the pattern does not use %s", def.name)
+		}
+	}
 }
 
 // define reads the definitions of elements.
-func (r *reader) define(when *yamldoc.Node) []*definition {
+func (r *reader) define(when *yamldoc.Node) *definitions {
+	defs := new(definitions)
 	n := when.Get("define")
 	if n == nil || n.Kind == yamldoc.Null {
-		return nil
+		return defs
 	}
 	if n.Kind != yamldoc.Map {
 		r.fail(n.Pos, "when.define", CodeType, "write NAME: CONDITION below it", "must be a map, not %s", n.Kind)
-		return nil
+		return defs
 	}
-	var list []*definition
 	for _, e := range n.Keys {
 		key := join("when.define", e.Key)
 		if msg, fix := badElement(e.Key); msg != "" {
 			r.fail(e.Pos, key, CodeName, fix, "%s", msg)
 		}
-		list = append(list, r.definition(e, key))
+		defs.list = append(defs.list, defs.add(r.definition(e, key)))
 	}
-	return list
+	return defs
 }
 
 func (r *reader) definition(e yamldoc.Entry, key string) *definition {
-	d := &definition{name: e.Key, pos: e.Pos, repeat: Then}
-	if e.Value.Kind != yamldoc.Map {
-		d.cond, d.condPos = r.condition(e.Value, key)
+	d := &definition{name: e.Key, pos: e.Pos, term: once()}
+	n := e.Value
+	if n.Kind != yamldoc.Map {
+		d.cond, d.condPos = r.condition(n, key)
 		return d
 	}
-	r.keys(e.Value, key, elementKeys())
-	if where := e.Value.Get("where"); where != nil {
+	d.long = n
+	where, pattern := n.Get("where"), entry(n, "pattern")
+	switch {
+	case where != nil && pattern != nil:
+		r.fail(pattern.Pos, join(key, "pattern"), CodeValue, "keep one of them", "an element has a condition and a group has a pattern, not both")
+		return d
+	case pattern != nil:
+		d.grouped = true
+		r.groupKeys(n, key)
+		d.pattern, d.patternPos = r.patternText(pattern.Value, join(key, "pattern"))
+	case where != nil:
+		r.keys(n, key, elementKeys())
 		d.cond, d.condPos = r.condition(where, join(key, "where"))
-	} else if e.Value.Get("pattern") == nil {
-		r.fail(e.Value.Pos, join(key, "where"), CodeRequired, "write where: CONDITION; where: true takes every event", "is missing")
+	default:
+		r.keys(n, key, elementKeys())
+		r.fail(n.Pos, join(key, "where"), CodeRequired, "write where: CONDITION; where: true takes every event", "is missing")
 	}
-	if r.choice(e.Value, key, "repeat", repeatNames(), "any") == 1 {
-		d.repeat = Next
+	r.longForm(n, key, &d.term)
+	return d
+}
+
+// groupKeys refuses greedy by name, which elements have and groups do not.
+func (r *reader) groupKeys(n *yamldoc.Node, key string) {
+	known := groupKeys()
+	if greedy := entry(n, "greedy"); greedy != nil {
+		r.fail(greedy.Pos, join(key, "greedy"), CodeKey, "leave it out, or make elements of the group greedy", "a group cannot be greedy")
+		known.known = append(known.known, "greedy")
 	}
-	if o := e.Value.Get("optional"); o != nil {
-		if o.Kind != yamldoc.Bool {
-			r.fail(o.Pos, join(key, "optional"), CodeType, "write true or false", "must be true or false, not %s", o.Kind)
-		} else {
-			d.optional = o.Bool()
-		}
+	r.keys(n, key, known)
+}
+
+// longForm reads what elements and groups have in common.
+func (r *reader) longForm(n *yamldoc.Node, key string, t *Term) {
+	t.Repeat = [...]Link{Then, Next, Any}[r.choice(n, key, "repeat", repeatNames())]
+	t.Greedy = r.truth(n, key, "greedy")
+	t.Optional = r.truth(n, key, "optional")
+	if until := n.Get("until"); until != nil {
+		t.Until, t.UntilPos = r.condition(until, join(key, "until"))
+	}
+	t.Gap = r.span(n.Get("gap"), join(key, "gap"))
+	t.Wait = r.span(n.Get("wait"), join(key, "wait"))
+}
+
+// truth reads a true or false; false when it is absent.
+func (r *reader) truth(n *yamldoc.Node, under, key string) bool {
+	v := n.Get(key)
+	if v == nil {
+		return false
+	}
+	if v.Kind != yamldoc.Bool {
+		r.fail(v.Pos, join(under, key), CodeType, "write true or false", "must be true or false, not %s", v.Kind)
+	}
+	return v.Bool()
+}
+
+// span reads a time span above zero; 0 when it is absent.
+func (r *reader) span(n *yamldoc.Node, key string) time.Duration {
+	if n == nil {
+		return 0
+	}
+	text := r.scalar(n, key)
+	if text == "" {
+		return 0
+	}
+	d, err := yamldoc.ParseDuration(text)
+	if err != nil || d <= 0 {
+		r.fail(n.Pos, key, CodeValue, "write a time span such as 30s, 5m, 2h or 7d", "%q is none", clip(text))
+		return 0
 	}
 	return d
 }
 
-// join gives each unit of the pattern its condition.
-func (r *reader) join(w *When, definitions []*definition) {
-	var names []string
-	for _, d := range definitions {
-		names = append(names, d.name)
-	}
-	for i := range w.Pattern.Units {
-		u := &w.Pattern.Units[i]
-		at := slices.Index(names, u.Name)
-		if at < 0 {
-			fix := "add " + u.Name + ": CONDITION under define"
-			if guess := yamldoc.Suggest(u.Name, names); strings.HasPrefix(guess, "did you mean") {
-				fix = guess
-			}
-			r.fail(u.Pos, "when.pattern", CodeElement, fix, "the element %s is not defined", u.Name)
-			continue
-		}
-		d := definitions[at]
-		d.used = true
-		u.Cond, u.CondPos = d.cond, d.condPos
-		if d.repeat == Next {
-			u.Repeat = Next
-		}
-		if d.optional {
-			if u.Link.Negative() {
-				r.fail(d.pos, join("when.define", d.name), CodeNot, "remove optional: true", "a `not` element cannot be optional")
-			}
-			u.Optional = true
-		}
-	}
-	w.Pattern.fill()
-	for _, d := range definitions {
-		if !d.used {
-			r.fail(d.pos, join("when.define", d.name), CodeElement, "use it in the pattern or remove it", "the pattern does not use %s", d.name)
-		}
-	}
-}
-
-// check applies the rules that need the whole pattern.
-func (r *reader) check(w *When) {
-	units := w.Pattern.Units
-	states := 0
-	for i, u := range units {
-		n := u.Max
-		if n == Unbounded {
-			n = u.Min
-		}
-		states += n
-		if u.Link.Negative() && i > 0 && units[i-1].Optional {
-			r.fail(u.Pos, "when.pattern", CodeNot, "make "+units[i-1].Name+" required, or write two rules",
-				"`not %s` follows the optional element %s", u.Name, units[i-1].Name)
-		}
-	}
-	if states > MaxStates {
-		r.fail(w.TextPos, "when.pattern", CodeStates, "repeat fewer times, or count with count(x) in a condition",
-			"the pattern needs %d states; the limit is %d", states, MaxStates)
-	}
-	if len(units) > 0 && units[len(units)-1].Link == ThenNot && w.Within == 0 {
-		last := units[len(units)-1]
-		r.fail(last.Pos, "when.pattern", CodeWithin, "add within: 10m, or let another element follow",
-			"a pattern that ends with `then not %s` needs within, or it would wait for ever", last.Name)
-	}
-}
-
 // badElement says why a name cannot be an element's, and the fix.
 func badElement(name string) (msg, fix string) {
-	if !isName(name) {
+	switch {
+	case len(name) > MaxElement:
+		return "an element's name has at most " + strconv.Itoa(MaxElement) + " characters", "shorten it"
+	case !isName(name):
 		return "an element's name is of letters, digits and _, and does not start with a digit", "rename it, for example e1"
-	}
-	if slices.Contains(Reserved(), name) {
+	case slices.Contains(Reserved(), name):
 		return name + " cannot be an element: the word has a meaning in conditions or patterns", "rename it, for example " + name + "_1"
 	}
 	return "", ""
 }
+
+// MaxElement bounds the name of an element, in bytes.
+const MaxElement = 200
 
 func isName(s string) bool {
 	for i, c := range []byte(s) {

@@ -31,18 +31,43 @@ func (p Priority) String() string { return name(p, priorityNames()) }
 
 func priorityNames() []string { return []string{"normal", "low", "high", "critical"} }
 
+// OnChange says what a changed rule does with the partial matches of its old
+// version.
+type OnChange uint8
+
+// The answers to a change. KeepOrDrain is the default.
+const (
+	KeepOrDrain OnChange = iota // keep them when the automaton is equivalent, drain them otherwise
+	Keep                        // the new version takes them over; an error when the automaton is not equivalent
+	Drain                       // the old version finishes them and begins no more
+	Reset                       // drop them
+)
+
+func (o OnChange) String() string {
+	return name(o, append([]string{"keep or drain"}, onChangeNames()...))
+}
+
+// onChangeNames are those that a rule can say, from Keep on.
+func onChangeNames() []string { return []string{"keep", "drain", "reset"} }
+
 // Skip says what a match does to the partial matches that overlap it.
 type Skip uint8
 
-// The skip strategies of this release. PastLast is the default.
+// The skip strategies. PastLast is the default.
 const (
-	PastLast Skip = iota // drop every partial match that began before the match's last event
+	PastLast Skip = iota // drop every partial match that began at or before the match's last event
 	NoSkip               // drop nothing
+	ToNext               // drop those that began with the same event
+	ToFirst              // drop those that began before the first event of an element
+	ToLast               // drop those that began before the last event of an element
 )
 
-func (s Skip) String() string { return name(s, skipNames()) }
+func (s Skip) String() string { return name(s, append(skipNames(), skipToNames()...)) }
 
-func skipNames() []string { return []string{"past-last", "none"} }
+// skipNames are the strategies that are a word, skipToNames those that name an
+// element.
+func skipNames() []string   { return []string{"past-last", "none", "to-next"} }
+func skipToNames() []string { return []string{"to-first", "to-last"} }
 
 // Emit says when a complete match is given out.
 type Emit uint8
@@ -89,6 +114,55 @@ func (l Link) Negative() bool { return l == NextNot || l == ThenNot }
 
 func (l Link) String() string {
 	return name(l, []string{"begin", "next", "then", "then any", "next not", "then not"})
+}
+
+// Missed says what a schedule does about times that passed while nothing ran.
+type Missed uint8
+
+// The answers to missed times. MissedOnce is the default.
+const (
+	MissedOnce Missed = iota // one match for all of them, at the latest
+	MissedSkip               // none
+	MissedAll                // one match for each
+)
+
+func (m Missed) String() string { return name(m, missedNames()) }
+
+func missedNames() []string { return []string{"once", "skip", "all"} }
+
+// DST says what a schedule does where clocks are put forward or back. In the hour
+// that is there twice, DSTOnce and DSTSkip match at its first passing.
+type DST uint8
+
+// The answers to changes of clocks. DSTOnce is the default.
+const (
+	DSTOnce  DST = iota // a time that is left out matches when the clock jumps over it
+	DSTSkip             // a time that is left out does not match
+	DSTTwice            // like DSTOnce, and a time that is there twice matches twice
+)
+
+func (d DST) String() string { return name(d, dstNames()) }
+
+func dstNames() []string { return []string{"once", "skip", "twice"} }
+
+// StateTest is what a state rule asks of a value.
+type StateTest uint8
+
+// The tests of state rules.
+const (
+	Above   StateTest = iota // the value is above Low
+	Below                    // the value is below High
+	Equals                   // the value is Value
+	Differs                  // the value is another than Value
+	Between                  // the value is at least Low and at most High
+	Changes                  // the value is another than before
+	Matches                  // the text matches Regexp
+)
+
+func (t StateTest) String() string { return name(t, stateTestNames()) }
+
+func stateTestNames() []string {
+	return []string{"above", "below", "equals", "differs", "between", "changes", "matches"}
 }
 
 // name looks v up among names, which stand in the order of the constants; a value

@@ -1,7 +1,6 @@
 package syntax
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,67 +15,87 @@ import (
 //	both = unit { "&" unit }
 //	unit = ( NAME | "(" seq ")" ) [ "?" | "*" | "+" | "{n}" | "{n,}" | "{n,m}" ]
 //
-// All of it is parsed, so that a mistake is reported as one; `any`, `|`, `&` and
-// groups are then refused until they are supported.
+// A NAME that `define` gives a pattern stands for that pattern in brackets.
+// Brackets that change nothing leave no trace in the tree.
 
-// MaxPattern bounds the text of a pattern, in bytes.
-const MaxPattern = 16 << 10
+const (
+	// MaxPattern bounds the text of a pattern, in bytes.
+	MaxPattern = 16 << 10
 
-// maxGroups bounds brackets inside brackets.
-const maxGroups = 64
+	// MaxNesting bounds brackets inside brackets, named groups counted.
+	MaxNesting = 32
+)
 
-// parser reads one pattern by recursive descent.
-type parser struct {
+// builder puts a rule's pattern together, from the text under `pattern` and those
+// of named groups.
+type builder struct {
 	*reader
-	pos   yamldoc.Pos // of the pattern's first character
-	text  string
-	at    int // offset of the token
-	end   int // offset behind the token
-	tok   string
-	depth int // of groups around
-	seen  map[string]bool
-	units []Unit
-	bad   bool
+	defs  *definitions
+	elems []Element
+	depth int  // of brackets around
+	bad   bool // a mistake in grammar ended the parse: what follows cannot be trusted
 }
 
-// parsePattern gives the units of a pattern; ok is false when there was
-// anything wrong with it.
-func (r *reader) parsePattern(text string, pos yamldoc.Pos) (units []Unit, ok bool) {
-	p := &parser{reader: r, pos: pos, text: text, seen: make(map[string]bool)}
+// parser reads one text by recursive descent.
+type parser struct {
+	*builder
+	key  string      // that holds the text
+	pos  yamldoc.Pos // of the first character
+	text string
+	at   int // offset of the token
+	end  int // offset behind the token
+	tok  string
+
+	markAt int // an offset, and the position it has
+	mark   yamldoc.Pos
+}
+
+// parse gives the terms of a text; nil after a mistake.
+func (b *builder) parse(key, text string, pos yamldoc.Pos) []Term {
+	p := &parser{builder: b, key: key, pos: pos, text: text, mark: pos}
 	if text == "" {
 		p.fail(0, CodePattern, "write elements joined by then, such as a then b", "the pattern is empty")
-		return nil, false
+		return nil
 	}
 	if len(text) > MaxPattern {
 		p.fail(0, CodeStates, "shorten it", "the pattern is %d bytes long; the limit is %d", len(text), MaxPattern)
-		return nil, false
+		return nil
 	}
 	p.advance()
-	p.seq()
+	terms := p.seq()
 	if p.tok != "" {
 		p.unexpected("then or next before it")
 	}
-	return p.units, !p.bad
-}
-
-// fail reports a problem at an offset. The first mistake in grammar ends the
-// parse, because what follows it cannot be trusted.
-func (p *parser) fail(at int, code, fix, format string, args ...any) {
-	p.bad = true
-	p.reader.fail(p.place(at), "when.pattern", code, fix, format, args...)
-}
-
-// place turns an offset into a position in the file.
-func (p *parser) place(at int) yamldoc.Pos {
-	pos := p.pos
-	before := p.text[:at]
-	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
-		// Lines of a block are indented alike.
-		pos.Line += strings.Count(before, "\n")
-		before = before[i+1:]
+	if p.bad {
+		return nil
 	}
-	pos.Col += utf8.RuneCountInString(before)
-	return pos
+	return terms
+}
+
+// fail reports a mistake in grammar, which ends the parse. Only the first one
+// is told: the others may follow from it.
+func (p *parser) fail(at int, code, fix, format string, args ...any) {
+	if !p.bad {
+		p.bad = true
+		p.reader.fail(p.place(at), p.key, code, fix, format, args...)
+	}
+}
+
+// place turns an offset into a position in the file. It counts on from the last
+// one, so that a long pattern is counted once.
+func (p *parser) place(at int) yamldoc.Pos {
+	if at < p.markAt {
+		p.markAt, p.mark = 0, p.pos
+	}
+	between := p.text[p.markAt:at]
+	if i := strings.LastIndexByte(between, '\n'); i >= 0 {
+		p.mark.Line += strings.Count(between, "\n")
+		p.mark.Col = p.pos.Col // lines of a block are indented alike
+		between = between[i+1:]
+	}
+	p.mark.Col += utf8.RuneCountInString(between)
+	p.markAt = at
+	return p.mark
 }
 
 // advance moves to the next token; "" is the end.
@@ -111,31 +130,27 @@ func isWord(c byte) bool {
 }
 
 func (p *parser) unexpected(wanted string) {
-	if p.stopped() {
-		return
-	}
 	if p.tok == "" {
 		p.fail(p.at, CodePattern, "complete it", "the pattern ends where %s was expected", wanted)
 		return
 	}
-	p.fail(p.at, CodePattern, "patterns look like a{2,} then b next c then not d", "found %s where %s was expected", p.tok, wanted)
+	p.fail(p.at, CodePattern, "patterns look like a{2,} then (b | c) next d then not e", "found %s where %s was expected", p.tok, wanted)
 }
 
-func (p *parser) later(at int, what string) {
-	p.bad = true
-	p.reader.later(p.place(at), "when.pattern", what)
+// deeper enters brackets or a named group; the caller leaves them with depth--.
+func (p *parser) deeper(at int) bool {
+	if p.depth++; p.depth > MaxNesting {
+		p.fail(at, CodeNesting, "write it with fewer brackets", "more than %d brackets inside brackets", MaxNesting)
+	}
+	return !p.bad
 }
 
-// stopped reports whether a mistake in grammar ended the parse; refusals of what
-// comes later do not.
-func (p *parser) stopped() bool {
-	n := len(p.errs)
-	return p.bad && n > 0 && p.errs[n-1].Code != CodeLater && p.errs[n-1].Code != CodeName
-}
-
-func (p *parser) seq() {
-	p.alt(Begin)
-	for !p.stopped() && (p.tok == "then" || p.tok == "next") {
+func (p *parser) seq() []Term {
+	if p.tok == "not" {
+		p.fail(p.at, CodeNot, "begin with something that happens", "a pattern cannot begin with not")
+	}
+	seq := p.alt()
+	for !p.bad && (p.tok == "then" || p.tok == "next") {
 		link := Then
 		if p.tok == "next" {
 			link = Next
@@ -143,177 +158,213 @@ func (p *parser) seq() {
 		p.advance()
 		switch {
 		case p.tok == "not":
-			p.negative(link)
+			seq = append(seq, p.negative(link))
 			continue
 		case p.tok == "any" && link == Next:
 			p.fail(p.at, CodePattern, "write then any, or next", "`next any` does not exist: next is the very next event")
 		case p.tok == "any":
-			p.later(p.at, "`then any`")
+			link = Any
 			p.advance()
 		}
-		p.alt(link)
+		if terms := p.alt(); len(terms) > 0 {
+			terms[0].Link = link
+			seq = append(seq, terms...)
+		}
 	}
+	return seq
 }
 
 // negative reads what follows `then not` and `next not`.
-func (p *parser) negative(link Link) {
+func (p *parser) negative(link Link) Term {
 	at := p.at
 	p.advance()
 	if p.tok == "(" {
 		p.fail(at, CodeNot, "name one element after not", "`not` takes one element, not a group")
-		return
+		return Term{}
 	}
-	not := ThenNot
-	if link == Next {
-		not = NextNot
+	if d := p.defs.find(p.tok); d != nil && d.grouped {
+		p.fail(p.at, CodeNot, "name one element after not", "`not` takes one element, and %s is a group", p.tok)
+		return Term{}
 	}
 	name := p.tok
-	quantifier := p.at
-	if !p.unit(not) {
-		return
-	}
-	if u := &p.units[len(p.units)-1]; u.Min != 1 || u.Max != 1 || u.Optional {
-		p.fail(quantifier, CodeNot, "write not "+name, "`not` takes an element without a quantifier")
-	}
-	if p.tok == "|" || p.tok == "&" {
+	t := p.named()
+	switch {
+	case p.bad:
+		return Term{}
+	case p.quantified():
+		p.fail(p.at, CodeNot, "write not "+name, "`not` takes an element without a quantifier")
+	case p.tok == "|" || p.tok == "&":
 		p.fail(p.at, CodeNot, "name one element after not", "`not` takes one element, not several joined by %s", p.tok)
 	}
+	t.Link = ThenNot
+	if link == Next {
+		t.Link = NextNot
+	}
+	p.elems[t.Elem].Negative = true
+	return t
 }
 
-// alt and both read alternatives and conjunctions, which are refused.
-func (p *parser) alt(link Link) {
-	p.both(link)
-	for !p.stopped() && p.tok == "|" {
-		p.later(p.at, "`|`")
+// alt gives the terms of alternatives: one of them, or what stands there when
+// there is only one.
+func (p *parser) alt() []Term {
+	pos := p.place(p.at)
+	parts := p.operands("|", p.both)
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return []Term{{Elem: -1, Either: parts, Min: 1, Max: 1, Repeat: Then, Pos: pos}}
+}
+
+func (p *parser) both() []Term {
+	pos := p.place(p.at)
+	parts := p.operands("&", p.unit)
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	if len(parts) > MaxBoth && !p.bad {
+		p.bad = true
+		p.reader.fail(pos, p.key, CodeStates, "join at most "+strconv.Itoa(MaxBoth),
+			"%d elements are joined by &, and the orders they can come in multiply", len(parts))
+	}
+	return []Term{{Elem: -1, Both: parts, Min: 1, Max: 1, Repeat: Then, Pos: pos}}
+}
+
+// operands reads what stands between marks. After a mistake it gives one part.
+func (p *parser) operands(mark string, operand func() []Term) [][]Term {
+	parts := [][]Term{operand()}
+	for !p.bad && p.tok == mark {
 		p.advance()
-		p.both(link)
+		parts = append(parts, operand())
 	}
+	if p.bad {
+		return parts[:1]
+	}
+	return parts
 }
 
-func (p *parser) both(link Link) {
-	p.unit(link)
-	for !p.stopped() && p.tok == "&" {
-		p.later(p.at, "`&`")
-		p.advance()
-		p.unit(link)
+// unit reads an element or a group with its quantifier.
+func (p *parser) unit() []Term {
+	if p.bad {
+		return nil
 	}
+	if p.tok == "(" {
+		return p.brackets()
+	}
+	t := p.named()
+	if p.bad {
+		return nil
+	}
+	p.quantifier(&t)
+	return []Term{t}
 }
 
-// unit reads an element or a group with its quantifier; it reports whether that
-// went well.
-func (p *parser) unit(link Link) bool {
-	if p.stopped() {
-		return false
-	}
-	u := Unit{Name: p.tok, Link: link, Min: 1, Max: 1, Repeat: Then, Pos: p.place(p.at)}
-	switch {
-	case p.tok == "(":
-		return p.group() && p.quantifier(&u)
-	case p.tok == "not" && link == Begin:
-		p.fail(p.at, CodeNot, "begin with something that happens", "a pattern cannot begin with not")
-		return false
-	case p.tok == "" || !isWord(p.tok[0]) || isKeyword(p.tok):
+// named reads the name of an element or a group.
+func (p *parser) named() Term {
+	at, name := p.at, p.tok
+	if name == "" || !isWord(name[0]) || isKeyword(name) {
 		p.unexpected("the name of an element")
-		return false
+		return Term{}
 	}
-	if msg, fix := badElement(p.tok); msg != "" {
-		p.fail(p.at, CodeName, fix, "%s", msg)
-	} else if p.seen[p.tok] {
-		p.fail(p.at, CodeDuplicate, "define a second element with the same condition", "the element %s stands in the pattern twice", p.tok)
-		return false
+	d := p.define(at, name)
+	switch {
+	case d.open:
+		p.fail(at, CodeNesting, "spell out how often it repeats, such as a{2,}", "the group %s is part of itself", name)
+		return Term{}
+	case d.used:
+		p.fail(at, CodeDuplicate, "define a second element with the same condition", "%s stands in the pattern twice", name)
+		return Term{}
 	}
-	p.seen[p.tok] = true
+	d.used = true
 	p.advance()
-	if !p.quantifier(&u) {
-		return false
+	t := d.term
+	t.Pos = p.place(at)
+	if d.grouped {
+		p.expand(&t, d, at)
+		return t
 	}
-	p.units = append(p.units, u)
-	return true
+	t.Elem = len(p.elems)
+	p.elems = append(p.elems, Element{Name: name, Cond: d.cond, CondPos: d.condPos, Pos: t.Pos})
+	return t
 }
 
-func isKeyword(s string) bool { return s == "then" || s == "next" || s == "any" || s == "not" }
+// define finds what a name stands for. It makes up a definition for one that has
+// none, to be reported if the rest of the pattern can be read.
+func (p *parser) define(at int, name string) *definition {
+	if d := p.defs.find(name); d != nil {
+		return d
+	}
+	d := p.defs.add(&definition{name: name, pos: p.place(at), key: p.key, term: once()})
+	p.defs.absent = append(p.defs.absent, d)
+	return d
+}
 
-func (p *parser) group() bool {
-	p.later(p.at, "a group in brackets")
-	if p.depth++; p.depth > maxGroups {
-		p.fail(p.at, CodePattern, "write it with fewer brackets", "more than %d brackets inside brackets", maxGroups)
-		return false
+// once is a term that stands there without any more being said of it.
+func once() Term { return Term{Elem: -1, Min: 1, Max: 1, Repeat: Then} }
+
+// expand puts the pattern that a name stands for into t.
+func (p *parser) expand(t *Term, d *definition, at int) {
+	if d.pattern == "" {
+		p.bad = true // which was reported where it stands
+	}
+	if !p.deeper(at) {
+		return
+	}
+	d.open = true
+	terms := p.parse(join(join("when.define", d.name), "pattern"), d.pattern, d.patternPos)
+	d.open = false
+	p.depth--
+	if p.bad || len(terms) == 0 {
+		p.bad = true
+		return
+	}
+	p.inside(terms)
+	t.Elem, t.Name = -1, d.name
+	if inner := &terms[0]; len(terms) == 1 && inner.Elem < 0 && inner.once() && inner.Name == "" {
+		t.Group, t.Either, t.Both = inner.Group, inner.Either, inner.Both
+		return
+	}
+	t.Group = terms
+}
+
+// brackets reads a group. One that is not repeated is its terms, and one around
+// a single term passes its quantifier on.
+func (p *parser) brackets() []Term {
+	pos := p.place(p.at)
+	if !p.deeper(p.at) {
+		return nil
 	}
 	p.advance()
-	p.seq()
+	terms := p.seq()
 	p.depth--
-	if p.stopped() {
-		return false
+	if p.bad {
+		return nil
 	}
 	if p.tok != ")" {
 		p.unexpected("the closing bracket")
-		return false
+		return nil
 	}
 	p.advance()
-	return true
+	t := once()
+	t.Pos = pos
+	p.inside(terms)
+	p.quantifier(&t)
+	switch {
+	case t.once():
+		return terms
+	case len(terms) == 1 && terms[0].once():
+		terms[0].Min, terms[0].Max, terms[0].Optional = t.Min, t.Max, t.Optional
+		return terms
+	}
+	t.Group = terms
+	return []Term{t}
 }
 
-// quantifier reads what may stand behind an element.
-func (p *parser) quantifier(u *Unit) bool {
-	switch {
-	case p.tok == "?":
-		u.Optional = true
-	case p.tok == "*":
-		u.Optional, u.Max = true, Unbounded
-	case p.tok == "+":
-		u.Max = Unbounded
-	case strings.HasPrefix(p.tok, "{"):
-		if msg, fix := u.times(p.tok); msg != "" {
-			p.fail(p.at, CodePattern, fix, "%s", msg)
-			return false
-		}
-	default:
-		return true
+// inside checks what a group may hold.
+func (p *parser) inside(terms []Term) {
+	if last := terms[len(terms)-1]; last.Link.Negative() && !p.bad {
+		p.bad = true
+		p.reader.fail(last.Pos, p.key, CodeNot, "let another element follow it in the group, or take it out", "a group cannot end with not")
 	}
-	p.advance()
-	if p.tok == "?" || p.tok == "*" || p.tok == "+" || strings.HasPrefix(p.tok, "{") {
-		p.fail(p.at, CodePattern, "keep one of them", "%s follows another quantifier", p.tok)
-		return false
-	}
-	return true
 }
 
-// times reads {n}, {n,} and {n,m}.
-func (u *Unit) times(tok string) (msg, fix string) {
-	fix = "write {2}, {2,} or {2,5}"
-	in, closed := strings.CutSuffix(tok[1:], "}")
-	if !closed {
-		return "{ is not closed", fix
-	}
-	low, high, both := strings.Cut(in, ",")
-	low, high = strings.TrimSpace(low), strings.TrimSpace(high)
-	n, ok := repetitions(low)
-	m := n
-	switch {
-	case both && high == "":
-		m = Unbounded
-	case both:
-		var ok2 bool
-		m, ok2 = repetitions(high)
-		ok = ok && ok2
-	}
-	switch {
-	case !ok:
-		return fmt.Sprintf("%s is no number of repetitions", tok), fix + ", with numbers up to " + strconv.Itoa(MaxStates)
-	case m == 0:
-		return fmt.Sprintf("%s would never be there", tok), "remove the element, or use then not"
-	case m != Unbounded && m < n:
-		return fmt.Sprintf("%s asks for at least %d and at most %d", tok, n, m), fmt.Sprintf("write {%d,%d}", m, n)
-	}
-	u.Min, u.Max = max(n, 1), m
-	u.Optional = n == 0
-	return "", ""
-}
-
-func repetitions(s string) (int, bool) {
-	if s == "" || len(s) > 6 || strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n <= MaxStates
-}
+func isKeyword(s string) bool { return s == "then" || s == "next" || s == "any" || s == "not" }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/cep/syntax"
+	"github.com/rhost/rhost/yamldoc"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -71,25 +72,56 @@ func describe(b *strings.Builder, r *syntax.Rule) {
 	fmt.Fprintf(b, "%s %s mode %s priority %s severity %q owner %q runbook %q labels %v tags %v\n",
 		r.Pos, r.Name, r.Mode, r.Priority, r.Severity, r.Owner, r.Runbook, r.Labels, r.Tags)
 	fmt.Fprintf(b, "version %s\ndescription %q\n", r.Version, r.Description)
-	w := r.When
-	fmt.Fprintf(b, "when %s bare %v pattern %q at %s\n", w.Pos, w.Bare(), w.Pattern, w.TextPos)
-	fmt.Fprintf(b, "by %v within %s skip %s emit %s on timeout %v limit %d %s\n", w.By, w.Within, w.Skip, w.Emit, w.OnTimeout, w.Limit.Runs, w.Limit.Full)
-	for _, u := range w.Pattern.Units {
-		fmt.Fprintf(b, "  %s %s %s {%d,%d} optional %v repeated %v repeat %s: %q at %s\n",
-			u.Pos, u.Link, u.Name, u.Min, u.Max, u.Optional, u.Repeated(), u.Repeat, u.Cond, u.CondPos)
-	}
+	fmt.Fprintf(b, "on change %s\n", r.OnChange)
+	describeWhen(b, &r.When)
+	do, onFailure := r.Steps()
 	for _, n := range []struct {
-		key  string
-		have bool
-	}{{"do", r.Do != nil}, {"on_failure", r.OnFailure != nil}} {
-		if n.have {
-			fmt.Fprintf(b, "%s\n", n.key)
+		key   string
+		steps *yamldoc.Node
+	}{{"do", do}, {"on_failure", onFailure}} {
+		if n.steps != nil {
+			fmt.Fprintf(b, "%s %d at %s\n", n.key, len(n.steps.Items), n.steps.Items[0].Pos)
 		}
 	}
 	for _, test := range r.Tests {
-		fmt.Fprintf(b, "test %s given %q %q matches %d\n", test.Pos, test.Given, test.Events, test.Expect.Matches)
+		fmt.Fprintf(b, "test %s given %q %q advance %v expect %v\n", test.Pos, test.Given, test.Events, test.Advance, test.Expect)
 	}
 	b.WriteByte('\n')
+}
+
+func describeWhen(b *strings.Builder, w *syntax.When) {
+	fmt.Fprintf(b, "bare %v pattern %q at %s\n", w.Bare(), w.Pattern, w.TextPos)
+	fmt.Fprintf(b, "by %v within %s skip %s %d strict %v emit %s on timeout %v limit %d %s score %q at %s least %v\n",
+		w.By, w.Within, w.Skip, w.SkipTo, w.Strict, w.Emit, w.OnTimeout, w.Limit.Runs, w.Limit.Full, w.Score, w.ScorePos, w.AtLeast)
+	describeTerms(b, "  ", w.Pattern.Seq)
+	for i, e := range w.Pattern.Elems {
+		fmt.Fprintf(b, "  %d %s %s negative %v repeated %v optional %v: %q at %s\n", i, e.Pos, e.Name, e.Negative, e.Repeated, e.Optional, e.Cond, e.CondPos)
+	}
+	if w.Window != nil {
+		fmt.Fprintf(b, "window %+v\n", *w.Window)
+	}
+	if w.Schedule != nil {
+		fmt.Fprintf(b, "schedule %+v\n", *w.Schedule)
+	}
+	if w.State != nil {
+		fmt.Fprintf(b, "state %+v\n", *w.State)
+	}
+}
+
+func describeTerms(b *strings.Builder, indent string, seq []syntax.Term) {
+	for i := range seq {
+		t := &seq[i]
+		fmt.Fprintf(b, "%s%s %s elem %d %s{%d,%d} optional %v repeat %s greedy %v until %q at %s gap %s wait %s\n", indent,
+			t.Pos, t.Link, t.Elem, t.Name, t.Min, t.Max, t.Optional, t.Repeat, t.Greedy, t.Until, t.UntilPos, t.Gap, t.Wait)
+		kind := map[bool]string{true: "either", false: "both"}[t.Either != nil]
+		if t.Group != nil {
+			kind = "group"
+		}
+		for _, part := range t.Parts() {
+			fmt.Fprintf(b, "%s %s\n", indent, kind)
+			describeTerms(b, indent+"  ", part)
+		}
+	}
 }
 
 // Match ids hold the version of a rule, so what a rule means to it never

@@ -1,22 +1,34 @@
 package syntax
 
 import (
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// Pattern is a sequence of units. Bounds hold for every Pattern ParseRules
-// gives out: names are distinct, the first unit is Begin and positive, a
-// negative unit is unquantified and never follows an optional one, and the
-// sum of the repetitions is at most MaxStates.
+// Pattern is a sequence of terms and the elements in it. Of every Pattern that
+// Parse gives out this is so: names of elements are distinct; the first term of
+// each sequence has the link Begin; a negative element is an unquantified term by
+// itself, never the first of a sequence, never the last one in brackets, and never
+// after a term that may be absent; and the pattern needs at most MaxStates.
 type Pattern struct {
 	Seq   []Term    // the steps, one after the other
 	Elems []Element // every element, in the order of the text: what conditions, bindings and engines number
-	Units []Unit    // of a pattern that is a plain sequence of elements
 }
+
+const (
+	// MaxStates bounds a pattern: the sum of the repetitions of its elements,
+	// multiplied by those of the groups around them and by the orders in which a
+	// conjunction can happen.
+	MaxStates = 1000
+
+	// MaxBoth bounds the operands of a conjunction, whose orders multiply.
+	MaxBoth = 4
+
+	// Unbounded is the Max of a term that may repeat for ever.
+	Unbounded = -1
+)
 
 // Term is one step of a sequence: an element, or several terms in its place.
 type Term struct {
@@ -26,14 +38,14 @@ type Term struct {
 	// one of the three that follow is then set.
 	Elem   int
 	Group  []Term   // a sequence in brackets
-	Either [][]Term // alternatives: one of these sequences
-	Both   [][]Term // a conjunction: all of these sequences, in any order
+	Either [][]Term // alternatives: one of these sequences; an event that fits two takes the first
+	Both   [][]Term // a conjunction: all of these sequences, in any order, of distinct events
 
-	Name     string // of a group that `define` names; "" otherwise
+	Name     string // under which `define` has these several terms; "" for an element and for brackets
 	Min, Max int    // 1 ≤ Min ≤ Max, or Max is Unbounded; `?`, `*` and `{0,n}` are Optional with a Min of 1
 	Optional bool   // the whole term, repetitions included, may be absent
 	Repeat   Link   // between repetitions: Then (relaxed), Next (consecutive) or Any (with combinations)
-	Greedy   bool   // of a loop: it takes all it can before the next term begins
+	Greedy   bool   // of an element that repeats: it takes all it can before the next term begins
 
 	Until    string        // CEL that ends a loop; "" when there is none
 	UntilPos yamldoc.Pos   // of the first character of Until
@@ -53,87 +65,80 @@ type Element struct {
 	Optional bool        // a match may have none: it or a group around it is optional, or it stands in an alternative
 }
 
-// MaxStates bounds a pattern: the sum, over its units, of the repetitions that
-// need a state of their own.
-const MaxStates = 1000
-
-// Unbounded is the Max of a unit that may repeat for ever.
-const Unbounded = -1
-
-// Unit is one element of a pattern: an event, or a repetition of events, that
-// meets a condition.
-type Unit struct {
-	Name     string
-	Link     Link // how it joins the unit before it
-	Min, Max int  // 1 ≤ Min ≤ Max, or Max is Unbounded; `?`, `*` and `{0,n}` are Optional with a Min of 1
-	Optional bool // the whole unit, repetitions included, may be absent
-	Repeat   Link // between repetitions: Then (relaxed) or Next (consecutive)
-
-	Cond    string      // CEL
-	CondPos yamldoc.Pos // of the first character of Cond
-	Pos     yamldoc.Pos // of the name in the pattern
-}
-
-// Repeated reports whether more than one event may be bound to u: conditions
-// see such an element as a list, and any other as an event.
-func (u Unit) Repeated() bool { return u.Max != 1 }
-
 // Index gives the number of the element called name, or -1.
-func (p Pattern) Index(name string) int {
-	for i := range p.Elems {
-		if p.Elems[i].Name == name {
-			return i
-		}
-	}
-	return -1
+func (p *Pattern) Index(name string) int {
+	return slices.IndexFunc(p.Elems, func(e Element) bool { return e.Name == name })
 }
 
-// String gives the pattern in its shortest spelling; parsing that gives the
-// same units, except for what only `define:` can say.
-func (p Pattern) String() string {
-	var b strings.Builder
-	for i, u := range p.Units {
-		if i > 0 {
-			b.WriteString(" " + u.Link.String() + " ")
-		}
-		b.WriteString(u.Name)
-		b.WriteString(u.quantifier())
-	}
-	return b.String()
-}
-
-func (u Unit) quantifier() string {
-	low := u.Min
+// Parts gives the sequences inside t; none for an element.
+func (t *Term) Parts() [][]Term {
 	switch {
-	case u.Optional && u.Min == 1 && u.Max == 1:
-		return "?"
-	case u.Optional && u.Min == 1 && u.Max == Unbounded:
-		return "*"
-	case u.Min == 1 && u.Max == Unbounded:
-		return "+"
-	case u.Min == 1 && u.Max == 1:
-		return ""
-	case u.Optional && u.Min == 1:
-		low = 0 // `{0,n}` is how the pattern says an optional `{1,n}`
+	case t.Group != nil:
+		return [][]Term{t.Group}
+	case t.Either != nil:
+		return t.Either
+	default:
+		return t.Both
 	}
-	switch u.Max {
-	case Unbounded:
-		return "{" + strconv.Itoa(low) + ",}"
-	case low:
-		return "{" + strconv.Itoa(low) + "}"
-	}
-	return "{" + strconv.Itoa(low) + "," + strconv.Itoa(u.Max) + "}"
 }
 
-// fill makes Seq and Elems of a plain sequence of units.
-func (p *Pattern) fill() {
-	for i, u := range p.Units {
-		p.Seq = append(p.Seq, Term{
-			Link: u.Link, Elem: i, Min: u.Min, Max: u.Max, Optional: u.Optional, Repeat: u.Repeat, Pos: u.Pos,
-		})
-		p.Elems = append(p.Elems, Element{
-			Name: u.Name, Cond: u.Cond, CondPos: u.CondPos, Pos: u.Pos,
-			Negative: u.Link.Negative(), Repeated: u.Repeated(), Optional: u.Optional,
-		})
+// once reports whether t stands without a quantifier.
+func (t *Term) once() bool { return t.Min == 1 && t.Max == 1 && !t.Optional }
+
+// absent reports whether a match may have nothing of t.
+func (t *Term) absent() bool {
+	if t.Optional {
+		return true
+	}
+	empty := func(seq []Term) bool {
+		return !slices.ContainsFunc(seq, func(t Term) bool { return !t.Link.Negative() && !t.absent() })
+	}
+	switch {
+	case t.Group != nil:
+		return empty(t.Group)
+	case t.Either != nil:
+		return slices.ContainsFunc(t.Either, empty)
+	case t.Both != nil:
+		return !slices.ContainsFunc(t.Both, func(seq []Term) bool { return !empty(seq) })
+	}
+	return false
+}
+
+// states counts what t needs, up to something above MaxStates.
+func (t *Term) states() int {
+	n := 0
+	switch {
+	case t.Elem >= 0:
+		n = 1
+	default:
+		for _, part := range t.Parts() {
+			n = min(n+statesOf(part), MaxStates+1)
+		}
+	}
+	for orders := 2; orders <= len(t.Both); orders++ {
+		n = min(n*orders, MaxStates+1)
+	}
+	times := t.Max
+	if times == Unbounded {
+		times = t.Min
+	}
+	return min(n*times, MaxStates+1) // both are small
+}
+
+func statesOf(seq []Term) int {
+	n := 0
+	for i := range seq {
+		n = min(n+seq[i].states(), MaxStates+1)
+	}
+	return n
+}
+
+// walk calls f for every term of seq, those inside before what follows.
+func walk(seq []Term, f func(*Term)) {
+	for i := range seq {
+		f(&seq[i])
+		for _, part := range seq[i].Parts() {
+			walk(part, f)
+		}
 	}
 }

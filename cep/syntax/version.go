@@ -3,10 +3,8 @@ package syntax
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"slices"
-	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/rhost/rhost/yamldoc"
 )
@@ -14,185 +12,281 @@ import (
 // version is the digest of what a rule says, however it is written: the rule as
 // JSON with sorted keys, without what is at its default. A later release adds
 // keys, and rules that do not use them keep their version.
-func version(r *Rule) string {
-	m := map[string]any{"rule": r.Name, "when": canonicalWhen(r.When)}
-	put(m, "description", r.Description)
-	put(m, "severity", r.Severity)
-	put(m, "owner", r.Owner)
-	put(m, "runbook", r.Runbook)
-	if r.Mode != Live {
-		m["mode"] = r.Mode.String()
-	}
-	if r.Priority != Normal {
-		m["priority"] = r.Priority.String()
-	}
-	if len(r.Labels) > 0 {
-		m["labels"] = r.Labels
-	}
-	if len(r.Tags) > 0 {
-		m["tags"] = r.Tags
-	}
-	if r.Do != nil {
-		m["do"] = json.RawMessage(appendJSON(nil, r.Do))
-	}
-	if r.OnFailure != nil {
-		m["on_failure"] = json.RawMessage(appendJSON(nil, r.OnFailure))
-	}
-	if len(r.Tests) > 0 {
-		m["tests"] = canonicalTests(r.Tests)
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic("syntax: a rule cannot be written as JSON: " + err.Error()) // the values above always can
-	}
-	sum := sha256.Sum256(b)
+func version(r *Rule, do, onFailure *yamldoc.Node) string {
+	c := canons.Get().(*canon) //nolint:forcetypeassert // the pool holds nothing else
+	defer canons.Put(c)
+	c.b = c.b[:0]
+	c.rule(r, do, onFailure)
+	sum := sha256.Sum256(c.b)
 	return hex.EncodeToString(sum[:])
 }
 
-func put(m map[string]any, key, text string) {
-	if text != "" {
-		m[key] = text
+// canons keeps buffers, of which every document needs one for a moment.
+var canons = sync.Pool{New: func() any { return new(canon) }} //nolint:gochecknoglobals // see above
+
+func (c *canon) rule(r *Rule, do, onFailure *yamldoc.Node) {
+	c.open('{')
+	c.text("description", r.Description)
+	c.node("do", do)
+	if len(r.Labels) > 0 {
+		c.key("labels")
+		c.labels(r.Labels)
 	}
+	if r.Mode != Live {
+		c.text("mode", r.Mode.String())
+	}
+	if r.OnChange != KeepOrDrain {
+		c.text("on_change", r.OnChange.String())
+	}
+	c.node("on_failure", onFailure)
+	c.text("owner", r.Owner)
+	if r.Priority != Normal {
+		c.text("priority", r.Priority.String())
+	}
+	c.text("rule", r.Name)
+	c.text("runbook", r.Runbook)
+	c.text("severity", r.Severity)
+	if len(r.Tags) > 0 {
+		c.key("tags")
+		c.texts(r.Tags)
+	}
+	if len(r.Tests) > 0 {
+		c.key("tests")
+		c.tests(r.Tests)
+	}
+	c.key("when")
+	c.when(&r.When)
+	c.close('}')
 }
 
-func canonicalWhen(w When) map[string]any {
-	m := map[string]any{}
-	if !w.Bare() {
-		m["pattern"] = w.Pattern.String()
+func (c *canon) when(w *When) {
+	c.open('{')
+	if w.AtLeast > 0 {
+		c.number("at_least", w.AtLeast)
 	}
-	var define []map[string]any
-	for _, u := range w.Pattern.Units {
-		d := map[string]any{"name": u.Name, "where": squeeze(u.Cond)}
-		if u.Repeat != Then {
-			d["repeat"] = u.Repeat.String()
-		}
-		if u.Optional {
-			d["optional"] = true
-		}
-		define = append(define, d)
-	}
-	m["define"] = define
 	if len(w.By) > 0 {
-		m["by"] = w.By
+		c.key("by")
+		c.open('[')
+		for _, p := range w.By {
+			c.item()
+			c.b = appendText(c.b, p.String())
+		}
+		c.close(']')
 	}
-	if w.Within > 0 {
-		m["within"] = w.Within.String()
-	}
-	if w.Skip != PastLast {
-		m["skip"] = w.Skip.String()
+	if len(w.Pattern.Elems) > 0 {
+		c.key("define")
+		c.define(&w.Pattern)
 	}
 	if w.Emit != Immediate {
-		m["emit"] = w.Emit.String()
-	}
-	if w.OnTimeout {
-		m["on_timeout"] = "emit"
+		c.text("emit", w.Emit.String())
 	}
 	if w.Limit != (Limit{Runs: DefaultRuns}) {
-		m["limit"] = []any{w.Limit.Runs, w.Limit.Full.String()}
+		c.key("limit")
+		c.open('[')
+		c.integer(w.Limit.Runs)
+		c.item()
+		c.b = appendText(c.b, w.Limit.Full.String())
+		c.close(']')
 	}
-	return m
+	if w.OnTimeout {
+		c.text("on_timeout", "emit")
+	}
+	if w.Text != "" {
+		c.text("pattern", w.Pattern.String())
+	}
+	if s := w.Schedule; s != nil {
+		c.key("schedule")
+		c.schedule(s)
+	}
+	c.text("score", squeeze(w.Score))
+	if w.Skip != PastLast {
+		c.text("skip", c.skip(w))
+	}
+	if s := w.State; s != nil {
+		c.key("state")
+		c.state(s)
+	}
+	if win := w.Window; win != nil {
+		c.key("window")
+		c.window(win)
+	}
+	if w.Within > 0 {
+		c.text("within", w.Within.String())
+	}
+	c.close('}')
 }
 
-// squeeze makes one space of each stretch of white space outside quotes. Where
-// CEL's comments, escapes or long quotes make it hard to tell what is outside,
-// the text stays as it is.
-func squeeze(cond string) string {
-	if strings.Contains(cond, "//") || strings.ContainsRune(cond, '\\') || strings.Contains(cond, `""`) || strings.Contains(cond, "''") {
-		return cond
+func (c *canon) skip(w *When) string {
+	text := w.Skip.String()
+	if w.SkipTo >= 0 {
+		text += " " + w.Pattern.Elems[w.SkipTo].Name
 	}
-	var b strings.Builder
-	var quote rune
-	blank := false
-	for _, c := range cond {
-		if quote == 0 && strings.ContainsRune(" \t\n\r", c) {
-			blank = true
-			continue
-		}
-		if blank {
-			b.WriteByte(' ')
-			blank = false
-		}
+	if w.Strict {
+		text += " or error"
+	}
+	return text
+}
+
+// define lists the elements with their terms, and then the groups that have
+// names.
+func (c *canon) define(p *Pattern) {
+	c.open('[')
+	var groups []*Term
+	walk(p.Seq, func(t *Term) {
 		switch {
-		case quote == c:
-			quote = 0
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
+		case t.Elem >= 0:
+			e := &p.Elems[t.Elem]
+			c.term(t, e.Name, "where", squeeze(e.Cond))
+		case t.Name != "":
+			groups = append(groups, t)
 		}
-		b.WriteRune(c)
+	})
+	for _, t := range groups {
+		var b strings.Builder
+		p.several(&b, t)
+		c.term(t, t.Name, "pattern", b.String())
 	}
-	return b.String()
+	c.close(']')
 }
 
-func canonicalTests(tests []Test) []map[string]any {
-	var out []map[string]any
-	for _, t := range tests {
-		m := map[string]any{"matches": t.Expect.Matches}
-		put(m, "given", t.Given)
-		var events []json.RawMessage
-		for _, e := range t.Events {
-			events = append(events, e)
-		}
-		if events != nil {
-			m["events"] = events
-		}
-		out = append(out, m)
+// term writes what the long form says of a term. The key of its content is where
+// or pattern, of which the one sorts last and the other before repeat.
+func (c *canon) term(t *Term, name, key, content string) {
+	c.item()
+	c.open('{')
+	if t.Gap > 0 {
+		c.text("gap", t.Gap.String())
 	}
-	return out
+	if t.Greedy {
+		c.flag("greedy")
+	}
+	c.text("name", name)
+	if t.Optional {
+		c.flag("optional")
+	}
+	if key == "pattern" {
+		c.text(key, content)
+	}
+	if t.Repeat != Then {
+		c.text("repeat", t.Repeat.String())
+	}
+	c.text("until", squeeze(t.Until))
+	if t.Wait > 0 {
+		c.text("wait", t.Wait.String())
+	}
+	if key == "where" {
+		c.text(key, content)
+	}
+	c.close('}')
 }
 
-// appendJSON writes a node as JSON with sorted keys. Numbers keep their digits
-// where JSON can write them as they are.
-func appendJSON(dst []byte, n *yamldoc.Node) []byte {
-	switch n.Kind {
-	case yamldoc.Bool:
-		return strconv.AppendBool(dst, n.Bool())
-	case yamldoc.Number:
-		return append(dst, number(n)...)
-	case yamldoc.String:
-		return appendText(dst, n.Text)
-	case yamldoc.List:
-		dst = append(dst, '[')
-		for i, item := range n.Items {
-			if i > 0 {
-				dst = append(dst, ',')
+func (c *canon) schedule(s *Schedule) {
+	c.open('{')
+	c.text("cron", strings.Join(strings.Fields(s.Cron), " "))
+	if s.DST != DSTOnce {
+		c.text("dst", s.DST.String())
+	}
+	if s.Missed != MissedOnce {
+		c.text("missed", s.Missed.String())
+	}
+	c.text("timezone", s.Timezone)
+	c.close('}')
+}
+
+func (c *canon) state(s *State) {
+	c.open('{')
+	if s.For > 0 {
+		c.text("for", s.For.String())
+	}
+	c.text("state", s.Text)
+	c.key("test")
+	c.open('[')
+	c.item()
+	c.b = appendText(c.b, s.Test.String())
+	switch s.Test {
+	case Above:
+		c.float(s.Low)
+	case Below:
+		c.float(s.High)
+	case Between:
+		c.float(s.Low)
+		c.float(s.High)
+	case Equals, Differs:
+		c.value(s.Value)
+	case Matches:
+		c.item()
+		c.b = appendText(c.b, s.Regexp)
+	case Changes:
+	}
+	c.close(']')
+	if s.Tolerance > 0 {
+		c.number("tolerance", s.Tolerance)
+	}
+	c.text("where", squeeze(s.Where))
+	c.close('}')
+}
+
+func (c *canon) window(w *Window) {
+	c.open('{')
+	c.text("having", squeeze(w.Having))
+	c.key("let")
+	c.open('[')
+	for _, l := range w.Let {
+		c.item()
+		c.texts([]string{l.Name, squeeze(l.Text)})
+	}
+	c.close(']')
+	c.text("where", squeeze(w.Where))
+	c.text("window", strings.Join(strings.Fields(w.Text), " "))
+	c.close('}')
+}
+
+func (c *canon) tests(tests []Test) {
+	c.open('[')
+	for i := range tests {
+		t := &tests[i]
+		c.item()
+		c.open('{')
+		if !t.Advance.IsZero() {
+			c.text("advance", t.Advance.UTC().Format(timeFormat))
+		}
+		if t.Expect.Bind != nil {
+			c.key("bind")
+			c.bind(t.Expect.Bind)
+		}
+		if len(t.Events) > 0 {
+			c.key("events")
+			c.open('[')
+			for _, e := range t.Events {
+				c.item()
+				c.b = append(c.b, e...)
 			}
-			dst = appendJSON(dst, item)
+			c.close(']')
 		}
-		return append(dst, ']')
-	case yamldoc.Map:
-		keys := slices.Clone(n.Keys)
-		slices.SortFunc(keys, func(a, b yamldoc.Entry) int { return strings.Compare(a.Key, b.Key) })
-		dst = append(dst, '{')
-		for i, e := range keys {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(appendText(dst, e.Key), ':')
-			dst = appendJSON(dst, e.Value)
+		c.text("given", t.Given)
+		if t.Expect.Matches >= 0 {
+			c.key("matches")
+			c.bare(t.Expect.Matches)
 		}
-		return append(dst, '}')
-	default:
-		return append(dst, "null"...)
+		if t.Expect.Timeouts >= 0 {
+			c.key("timeouts")
+			c.bare(t.Expect.Timeouts)
+		}
+		c.close('}')
 	}
+	c.close(']')
 }
 
-func appendText(dst []byte, s string) []byte {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return append(dst, `""`...) // a string always can
+func (c *canon) bind(matches [][]Bound) {
+	c.open('[')
+	for _, match := range matches {
+		c.item()
+		c.open('{')
+		for _, b := range match {
+			c.key(b.Element)
+			c.texts(b.Events)
+		}
+		c.close('}')
 	}
-	return append(dst, b...)
-}
-
-// number writes a YAML number as JSON; infinities, which JSON does not have,
-// become texts.
-func number(n *yamldoc.Node) string {
-	if text := strings.ReplaceAll(n.Text, "_", ""); json.Valid([]byte(text)) {
-		return text
-	}
-	b, err := json.Marshal(n.Float())
-	if err != nil {
-		return strconv.Quote(n.Text)
-	}
-	return string(b)
+	c.close(']')
 }

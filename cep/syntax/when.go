@@ -11,13 +11,17 @@ import (
 	"github.com/rhost/rhost/yamldoc"
 )
 
+// plain is the Details of a rule that is one bare condition.
+var plain = newDetails() //nolint:gochecknoglobals // shared by all such rules, and never changed
+
+func newDetails() *Details { return &Details{SkipTo: -1, Limit: Limit{Runs: DefaultRuns}} }
+
 // when reads what makes the rule match: a bare condition, or a map.
 func (r *reader) when(n *yamldoc.Node) When {
-	w := When{Pos: n.Pos, Limit: Limit{Runs: DefaultRuns}}
 	if n.Kind != yamldoc.Map {
-		r.bare(&w, n, "when")
-		return w
+		return When{Pattern: r.bare(n, "when"), Details: plain}
 	}
+	w := When{Details: newDetails()}
 	for _, t := range laterTriggers() {
 		if e := entry(n, t); e != nil {
 			// The other keys belong to that trigger; nothing can be said of them.
@@ -26,34 +30,55 @@ func (r *reader) when(n *yamldoc.Node) When {
 		}
 	}
 	r.keys(n, "when", whenKeys())
-	condition, pattern := entry(n, "condition"), entry(n, "pattern")
-	switch {
-	case condition != nil && pattern != nil:
-		r.fail(pattern.Pos, "when.pattern", CodeValue, "keep one of them", "a rule has a condition or a pattern, not both")
-	case condition != nil:
-		r.bare(&w, condition.Value, "when.condition")
-		if d := entry(n, "define"); d != nil {
-			r.fail(d.Pos, "when.define", CodeKey, "leave it out, or write a pattern", "a bare condition has no elements to define")
-		}
-	case pattern == nil:
-		r.fail(n.Pos, "when", CodeRequired, "write condition: CEL, or pattern: with define:", "has neither a condition nor a pattern")
+	at := r.trigger(n)
+	if at == nil {
+		return w
 	}
 	w.By = r.by(n.Get("by"))
-	w.Within = r.within(n.Get("within"))
-	w.Skip = r.skip(n)
-	w.Emit = Emit(r.choice(n, "when", "emit", emitNames()))
-	if n.Get("on_timeout") != nil {
-		r.choice(n, "when", "on_timeout", timeoutNames())
-		w.OnTimeout = true
-		if n.Get("within") == nil {
-			r.fail(entry(n, "on_timeout").Pos, "when.on_timeout", CodeWithin, "add within: 10m", "needs within: without it nothing times out")
-		}
-	}
-	w.Limit = r.limit(n.Get("limit"))
-	if pattern != nil && condition == nil {
-		r.pattern(&w, pattern.Value, n)
+	r.score(n, w.Details)
+	switch at.Key {
+	case "condition":
+		w.Pattern = r.bare(at.Value, "when.condition")
+	case "pattern":
+		r.timing(n, &w)
+		r.pattern(&w, at.Value, n)
+	case "window":
+		w.Window = r.window(at.Value, n)
+	case "schedule":
+		w.Schedule = r.schedule(at.Value, n)
+	case "state":
+		w.State = r.state(at.Value, n)
 	}
 	return w
+}
+
+// trigger finds the one key that says what the rule waits for, and refuses keys
+// that do not go with it.
+func (r *reader) trigger(n *yamldoc.Node) *yamldoc.Entry {
+	var found *yamldoc.Entry
+	var with []string
+	for _, t := range triggers() {
+		e := entry(n, t.key)
+		switch {
+		case e == nil:
+		case found == nil:
+			found, with = e, t.with
+		default:
+			r.fail(e.Pos, join("when", t.key), CodeValue, "keep one of them", "a rule has a %s or a %s, not both", found.Key, t.key)
+			return nil
+		}
+	}
+	if found == nil {
+		r.fail(n.Pos, "when", CodeRequired, "write condition: CEL, or pattern: with define:", "has neither a condition nor a pattern, window, schedule or state")
+		return nil
+	}
+	for _, e := range n.Keys {
+		if e.Key != found.Key && slices.Contains(whenKeys().known, e.Key) && !slices.Contains(with, e.Key) {
+			r.fail(e.Pos, join("when", e.Key), CodeKey, "leave it out; what goes with "+found.Key+" is "+strings.Join(with, ", "),
+				"does not go with %s", found.Key)
+		}
+	}
+	return found
 }
 
 func entry(n *yamldoc.Node, key string) *yamldoc.Entry {
@@ -64,62 +89,14 @@ func entry(n *yamldoc.Node, key string) *yamldoc.Entry {
 	return &n.Keys[i]
 }
 
+// single is the sequence of a bare condition, which all of them share.
+var single = []Term{{Min: 1, Max: 1, Repeat: Then}} //nolint:gochecknoglobals // never changed
+
 // bare reads a bare condition.
-func (r *reader) bare(w *When, n *yamldoc.Node, key string) {
+func (r *reader) bare(n *yamldoc.Node, key string) Pattern {
 	cond, pos := r.condition(n, key)
-	w.TextPos = pos
-	w.Pattern.Units = []Unit{{Name: BareName, Link: Begin, Min: 1, Max: 1, Repeat: Then, Cond: cond, CondPos: pos, Pos: n.Pos}}
-	w.Pattern.fill()
+	return Pattern{Seq: single, Elems: []Element{{Name: BareName, Cond: cond, CondPos: pos, Pos: n.Pos}}}
 }
-
-// condition gives a CEL text and where its first character stands.
-func (r *reader) condition(n *yamldoc.Node, key string) (string, yamldoc.Pos) {
-	text, err := n.PlainText()
-	if err != nil {
-		for _, e := range flatten(err) {
-			e.Key = key
-			r.errs = append(r.errs, e)
-		}
-		return "", n.Pos
-	}
-	pos := r.textPos(n)
-	if n.Kind == yamldoc.Number || strings.TrimSpace(text) == "" {
-		r.fail(pos, key, CodeType, `write a condition, such as type == "order.created"`, "%q is no condition", text)
-	}
-	return strings.TrimRight(text, " \n"), pos
-}
-
-func flatten(err error) yamldoc.Errors {
-	if e, ok := err.(*yamldoc.Error); ok { //nolint:errorlint // yamldoc returns it bare
-		return yamldoc.Errors{e}
-	}
-	return asErrors(err)
-}
-
-// textPos gives the place of a scalar's first character: behind the quote, or
-// in the line below the `|`.
-func (r *reader) textPos(n *yamldoc.Node) yamldoc.Pos {
-	pos := n.Pos
-	switch n.Style {
-	case yamldoc.Quoted:
-		pos.Col++
-	case yamldoc.Literal:
-		// The indentation is what a line has in the file and not in the text.
-		for i, line := range strings.Split(n.Text, "\n") {
-			at := pos.Line + i // the index of the line behind pos.Line, plus i
-			if strings.TrimSpace(line) == "" || at >= len(r.lines) {
-				continue
-			}
-			pos.Col = 1 + indent(r.lines[at]) - indent(line)
-			break
-		}
-		pos.Line++
-	default:
-	}
-	return pos
-}
-
-func indent(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
 
 // maxBy bounds the parts of a key.
 const maxBy = 16
@@ -159,39 +136,61 @@ func (r *reader) by(n *yamldoc.Node) []event.Path {
 	return paths
 }
 
-func (r *reader) within(n *yamldoc.Node) time.Duration {
-	if n == nil {
-		return 0
+// score reads how sure a match is, and how sure it must be.
+func (r *reader) score(n *yamldoc.Node, d *Details) {
+	score := n.Get("score")
+	if score != nil {
+		// A number is a score, too: the same for every match.
+		d.Score, d.ScorePos = r.expression(score, "when.score", "write CEL that gives a number from 0 to 1")
 	}
-	if n.Kind == yamldoc.Map {
-		if e := entry(n, "gap"); e != nil {
-			r.later(e.Pos, "when.within.gap", "gap")
-			return 0
-		}
-		r.keys(n, "when.within", keys{known: []string{"gap"}})
-		return 0
+	least := entry(n, "at_least")
+	if least == nil {
+		return
 	}
-	text := r.scalar(n, "when.within")
-	if text == "" {
-		return 0
+	d.AtLeast = r.number(least.Value, "when.at_least")
+	if d.AtLeast < 0 || d.AtLeast > 1 {
+		r.fail(least.Value.Pos, "when.at_least", CodeValue, "write a number from 0 to 1", "%s is out of bounds", clip(least.Value.Text))
 	}
-	d, err := yamldoc.ParseDuration(text)
-	if err != nil || d <= 0 {
-		r.fail(n.Pos, "when.within", CodeValue, "write a time span such as 30s, 5m, 2h or 7d", "%q is none", text)
-		return 0
+	if score == nil {
+		r.fail(least.Pos, "when.at_least", CodeRequired, "add score: CEL", "needs a score to compare with")
 	}
-	return d
 }
 
-// skip reads the skip strategy; those that jump come later.
-func (r *reader) skip(n *yamldoc.Node) Skip {
-	if v := n.Get("skip"); v != nil && v.Kind == yamldoc.Map {
-		for _, e := range v.Keys {
-			r.later(e.Pos, join("when.skip", e.Key), e.Key)
-			return PastLast
+// timing reads the keys of a pattern besides its elements, except for skip, which
+// names one of them.
+func (r *reader) timing(n *yamldoc.Node, w *When) {
+	if within := n.Get("within"); within == nil || within.Kind != yamldoc.Map {
+		w.Within = r.span(within, "when.within")
+	}
+	w.Emit = Emit(r.choice(n, "when", "emit", emitNames()))
+	if timeout := entry(n, "on_timeout"); timeout != nil {
+		r.choice(n, "when", "on_timeout", timeoutNames())
+		w.OnTimeout = true
+		if n.Get("within") == nil {
+			r.fail(timeout.Pos, "when.on_timeout", CodeWithin, "add within: 10m", "needs within: without it nothing times out")
 		}
 	}
-	return Skip(r.choice(n, "when", "skip", skipNames(), "to-next", "to-first", "to-last"))
+	w.Limit = r.limit(n.Get("limit"))
+}
+
+// gap reads within: {gap: 30s}, which bounds the time before every element that
+// has no bound of its own.
+func (r *reader) gap(n *yamldoc.Node, seq []Term) {
+	if n == nil || n.Kind != yamldoc.Map {
+		return
+	}
+	r.keys(n, "when.within", withinKeys())
+	var gap time.Duration
+	if v := n.Get("gap"); v == nil {
+		r.fail(n.Pos, "when.within", CodeRequired, "write {gap: 30s}, or a time span", "says no gap")
+	} else {
+		gap = r.span(v, "when.within.gap")
+	}
+	walk(seq, func(t *Term) {
+		if t.Elem >= 0 && t.Wait == 0 {
+			t.Wait = gap
+		}
+	})
 }
 
 func (r *reader) limit(n *yamldoc.Node) Limit {
@@ -211,25 +210,74 @@ func (r *reader) limit(n *yamldoc.Node) Limit {
 	return l
 }
 
+// patternText gives a pattern's text without the blanks around it, and where it
+// begins.
+func (r *reader) patternText(n *yamldoc.Node, key string) (string, yamldoc.Pos) {
+	text, err := n.PlainText()
+	if err != nil {
+		r.take(err, key)
+		return "", n.Pos
+	}
+	pos := r.textPos(n)
+	pos.Col += utf8.RuneCountInString(text[:len(text)-len(strings.TrimLeft(text, " "))])
+	return strings.TrimSpace(text), pos
+}
+
 // pattern reads the pattern and the definitions of its elements, and joins
 // them.
 func (r *reader) pattern(w *When, n, when *yamldoc.Node) {
-	text, err := n.PlainText()
-	if err != nil {
-		for _, e := range flatten(err) {
-			e.Key = "when.pattern"
-			r.errs = append(r.errs, e)
+	before := len(r.errs)
+	defs := r.define(when)
+	w.Text, w.TextPos = r.patternText(n, "when.pattern")
+	if w.Text == "" && len(r.errs) > before {
+		return // there is no text to read
+	}
+	b := &builder{reader: r, defs: defs}
+	w.Pattern.Seq = b.parse("when.pattern", w.Text, w.TextPos)
+	w.Pattern.Elems = b.elems
+	if b.bad {
+		return
+	}
+	defs.missing(r)
+	defs.unused(r)
+	r.gap(when.Get("within"), w.Pattern.Seq)
+	r.skip(when, w)
+	r.check(w, defs)
+	w.Pattern.flags(w.Pattern.Seq, false, false)
+}
+
+// skip reads the skip strategy: a word, or one that names an element.
+func (r *reader) skip(n *yamldoc.Node, w *When) {
+	v := n.Get("skip")
+	if v == nil || v.Kind != yamldoc.Map {
+		if v != nil && slices.Contains(skipToNames(), v.Text) {
+			r.fail(v.Pos, "when.skip", CodeValue, "write {"+v.Text+": NAME}", "%s names an element", v.Text)
+			return
 		}
+		w.Skip = Skip(r.choice(n, "when", "skip", skipNames()))
 		return
 	}
-	w.Text, w.TextPos = strings.TrimSpace(text), r.textPos(n)
-	w.TextPos.Col += utf8.RuneCountInString(text[:len(text)-len(strings.TrimLeft(text, " "))])
-	units, ok := r.parsePattern(w.Text, w.TextPos)
-	definitions := r.define(when)
-	if !ok {
-		return
+	r.keys(v, "when.skip", skipKeys())
+	w.Strict = r.choice(v, "when.skip", "on_miss", onMissNames()) == 1
+	found := 0
+	for i, key := range skipToNames() {
+		to := v.Get(key)
+		if to == nil {
+			continue
+		}
+		found++
+		w.Skip = ToFirst + Skip(i)
+		name := r.scalar(to, join("when.skip", key))
+		w.SkipTo = w.Pattern.Index(name)
+		switch {
+		case name == "":
+		case w.SkipTo < 0:
+			r.fail(to.Pos, join("when.skip", key), CodeElement, "name one of the pattern's elements", "the pattern has no element %s", clip(name))
+		case w.Pattern.Elems[w.SkipTo].Negative:
+			r.fail(to.Pos, join("when.skip", key), CodeElement, "name an element that happens", "nothing is ever bound to %s", name)
+		}
 	}
-	w.Pattern.Units = units
-	r.join(w, definitions)
-	r.check(w)
+	if found != 1 {
+		r.fail(v.Pos, "when.skip", CodeValue, "write {to-first: NAME} or {to-last: NAME}", "names %d elements to skip to", found)
+	}
 }
