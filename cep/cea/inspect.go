@@ -1,0 +1,134 @@
+package cea
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rhost/rhost/cep/engine"
+)
+
+var _ engine.Inspector = (*State)(nil)
+
+// EachKey visits the keys in order.
+func (s *State) EachKey(visit func(key []byte)) {
+	var keys []string
+	s.keys.All(func(e *engine.Entry[key]) { keys = append(keys, e.Key) })
+	slices.Sort(keys)
+	for _, k := range keys {
+		visit([]byte(k))
+	}
+}
+
+// Furthest gives the open partial match of a key that has come furthest, or what
+// would begin one.
+func (s *State) Furthest(name []byte, now time.Time) (pairs []engine.Pair, waiting []int, nots uint64, deadline time.Time, ok bool) {
+	e := s.keys.Get(name)
+	if e != nil {
+		e.Value.late(now, s.e.pol.Within)
+	}
+	if e == nil || !e.Value.open() {
+		waiting, nots = s.look(nil, 0, s.e.n.start)
+		return nil, waiting, nots, time.Time{}, true
+	}
+	rows := e.Value.furthest()
+	best := slices.MaxFunc(rows, further)
+	pairs = best.pairs()
+	for j, r := range rows {
+		if r != nil && slices.Equal(r.pairs(), pairs) { // others that hold the same
+			waiting, nots = s.look(waiting, nots, e.Value.set.states[j])
+		}
+	}
+	slices.Sort(waiting)
+	if s.e.pol.Within > 0 {
+		deadline = pairs[0].Held.At.Add(s.e.pol.Within)
+	}
+	return pairs, slices.Compact(waiting), nots, deadline, true
+}
+
+// look adds what a partial match in a state waits for.
+func (s *State) look(waiting []int, nots uint64, at int32) ([]int, uint64) {
+	for _, i := range s.cache.w.reach(nil, at, func(edge) bool { return true }) {
+		st := &s.e.n.states[i]
+		for _, e := range st.takes {
+			waiting = append(waiting, e.elem)
+		}
+		for _, g := range st.stops {
+			for _, c := range g {
+				nots |= c.pos
+			}
+		}
+	}
+	slices.Sort(waiting)
+	return slices.Compact(waiting), nots
+}
+
+// row is a partial match, latest event first.
+type row struct {
+	pair   engine.Pair
+	prev   *row
+	events int
+	high   int // the latest element bound
+}
+
+func (r *row) pairs() []engine.Pair {
+	pairs := make([]engine.Pair, r.events)
+	for i := r.events - 1; i >= 0; i-- {
+		pairs[i], r = r.pair, r.prev
+	}
+	return pairs
+}
+
+func (r *row) add(p engine.Pair) *row {
+	if r == nil {
+		return &row{p, nil, 1, p.Elem}
+	}
+	return &row{p, r, r.events + 1, max(r.high, p.Elem)}
+}
+
+// further compares by the latest element bound, then by the number of events.
+func further(a, b *row) int {
+	if a == nil || b == nil {
+		return cmp.Compare(events(a), events(b))
+	}
+	return cmp.Or(cmp.Compare(a.high, b.high), cmp.Compare(a.events, b.events))
+}
+
+func longer(a, b *row) int { return cmp.Compare(events(a), events(b)) }
+
+func events(r *row) int {
+	if r == nil {
+		return 0
+	}
+	return r.events
+}
+
+// furthest gives for each list the partial match in it that has come furthest;
+// nil where there is none. Two are known of every node: the one that has come
+// furthest and the longest. A later element makes the longest the furthest.
+func (k *key) furthest() []*row {
+	var m marks
+	k.reach(&m)
+	far, long := make(map[int32]*row), make(map[int32]*row)
+	for i := k.low(); i < k.end(); i++ {
+		if !m.has(i) {
+			continue
+		}
+		n := k.node(i)
+		if n.elem == union {
+			far[i] = slices.MaxFunc([]*row{far[n.left], far[n.right]}, further)
+			long[i] = slices.MaxFunc([]*row{long[n.left], long[n.right]}, longer)
+			continue
+		}
+		p := engine.Pair{Elem: int(n.elem), Held: k.event(i, n)}
+		long[i] = long[n.left].add(p)
+		far[i] = slices.MaxFunc([]*row{far[n.left].add(p), long[i]}, further)
+	}
+	rows := make([]*row, len(k.lists))
+	for j, i := range k.lists {
+		if k.live(i) {
+			rows[j] = far[i]
+		}
+	}
+	return rows
+}
