@@ -39,6 +39,32 @@ func (s *scope) field(e yamldoc.Entry) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	result, err := s.anywhere(places, values, m)
+	if err != nil {
+		return nil, err
+	}
+	if m.negate {
+		result = not(result)
+	}
+	return result, nil
+}
+
+// anywhere converts the comparison of a field with paths: one of them must do.
+// The field is missing, or null, when it is so under every path.
+func (s *scope) anywhere(places []place, values []value, m modifiers) (expr, error) {
+	var nulls []expr
+	if m.compare == byPattern {
+		rest := slices.DeleteFunc(slices.Clone(values), func(v value) bool { return v.kind == isNull })
+		if len(rest) < len(values) {
+			for _, p := range places {
+				nulls = append(nulls, nullTest(p))
+			}
+			if len(rest) == 0 {
+				return allOf(nulls...), nil
+			}
+			values = rest
+		}
+	}
 	var kids []expr
 	for _, p := range places {
 		k, err := s.compare(p, values, m)
@@ -47,23 +73,14 @@ func (s *scope) field(e yamldoc.Entry) (expr, error) {
 		}
 		kids = append(kids, k)
 	}
-	if m.compare == byPresence && len(kids) > 1 {
-		return s.presences(kids, values), nil
+	missing := m.compare == byPresence && !slices.ContainsFunc(values, func(v value) bool { return v.truth })
+	switch {
+	case missing, m.all && len(nulls) > 0:
+		return allOf(append(kids, nulls...)...), nil
+	case len(nulls) > 0:
+		return eitherOf(eitherOf(kids...), allOf(nulls...)), nil
 	}
-	result := eitherOf(kids...)
-	if m.negate {
-		result = not(result)
-	}
-	return result, nil
-}
-
-// presences joins the tests of a field that has several paths: it is missing
-// when it is missing everywhere.
-func (s *scope) presences(kids []expr, values []value) expr {
-	if slices.ContainsFunc(values, func(v value) bool { return v.truth }) {
-		return eitherOf(kids...)
-	}
-	return allOf(kids...)
+	return eitherOf(kids...), nil
 }
 
 func (s *scope) places(n *yamldoc.Node, field string) ([]place, error) {

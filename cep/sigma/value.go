@@ -91,11 +91,9 @@ func (t *tests) subject() string {
 // numeralSubject is the number in the field as a text.
 func (t *tests) numeralSubject() string { return "string(" + t.p.text + ")" }
 
-// add takes one value.
+// add takes one value, which is not null.
 func (t *tests) add(v value, m modifiers) {
 	switch v.kind {
-	case isNull:
-		t.kids = append(t.kids, nullTest(t.p))
 	case isNumber:
 		if m.before || m.after {
 			t.text(m.stars(literal(v.raw)))
