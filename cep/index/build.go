@@ -26,6 +26,7 @@ func (b *Builder) Build() (*Segment, error) {
 	m := maker{c: c, s: s, rootEntry: make([]uint32, len(s.roots))}
 	m.make()
 	s.patterns = make([]atomic.Pointer[regexp.Regexp], b.patterns)
+	s.connect()
 	s.trim()
 	return s, b.err
 }
@@ -205,7 +206,6 @@ func (m *maker) makeDicts() {
 			if len(atoms) > 0 {
 				s.dicts = append(s.dicts, s.makeDict(uint32(f), fold == 1, atoms))
 				s.fields[f].dictsOf[fold] = uint32(len(s.dicts))
-				s.probe(uint32(f), probeDict, len(s.dicts)-1)
 			}
 		}
 	}
@@ -216,10 +216,6 @@ func foldOf(head uint32) int {
 		return 1
 	}
 	return 0
-}
-
-func (s *Segment) probe(f uint32, kind probeKind, at int) {
-	s.fields[f].probes = append(s.fields[f].probes, probe{kind, uint32(at)})
 }
 
 // fileEntries turns filings under atoms and pairs into entries of atoms.
@@ -280,14 +276,6 @@ func (m *maker) makePosts() {
 		s.posts[a] = s.posting(list)
 	}
 	m.under = nil
-	for a, h := range s.heads {
-		switch headOp(h) {
-		case opHas:
-			s.fields[headField(h)].has = s.posts[a]
-		case opAbsent:
-			s.fields[headField(h)].absent = s.posts[a]
-		}
-	}
 }
 
 // posting stores entries, which it may reorder.
@@ -361,7 +349,6 @@ func (m *maker) makeTexts() {
 		})
 		chunks(keys, func(x, y key) bool { return x.field == y.field && x.variant == y.variant }, func(part []key) {
 			s.tries = append(s.tries, s.makeTrie(part, back == 1))
-			s.probe(part[0].field, probeTrie, len(s.tries)-1)
 		})
 	}
 	slices.SortFunc(m.words, func(x, y word) int {
@@ -369,7 +356,6 @@ func (m *maker) makeTexts() {
 	})
 	chunks(m.words, func(x, y word) bool { return x.field == y.field && x.variant == y.variant }, func(part []word) {
 		s.autos = append(s.autos, s.makeAutomaton(part))
-		s.probe(part[0].field, probeAuto, len(s.autos)-1)
 	})
 }
 
@@ -384,7 +370,6 @@ func (m *maker) makeNets() {
 	slices.SortFunc(m.nets, func(x, y filedNet) int { return cmp.Compare(order(x), order(y)) })
 	chunks(m.nets, func(x, y filedNet) bool { return order(x) == order(y) }, func(part []filedNet) {
 		s.nets = append(s.nets, s.makeNets(part))
-		s.probe(part[0].field, probeNet, len(s.nets)-1)
 	})
 }
 
@@ -420,7 +405,6 @@ func (m *maker) makeRanges() {
 		})
 		h := s.heads[min(part[0].a, part[0].b)]
 		s.ranges = append(s.ranges, s.makeRange(headField(h), headKind(h), headFolds(h), spans))
-		s.probe(headField(h), probeRange, len(s.ranges)-1)
 	})
 }
 

@@ -224,6 +224,9 @@ func (b *Builder) literal(a *predicate.Atom, want bool) uint32 {
 		}
 		return atomRef(b.bare(opAbsent, f), true)
 	case predicate.OpLt, predicate.OpLe, predicate.OpGt, predicate.OpGe:
+		if a.Fold() && v.Kind() != event.String {
+			return refFalse // lower(…) has no order with what is no text
+		}
 		in := [...]uint32{opLt, opLe, opGt, opGe}[op-predicate.OpLt]
 		if !want {
 			in = [...]uint32{opLt: opGe, opLe: opGt, opGt: opLe, opGe: opLt}[in]

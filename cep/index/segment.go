@@ -68,6 +68,45 @@ const (
 	probeNet
 )
 
+// connect gives each field its probes, which follow from the structures.
+func (s *Segment) connect() {
+	for i := range s.fields {
+		s.fields[i].probes, s.fields[i].dictsOf = nil, [2]uint32{}
+	}
+	add := func(f uint32, kind probeKind, at int) {
+		s.fields[f].probes = append(s.fields[f].probes, probe{kind, uint32(at)})
+	}
+	for i := range s.dicts {
+		d := &s.dicts[i]
+		add(d.field, probeDict, i)
+		fold := 0
+		if d.fold {
+			fold = 1
+		}
+		s.fields[d.field].dictsOf[fold] = uint32(i) + 1
+	}
+	for i := range s.ranges {
+		add(s.ranges[i].field, probeRange, i)
+	}
+	for i := range s.tries {
+		add(s.tries[i].field, probeTrie, i)
+	}
+	for i := range s.autos {
+		add(s.autos[i].field, probeAuto, i)
+	}
+	for i := range s.nets {
+		add(s.nets[i].field, probeNet, i)
+	}
+	for a, h := range s.heads {
+		switch headOp(h) {
+		case opHas:
+			s.fields[headField(h)].has = s.posts[a]
+		case opAbsent:
+			s.fields[headField(h)].absent = s.posts[a]
+		}
+	}
+}
+
 // Len is the number of conditions.
 func (s *Segment) Len() int {
 	if s.idStart == nil {
