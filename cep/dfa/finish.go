@@ -1,0 +1,182 @@
+package dfa
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/rhost/rhost/cep/engine"
+)
+
+// match is a match, or a partial match that ran out of time. Its key is filled in
+// when it is given out.
+type match = engine.Done
+
+func began(d *match) *engine.Held { return d.Pairs[0].Held }
+
+// first orders what completes together: earliest start first, then most events,
+// then earliest events.
+func first(a, b match) int {
+	return cmp.Or(cmp.Compare(began(&a).Order, began(&b).Order), earlier(a.Pairs, b.Pairs))
+}
+
+// finish gives out what the event completes. What it gives out prunes the rest.
+func (w *worker) finish() {
+	if w.m.best {
+		w.foremost()
+		return
+	}
+	ready := w.ripe
+	for i := range w.done {
+		d := &w.done[i]
+		for j := range d.members {
+			ready = append(ready, w.complete(d, &d.members[j]))
+		}
+	}
+	w.release(ready)
+}
+
+// foremost gives out the first of all matches, prunes, and goes on for as long as
+// any are left. Usually the first is the last.
+func (w *worker) foremost() {
+	bar := uint64(0)
+	for len(w.done) > 0 && bar <= w.in.Order {
+		var best *done
+		var lead *member
+		for i := range w.done {
+			d := &w.done[i]
+			n := d.below(bar)
+			if n == len(d.members) {
+				continue
+			}
+			if q := &d.members[n]; best == nil || w.ahead(d, q, best, lead) {
+				best, lead = d, q
+			}
+		}
+		if best == nil {
+			return
+		}
+		m := w.complete(best, lead)
+		w.give(m)
+		bar = m.Pairs[len(m.Pairs)-1].Held.Order + 1
+		w.prune(bar)
+	}
+}
+
+// ahead reports whether one match comes before another.
+func (w *worker) ahead(d *done, p *member, e *done, q *member) bool {
+	if p.start.Order != q.start.Order {
+		return p.start.Order < q.start.Order
+	}
+	w.a, w.b = w.events(w.a[:0], d, p), w.events(w.b[:0], e, q)
+	return earlier(w.a, w.b) < 0
+}
+
+// events appends the events of a match.
+func (w *worker) events(dst []engine.Pair, d *done, q *member) []engine.Pair {
+	dst = q.pairs(dst, d.log)
+	if d.elem >= 0 {
+		dst = append(dst, engine.Pair{Elem: int(d.elem), Held: w.in.Hold()})
+	}
+	return dst
+}
+
+func (w *worker) complete(d *done, q *member) match {
+	return match{Outcome: engine.Complete, Pairs: w.events(nil, d, q), Trigger: w.in.Hold()}
+}
+
+// give gives a match out.
+func (w *worker) give(m match) {
+	m.At, m.Key = w.now, string(w.key)
+	w.t.Out = append(w.t.Out, m)
+}
+
+// release gives out complete matches, in order, for as long as none must wait.
+// Those that must are ripe.
+func (w *worker) release(ready []match) {
+	w.ripe = ready
+	if len(ready) == 0 {
+		return
+	}
+	slices.SortStableFunc(ready, first)
+	rest := ready
+	for len(rest) > 0 && w.t.Err == nil && !w.waits(&rest[0]) {
+		m := rest[0]
+		rest = rest[1:]
+		bar, err := bar(w.m.pol.Skip, &m)
+		if err != nil {
+			w.t.Err = err
+			break
+		}
+		w.give(m)
+		if bar > 0 {
+			w.prune(bar)
+			rest = slices.DeleteFunc(rest, func(o match) bool { return began(&o).Order < bar })
+		}
+	}
+	n := 0
+	if w.ordered() {
+		n = copy(ready, rest)
+	}
+	clear(ready[n:])
+	w.ripe = ready[:n]
+}
+
+// ordered reports whether matches wait for what began earlier.
+func (w *worker) ordered() bool {
+	return w.m.pol.Emit == engine.Ordered && w.m.pol.Skip.Kind != engine.NoSkip
+}
+
+// waits reports whether a match must wait for an open one that began earlier.
+func (w *worker) waits(m *match) bool {
+	return w.ordered() && slices.ContainsFunc(w.next, func(g group) bool {
+		return g.members[0].start.Order < began(m).Order
+	})
+}
+
+// bar gives the order below which starts are pruned once m is given out; 0 prunes
+// nothing.
+func bar(s engine.Skip, m *match) (uint64, error) {
+	switch s.Kind {
+	case engine.NoSkip:
+		return 0, nil
+	case engine.PastLast:
+		return m.Pairs[len(m.Pairs)-1].Held.Order + 1, nil
+	case engine.ToNext:
+		return began(m).Order + 1, nil
+	case engine.ToFirst, engine.ToLast:
+	}
+	var to *engine.Held
+	for _, p := range m.Pairs {
+		if p.Elem == s.Elem && (to == nil || s.Kind == engine.ToLast) {
+			to = p.Held
+		}
+	}
+	switch {
+	case s.Strict && (to == nil || to == began(m)):
+		return 0, engine.ErrMiss
+	case to == nil:
+		return 0, nil
+	}
+	return to.Order, nil
+}
+
+// prune drops what began before bar.
+func (w *worker) prune(bar uint64) {
+	kept := w.next[:0]
+	for i := range w.next {
+		g := w.next[i]
+		if n := g.below(bar); n > 0 {
+			w.runs -= n
+			if n == len(g.members) {
+				continue
+			}
+			g.drop(n)
+		}
+		kept = append(kept, g)
+	}
+	clear(w.next[len(kept):])
+	w.next = kept
+	if w.in != nil && w.in.Order < bar {
+		w.fresh = w.fresh[:0]
+	}
+}
