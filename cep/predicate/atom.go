@@ -52,14 +52,16 @@ func (a *Atom) Value() event.Value { return a.test.lit }
 
 // Values gives the constants: of OpIn all of them, in the order written and
 // with repetitions; none of OpTrue and OpHas. They belong to the atom.
-func (a *Atom) Values() []event.Value {
+func (a *Atom) Values() []event.Value { return a.test.constantsOf() }
+
+func (t *test) constantsOf() []event.Value {
 	switch {
-	case a.test.set != nil:
-		return a.test.set.list
-	case a.test.lit.Kind() == event.Missing:
+	case t.set != nil:
+		return t.set.list
+	case t.lit.Kind() == event.Missing:
 		return nil
 	}
-	return []event.Value{a.test.lit}
+	return []event.Value{t.lit}
 }
 
 // Eval decides the test for a value of the field. It allocates nothing, except

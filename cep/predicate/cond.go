@@ -87,6 +87,25 @@ func (c *Cond) Reads() []Read {
 // once. Whether they exist is for the caller to see to.
 func (c *Cond) Tables() []string { return tablesOf(c.root) }
 
+// EventTypes gives the types of events that the condition is about, if it pins
+// them: at its top, type is compared with texts by == or in. Otherwise there are
+// none.
+func (c *Cond) EventTypes() []string {
+	for _, g := range c.Guards() {
+		if g.Path != event.PathOf("type") {
+			continue
+		}
+		var types []string
+		for _, v := range g.Values {
+			if v.Kind() == event.String {
+				types = addOnce(types, v.Str())
+			}
+		}
+		return types
+	}
+	return nil
+}
+
 // Guard is a test that must be true for a condition to be true: the value at
 // Path equals one of Values, which are texts, numbers, booleans, times or null.
 type Guard struct {

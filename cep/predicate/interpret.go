@@ -21,7 +21,8 @@ type interpreted struct {
 	text  string
 	elems []int // that it reads
 
-	tables []string // that it names
+	tables []string   // that it names
+	reads  []fieldRef // for Set.Check; without an index
 }
 
 func (n *interpreted) eval(ev *Event, env Env) Tri {
@@ -45,7 +46,7 @@ func (c *compiler) interpret(e celast.Expr) truth {
 	if err != nil {
 		c.fail(err)
 	}
-	return &interpreted{prog, c.src.textOf(e), elementsIn(e), tablesIn(e)}
+	return &interpreted{prog, c.src.textOf(e), elementsIn(e), tablesIn(e), c.fieldsIn(e, nil)}
 }
 
 // elementsIn gives the elements that a part of the tree names, each once.
@@ -57,6 +58,43 @@ func elementsIn(e celast.Expr) []int {
 		}
 	}))
 	return elems
+}
+
+// fieldsIn gives the fields that a part of the tree reads, of events and not of
+// the variables of macros.
+func (c *compiler) fieldsIn(e celast.Expr, out []fieldRef) []fieldRef {
+	base, steps := chain(e)
+	if r, steps, ok := c.origin(base, steps); ok {
+		if path, ok := fieldPath(steps); ok {
+			r.field = field{index: -1, path: path}
+			return append(out, r)
+		}
+	}
+	visit := func(list ...celast.Expr) {
+		for _, e := range list {
+			out = c.fieldsIn(e, out)
+		}
+	}
+	switch base.Kind() {
+	case celast.SelectKind:
+		visit(base.AsSelect().Operand()) // has(…): what it is asked of
+	case celast.CallKind:
+		if base.AsCall().IsMemberFunction() {
+			visit(base.AsCall().Target())
+		}
+		visit(base.AsCall().Args()...)
+	case celast.ListKind:
+		visit(base.AsList().Elements()...)
+	case celast.MapKind:
+		for _, entry := range base.AsMap().Entries() {
+			visit(entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+		}
+	case celast.ComprehensionKind:
+		m := base.AsComprehension()
+		visit(m.IterRange(), m.AccuInit(), m.LoopCondition(), m.LoopStep(), m.Result())
+	default:
+	}
+	return out
 }
 
 // plan makes a program of a part of the checked tree.

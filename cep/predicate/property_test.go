@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -258,7 +259,7 @@ func randomEvent(t *rapid.T) *Event {
 	if rapid.IntRange(0, 9).Draw(t, "data") == 0 {
 		ev.Data = nil
 	}
-	tables := NewTables(map[string]*Table{"t": parseTable(t, "t.json", randomTable), "keys": parseTable(t, "keys.txt", "a\nAbC\n")})
+	tables := randomTables()
 	if rapid.IntRange(0, 9).Draw(t, "tables") == 0 {
 		tables = nil
 	}
@@ -266,6 +267,11 @@ func randomEvent(t *rapid.T) *Event {
 }
 
 const randomTable = `{"a": {"k": 5, "l": [1, 2.5], "o": {"x": "a"}}, "AbC": {"o": {}, "k": null}, "12": "a", "ABC": [1]}`
+
+var randomTables = sync.OnceValue(func() *Tables {
+	t := new(testing.T)
+	return NewTables(map[string]*Table{"t": parseTable(t, "t.json", randomTable), "keys": parseTable(t, "keys.txt", "a\nAbC\n")})
+})
 
 func parseTable(t require.TestingT, file, src string) *Table {
 	table, err := ParseTable("t", file, []byte(src))

@@ -17,6 +17,10 @@ type Element struct {
 	Name     string
 	Repeated bool // a list of events; otherwise one event
 	Negative bool // `not`: never bound, so nothing can be said about it
+
+	// EventTypes are the types that its events have, as Cond.EventTypes gives
+	// them for its condition; none if they are not known. Only Set.Check asks.
+	EventTypes []string
 }
 
 // Event is an event as conditions see it: with the fields that the set's paths
