@@ -94,12 +94,13 @@ func (d *definition) place(key string) yamldoc.Pos {
 	return d.pos
 }
 
-// flags says of every element how often it may be bound.
+// flags says of every element how often it may be bound; of negative ones there is
+// nothing to say.
 func (p *Pattern) flags(seq []Term, repeated, optional bool) {
 	for i := range seq {
 		t := &seq[i]
 		repeated, optional := repeated || t.Max != 1, optional || t.Optional || t.Either != nil
-		if t.Elem >= 0 {
+		if t.Elem >= 0 && !t.Link.Negative() {
 			p.Elems[t.Elem].Repeated, p.Elems[t.Elem].Optional = repeated, optional
 		}
 		for _, part := range t.Parts() {

@@ -117,33 +117,35 @@ func (l Link) String() string {
 }
 
 // Missed says what a schedule does about times that passed while nothing ran.
+// cep/trigger has the details; its constants have the same numbers.
 type Missed uint8
 
 // The answers to missed times. MissedOnce is the default.
 const (
 	MissedOnce Missed = iota // one match for all of them, at the latest
-	MissedSkip               // none
 	MissedAll                // one match for each
+	MissedNone               // none
 )
 
 func (m Missed) String() string { return name(m, missedNames()) }
 
-func missedNames() []string { return []string{"once", "skip", "all"} }
+func missedNames() []string { return []string{"once", "all", "none"} }
 
-// DST says what a schedule does where clocks are put forward or back. In the hour
-// that is there twice, DSTOnce and DSTSkip match at its first passing.
+// DST says what a schedule does about times that a change of clocks leaves out or
+// repeats. cep/trigger has the details; its constants have the same numbers.
 type DST uint8
 
 // The answers to changes of clocks. DSTOnce is the default.
 const (
-	DSTOnce  DST = iota // a time that is left out matches when the clock jumps over it
-	DSTSkip             // a time that is left out does not match
-	DSTTwice            // like DSTOnce, and a time that is there twice matches twice
+	DSTOnce    DST = iota // exactly once
+	DSTSkip               // at most once: not when it is left out
+	DSTTwice              // at least once: twice when it is repeated
+	DSTLiteral            // as often as the clock shows it
 )
 
 func (d DST) String() string { return name(d, dstNames()) }
 
-func dstNames() []string { return []string{"once", "skip", "twice"} }
+func dstNames() []string { return []string{"once", "skip", "twice", "literal"} }
 
 // StateTest is what a state rule asks of a value.
 type StateTest uint8

@@ -40,18 +40,14 @@ func (s Source) Rules() iter.Seq2[*Rule, error] {
 // order, so that several goroutines can read one file.
 func (s Source) Split(n int) []Source {
 	var parts []Source
-	each := len(s.Text)/max(n, 1) + 1
-	part := Source{File: s.File, Line: s.Line}
-	rest := s.Text
+	least := len(s.Text)/max(n, 1) + 1
+	start, end, line := 0, 0, s.Line // of the part that is being filled
 	for doc := range s.documents() {
-		size := len(part.Text) + len(doc.Text)
-		if part.Text, rest = s.Text[len(s.Text)-len(rest)-len(part.Text):][:size], rest[len(doc.Text):]; size >= each {
-			parts = append(parts, part)
-			part = Source{File: s.File, Line: doc.Line + strings.Count(doc.Text, "\n")}
+		end += len(doc.Text)
+		if end-start >= least || end == len(s.Text) {
+			parts = append(parts, Source{s.File, line, s.Text[start:end]})
+			start, line = end, doc.Line+strings.Count(doc.Text, "\n")
 		}
-	}
-	if part.Text != "" {
-		parts = append(parts, part)
 	}
 	return parts
 }
