@@ -157,7 +157,7 @@ func (c *compiler) pattern(pl *plan) {
 	if len(c.errs) > before {
 		return
 	}
-	if len(steps) == 1 && steps[0].Single() && !steps[0].Repeats() && !steps[0].Optional {
+	if one := &steps[0]; len(steps) == 1 && one.Single() && !one.Repeats() && !one.Optional && !pl.rule.When.Strict {
 		pl.needs.Starts = steps[0].Cond.Bit()
 		return
 	}
