@@ -316,8 +316,9 @@ func product(parts [][]string) []string {
 	return out
 }
 
-// placeholder is %name%; a percent sign behind a backslash is one.
-var placeholder = regexp.MustCompile(`\\%|%([^%\s]+)%`) //nolint:gochecknoglobals // a constant, compiled once
+// placeholder is %name%; a percent sign behind a backslash is one, unless that
+// backslash is behind one itself.
+var placeholder = regexp.MustCompile(`\\[\\%]|%([^%\s]+)%`) //nolint:gochecknoglobals // a constant, compiled once
 
 // expand replaces placeholders by what the mapping says they stand for.
 func (v value) expand(step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
@@ -332,7 +333,11 @@ func (v value) expand(step string, m modifiers, lookup func(string) ([]string, b
 		text.WriteString(v.raw[at:loc[0]])
 		at = loc[1]
 		if loc[2] < 0 {
-			text.WriteByte('%')
+			if escaped := v.raw[loc[0]:loc[1]]; escaped == `\%` {
+				text.WriteByte('%')
+			} else {
+				text.WriteString(escaped) // for parsePattern to read
+			}
 			continue
 		}
 		name := v.raw[loc[2]:loc[3]]

@@ -237,12 +237,11 @@ func (r reference) one(v any, mods []string, n *yamldoc.Node) bool {
 			return ok && err == nil && order(op, f, limit)
 		}
 	}
-	if len(mods) == 0 && strings.Trim(n.Text, "*") == "" && n.Text != "" {
-		return v != nil
-	}
-	if slices.Contains(mods, "contains") || slices.Contains(mods, "startswith") || slices.Contains(mods, "endswith") || has("cased") {
-		if n.Kind == yamldoc.String && strings.Trim(n.Text, "*") == "" && !has("fieldref") && (n.Text != "" || has("contains") || has("startswith") || has("endswith")) {
-			return v != nil
+	if !has("re") && !has("cidr") && !has("fieldref") {
+		for _, f := range r.forms(mods, n) {
+			if len(f) > 0 && !slices.ContainsFunc(f, func(x sign) bool { return x.wild != '*' }) {
+				return v != nil // any value, even one without a text
+			}
 		}
 	}
 	s, ok := textOf(v)
@@ -304,7 +303,17 @@ func (r reference) oneText(s string, mods []string, n *yamldoc.Node) bool {
 		}
 		return false
 	}
-	// The forms of the value, each a list of runes and wildcards.
+	for _, f := range r.forms(mods, n) {
+		if signsMatch(f, []rune(s), !has("cased")) {
+			return true
+		}
+	}
+	return false
+}
+
+// forms gives what a text may be equal to, each a list of runes and wildcards.
+func (r reference) forms(mods []string, n *yamldoc.Node) [][]sign {
+	has := func(m string) bool { return slices.Contains(mods, m) }
 	forms := [][]sign{signs(n.Text)}
 	if n.Kind == yamldoc.Number {
 		canon, _ := textOf(n.Float())
@@ -317,18 +326,16 @@ func (r reference) oneText(s string, mods []string, n *yamldoc.Node) bool {
 		forms = r.changed(m, n.Text, forms)
 	}
 	star := sign{wild: '*'}
-	for _, f := range forms {
+	for i, f := range forms {
 		if has("contains") || has("endswith") {
 			f = append([]sign{star}, f...)
 		}
 		if has("contains") || has("startswith") {
 			f = append(slices.Clone(f), star)
 		}
-		if signsMatch(f, []rune(s), !has("cased")) {
-			return true
-		}
+		forms[i] = f
 	}
-	return false
+	return forms
 }
 
 func compareTexts(a, b string, mods []string) bool {
@@ -526,22 +533,18 @@ func dashed(f []sign) [][]sign {
 	return out
 }
 
+// expanded replaces one placeholder after the other, each by every value.
 func (r reference) expanded(raw string) []string {
-	out := []string{raw}
 	for name, values := range r.named {
-		var next []string
-		for _, s := range out {
-			if !strings.Contains(s, "%"+name+"%") {
-				next = append(next, s)
-				continue
-			}
+		if head, tail, ok := strings.Cut(raw, "%"+name+"%"); ok {
+			var out []string
 			for _, v := range values {
-				next = append(next, strings.ReplaceAll(s, "%"+name+"%", v))
+				out = append(out, r.expanded(head+v+tail)...)
 			}
+			return out
 		}
-		out = next
 	}
-	return out
+	return []string{raw}
 }
 
 func parseDoc(t require.TestingT, src []byte) *yamldoc.Node {
