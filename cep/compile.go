@@ -48,7 +48,7 @@ func Compile(rules []*Rule) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.index = seg
+	p.index = index.NewIndex(seg)
 	p.paths = event.NewPathSet(c.fields.Paths())
 	return p, nil
 }

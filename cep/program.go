@@ -20,7 +20,7 @@ import (
 type Program struct {
 	fields *predicate.Fields // numbers of paths, of this program and all it is related to
 	paths  *event.PathSet    // all that conditions, keys and engines read
-	index  *index.Segment    // of conditions
+	index  *index.Index      // of conditions
 	uses   vector[use]       // by number of the condition in the index
 	places vector[entry]
 	names  names

@@ -13,8 +13,7 @@ import (
 // (CRC-32C, big-endian), then the events that states hold and, as engine.Encoder
 // writes them,
 //
-//	digest of the program, whether lane time is known, lane time, events seen,
-//	matches given out
+//	whether lane time is known, lane time, events seen, matches given out
 //	rules: how many, and for each: how many programs lie between its own and the
 //	       last, its name and version, whether it drains, why it was stopped (""
 //	       when it was not), its counts, its engine, its state
@@ -32,7 +31,6 @@ var ErrSnapshot = engine.ErrSnapshot
 // time it takes are linear in what is open. What WhyNot tells is not part of it.
 func (m *Matcher) AppendSnapshot(dst []byte) []byte {
 	var e engine.Encoder
-	e.Text(m.prog.Digest())
 	e.Bool(m.begun)
 	e.Time(m.now)
 	e.Uint(m.seen)
@@ -82,8 +80,9 @@ func (s *RuleStats) list() []*uint64 {
 }
 
 // RestoreMatcher makes a matcher that goes on where the one left off that wrote
-// the snapshot. p must be the program it followed; versions of rules that were
-// draining then are looked for in older. The error is an ErrSnapshot for bytes
+// the snapshot. p must have the rules it followed, in the same versions and order,
+// as far as anything is known of them; versions that were draining then are looked
+// for in older. The error is an ErrSnapshot for bytes
 // that cannot be read, or says which rule is missing.
 func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (*Matcher, error) {
 	body, err := opened(snapshot)
@@ -93,9 +92,6 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 	d, err := engine.NewDecoder(body)
 	if err != nil {
 		return nil, err
-	}
-	if digest := d.Text(); digest != p.Digest() && d.Err() == nil {
-		return nil, fmt.Errorf("the snapshot is of other rules: it was taken with %.12s, and these are %.12s", digest, p.Digest())
 	}
 	m := NewMatcher(p, o)
 	m.begun, m.now, m.seen, m.matches = d.Bool(), d.Time(), d.Uint(), d.Uint()
@@ -188,7 +184,7 @@ func (r *restorer) find(age int, draining bool, name, version string) (*ruleStat
 	place, there := m.prog.names.get(name)
 	if !draining {
 		if !there || m.prog.places.at(int(place)).rule.Version != version {
-			return nil, fmt.Errorf("%w: rule %s version %.12s is not among the rules", ErrSnapshot, name, version)
+			return nil, fmt.Errorf("the snapshot is of other rules: it knows of %s version %.12s", name, version)
 		}
 		rs := m.rule(place)
 		rs.age = m.swaps - age
