@@ -24,10 +24,7 @@ func (s *Set) Check(src string, pos yamldoc.Pos, scope Scope, schemas *Schemas) 
 	if err != nil {
 		return nil
 	}
-	c := checker{schemas: schemas, under: cond.EventTypes(), scope: scope, src: src, pos: pos, seen: make(map[fieldRef]knowledge), bad: make(map[string]bool)}
-	for _, e := range scope.Elements {
-		c.names = append(c.names, e.Name)
-	}
+	c := checker{schemas: schemas, under: cond.EventTypes(), scope: scope, src: src, pos: pos, names: scope.names(), seen: make(map[fieldRef]knowledge), bad: make(map[string]bool)}
 	cond.root.walk(c.node)
 	return c.errs
 }

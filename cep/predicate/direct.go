@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/yamldoc"
 )
 
 // MaxDirect bounds, in bytes, a condition of nothing but tests of fields, whose
@@ -16,37 +17,52 @@ const maxTests = 1 << 18
 
 // direct is a parser for what most conditions are: tests of fields against
 // constants, joined with &&, || and ! and grouped with brackets. It makes the
-// nodes that the way over cel-go makes, some fifty times faster. Whatever it does
-// not know for certain (other syntax, types that do not fit, constants that
-// cannot work) it leaves to cel-go, which also words the errors: at the first
-// doubt each method reports false, and the whole condition goes the other way.
+// nodes that the way over cel-go makes, some fifty times faster. What it does not
+// know for certain (other syntax, types that do not fit, constants that cannot
+// work) it leaves to cel-go: an operand of a chain if that is all, which then is
+// short; and the whole condition if there is anything to complain of. At the
+// first doubt methods report false.
 type direct struct {
 	scanner
 	set   *Set
+	scope Scope
+	pos   yamldoc.Pos
 	depth int     // brackets open
 	tests int     // made so far
 	stack []truth // operands of the chains being read, innermost last
+
+	given      int   // bytes given to cel-go
+	correlated bool  // by what cel-go read
+	err        error // what cel-go said of an operand
 }
 
-// direct compiles a condition without cel-go; ok is false when it is not one for
-// the direct parser.
-func (s *Set) direct(scope Scope, src string) (t truth, ok bool) {
+// direct compiles a condition with as little of cel-go as possible. cond is nil
+// when it is not one for the direct parser; err then may say why, if it is known.
+// plain tells that cel-go had no part in it.
+func (s *Set) direct(scope Scope, src string, pos yamldoc.Pos) (cond Cond, plain, ok bool, err error) {
 	if scope.Under == NoElement || len(src) > MaxDirect {
-		return nil, false
+		return Cond{}, false, false, nil
 	}
 	for i := range scope.Elements {
 		if typeOfRoot(scope.Elements[i].Name) != notRoot {
-			return nil, false // cel-go knows what hides what
+			return Cond{}, false, false, nil // cel-go knows what hides what
 		}
 	}
-	d := direct{scanner: scanner{src: src}, set: s, stack: s.stack[:0]}
-	t, ok = d.or()
+	d := direct{scanner: scanner{src: src}, set: s, scope: scope, pos: pos, stack: s.stack[:0]}
+	t, ok := d.or()
 	ok = ok && d.end()
 	clear(d.stack[:cap(d.stack)])
 	if cap(d.stack) <= 1024 {
 		s.stack = d.stack[:0]
 	}
-	return t, ok
+	if !ok {
+		return Cond{}, false, false, d.err
+	}
+	cond = Cond{root: t, correlated: d.correlated}
+	if d.correlated {
+		cond.names = scope.names()
+	}
+	return cond, d.given == 0, true, nil
 }
 
 // or reads a chain of ||.
@@ -107,12 +123,24 @@ func (d *direct) take(base int) []truth {
 	return kids
 }
 
-// unary reads what stands between the words of a chain. Of several ! in a row
-// the grammar of CEL drops pairs.
+// unary reads what stands between the words of a chain.
 func (d *direct) unary() (truth, bool) {
+	d.space()
+	start, depth, base := d.i, d.depth, len(d.stack)
+	if t, ok := d.negated(); ok && d.operandEnds() {
+		return t, true
+	}
+	d.i, d.depth, d.stack = start, depth, d.stack[:base]
+	return d.operand()
+}
+
+// negated reads a test or group with ! before it or without. Of several ! in a
+// row the grammar of CEL drops pairs.
+func (d *direct) negated() (truth, bool) {
 	negative, bang := false, false
-	for d.space(); d.skip('!'); d.space() {
+	for d.skip('!') {
 		negative, bang = !negative, true
+		d.space()
 	}
 	t, ok := d.primary(bang)
 	if ok && negative {

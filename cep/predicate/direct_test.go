@@ -16,13 +16,13 @@ import (
 // sameAsCEL checks that what the direct parser makes of a text, if it takes it,
 // is what the way over cel-go makes.
 func sameAsCEL(t require.TestingT, set *Set, scope Scope, src string) (taken bool) {
-	got, taken := set.direct(scope, src)
-	if !taken || len(src) > MaxSource {
-		return taken
+	got, plain, taken, _ := set.direct(scope, src, yamldoc.Pos{})
+	if !taken || !plain || len(src) > MaxSource {
+		return taken && plain
 	}
 	want, err := set.addCEL(scope, src, yamldoc.Pos{})
 	require.NoError(t, err, src)
-	require.True(t, reflect.DeepEqual(want.root, got), "%q\nover cel-go: %s\ndirect: %s", src, want, text(got, nil))
+	require.True(t, reflect.DeepEqual(want.root, got.root), "%q\nover cel-go: %s\ndirect: %s", src, want, &got)
 	return true
 }
 
@@ -98,9 +98,9 @@ func TestDirectTakes(t *testing.T) {
 	} {
 		assert.Equal(t, want, sameAsCEL(t, set, randomScope(), src), src)
 	}
-	_, ok := set.direct(Scope{Under: NoElement}, "true")
+	_, _, ok, _ := set.direct(Scope{Under: NoElement}, "true", yamldoc.Pos{})
 	assert.False(t, ok, "nothing is under test")
-	_, ok = set.direct(Scope{Elements: []Element{{Name: "data"}}}, "data.x == 1")
+	_, _, ok, _ = set.direct(Scope{Elements: []Element{{Name: "data"}}}, "data.x == 1", yamldoc.Pos{})
 	assert.False(t, ok, "an element hides the payload")
 }
 
@@ -130,13 +130,55 @@ func TestDirectIsBounded(t *testing.T) {
 		strings.Repeat("data || ", maxTests) + "data",
 		"data in [" + strings.Repeat("1,", maxTests) + "1]",
 		strings.Repeat(" ", MaxDirect+1),
-		strings.Repeat("(", MaxNesting-1) + "data" + strings.Repeat(")", MaxNesting-1),
+		strings.Repeat("(", MaxNesting+1) + "data" + strings.Repeat(")", MaxNesting+1),
 	} {
-		_, ok := set.direct(Scope{}, src)
+		_, _, ok, _ := set.direct(Scope{}, src, yamldoc.Pos{})
 		assert.False(t, ok, "%d bytes", len(src))
 	}
 	deep := strings.Repeat("(", MaxNesting-2) + "data" + strings.Repeat(")", MaxNesting-2)
 	assert.True(t, sameAsCEL(t, set, Scope{}, deep))
+}
+
+// What one operand needs cel-go for, only that operand goes there; errors are
+// those of the whole condition.
+func TestDirectLeavesOperandsToCEL(t *testing.T) {
+	scope := Scope{Elements: []Element{{Name: "a"}, {Name: "l", Repeated: true}, {Name: "x"}}, Under: 2}
+	long := strings.Repeat(`data.s.contains("needle") || `, 1000)
+	for src, want := range map[string]string{
+		`type == "x" && data.u == last(l).data.u`:                       `type == "x" && data.u == last(l).data.u`,
+		`(data.a || data.n + 1 > 2) && !(data.b == data.c) && data.d`:   `(data.a || (data.n + 1) > 2) && !(data.b == data.c) && data.d`,
+		`data.a && !data.b == true && data.c`:                           `data.a && (!(data.b)) == true && data.c`,
+		`data.a && (data.n + 1) * 2 > 3 || data.b`:                      `(data.a && ((data.n + 1) * 2) > 3) || data.b`,
+		`data.a && (data.b ? data.c : data.d) && data.e`:                `data.a && (data.b ? data.c : data.d) && data.e`,
+		`data.a && data.l.exists(i, i == "a || b" && i != ')') || true`: `(data.a && data.l.exists(i, i == "a || b" && i != ')')) || true`,
+		`data.a && b"x" == data.x || false`:                             ``,
+		long + `data.n + 1 > 2`:                                         long + `(data.n + 1) > 2`,
+		long + `data.n + "x" > 2`:                                       ``,
+	} {
+		set := NewSet()
+		cond, err := set.Add(scope, src, yamldoc.Pos{})
+		if want == "" {
+			require.Error(t, err, src)
+			continue
+		}
+		require.NoError(t, err, src)
+		assert.Equal(t, want, cond.String())
+		_, exact, cond, err := set.AddFormula(scope, src, yamldoc.Pos{})
+		require.NoError(t, err)
+		assert.Equal(t, exact, !cond.Correlated())
+		if len(src) < MaxSource {
+			whole, err := set.addCEL(scope, src, yamldoc.Pos{})
+			require.NoError(t, err)
+			assert.Equal(t, whole.String(), cond.String())
+			assert.Equal(t, whole.Correlated(), cond.Correlated())
+		}
+	}
+	for _, src := range []string{`data.a ? data.b : data.c && data.d + 1 > 2`, `data.a && data.b // && data.c + 1 > 2`, `data.a && """x""" == data.y`, `data.a && r"\" == data.y`} {
+		_, _, ok, _ := NewSet().direct(scope, src, yamldoc.Pos{})
+		assert.False(t, ok, src)
+	}
+	_, err := NewSet().Add(scope, long+"\n data.n + \"x\" > 2", yamldoc.Pos{Line: 3, Col: 5})
+	require.ErrorContains(t, err, "4:19: > does not work")
 }
 
 // randomTests draws conditions mostly of the direct parser's kind, and some that

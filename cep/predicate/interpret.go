@@ -111,6 +111,9 @@ func (s *source) plan(e celast.Expr) (cel.Program, error) {
 // where names, literals and operators stand; names of fields and brackets at
 // the edges are added from the source.
 func (s *source) textOf(e celast.Expr) string {
+	if e == s.ast.Expr() {
+		return strings.TrimSpace(s.text)
+	}
 	info := s.ast.SourceInfo()
 	runes := []rune(s.text)
 	from, to := len(runes), 0
@@ -133,8 +136,12 @@ func (s *source) textOf(e celast.Expr) string {
 		from--
 	}
 	left, right := openBrackets(runes[from:to])
-	for ; right > 0 && to < len(runes); to++ {
-		right -= bracket(runes[to])
+	for right > 0 && to < len(runes) {
+		n := token(runes[to:])
+		if n == 1 {
+			right -= bracket(runes[to])
+		}
+		to += n
 	}
 	for ; left > 0 && from > 0; from-- {
 		left += bracket(runes[from-1])
@@ -160,13 +167,31 @@ func bracket(r rune) int {
 // openBrackets counts the brackets that text closes without having opened them,
 // and those it leaves open.
 func openBrackets(text []rune) (left, right int) {
-	for _, r := range text {
-		right -= bracket(r)
-		if right < 0 {
+	for n := 0; len(text) > 0; text = text[n:] {
+		if n = token(text); n > 1 {
+			continue
+		}
+		if right -= bracket(text[0]); right < 0 {
 			left, right = left+1, 0
 		}
 	}
 	return left, right
+}
+
+// token gives the length of the text in quotes that begins here, or 1.
+func token(text []rune) int {
+	if text[0] != '"' && text[0] != '\'' {
+		return 1
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case text[0]:
+			return i + 1
+		}
+	}
+	return 1
 }
 
 // conditionVars are the variables of a condition in the interpreter. They are

@@ -184,7 +184,26 @@ func (s *scanner) digits() int {
 // str reads a text on one line: in quotes of either kind, also r"…". The text
 // is a part of the source unless it holds escapes.
 func (s *scanner) str() (string, bool) {
-	raw := s.skip('r') || s.skip('R')
+	return s.text(s.skip('r') || s.skip('R'))
+}
+
+// quoted skips a text in quotes, whatever escapes it holds.
+func (s *scanner) quoted() (string, bool) {
+	start := s.i
+	quote := s.src[s.i]
+	for s.i++; s.i < len(s.src) && s.src[s.i] != '\n'; s.i++ {
+		switch s.src[s.i] {
+		case '\\':
+			s.i++
+		case quote:
+			s.i++
+			return s.src[start:s.i], s.i-start > 2 || s.at(s.i) != quote // not three of them
+		}
+	}
+	return "", false
+}
+
+func (s *scanner) text(raw bool) (string, bool) {
 	quote := s.at(s.i)
 	if quote != '"' && quote != '\'' {
 		return "", false

@@ -55,3 +55,12 @@ func (s Scope) index(name string) int {
 	}
 	return -1
 }
+
+// names gives those of the elements.
+func (s Scope) names() []string {
+	var names []string
+	for i := range s.Elements {
+		names = append(names, s.Elements[i].Name)
+	}
+	return names
+}

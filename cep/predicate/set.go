@@ -48,32 +48,43 @@ func NewSetOn(fields *Fields) *Set {
 // Add compiles a condition. Its errors are yamldoc.Errors that point into the
 // condition, whose first character is at pos.
 func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
-	if t, ok := s.direct(scope, src); ok {
-		return &Cond{root: t}, nil
+	cond, _, ok, err := s.direct(scope, src, pos)
+	switch {
+	case ok:
+		return &cond, nil
+	case err != nil && len(src) > MaxSource:
+		return nil, err // cel-go would only say that it is too long
 	}
 	return s.addCEL(scope, src, pos)
 }
 
 // addCEL is Add by way of cel-go, which every condition can go.
 func (s *Set) addCEL(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
-	in, err := s.read(scope, src, pos)
+	root, elements, err := s.compile(scope, src, pos)
 	if err != nil {
 		return nil, err
 	}
-	root := in.ast.Expr()
-	if t := in.typeOf(root); !in.isBool(root) && t != cel.DynType {
-		return nil, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeType, "compare it with something, as in data.size > 10",
+	return &Cond{root: root, correlated: elements, names: scope.names()}, nil
+}
+
+// compile makes a truth of a text by way of cel-go; elements tells that it names
+// some.
+func (s *Set) compile(scope Scope, src string, pos yamldoc.Pos) (root truth, elements bool, err error) {
+	in, err := s.read(scope, src, pos)
+	if err != nil {
+		return nil, false, err
+	}
+	expr := in.ast.Expr()
+	if t := in.typeOf(expr); !in.isBool(expr) && t != cel.DynType {
+		return nil, false, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeType, "compare it with something, as in data.size > 10",
 			"a condition must be true or false, and this is a %s", typeNames(t.String()))}
 	}
 	c := compiler{set: s, src: in}
-	cond := &Cond{root: c.truth(root), correlated: in.elements}
+	root = c.truth(expr)
 	if c.err != nil {
-		return nil, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeConstant, "correct the constant", "%v", c.err)}
+		return nil, false, yamldoc.Errors{yamldoc.Errorf(pos, "", CodeConstant, "correct the constant", "%v", c.err)}
 	}
-	for _, e := range scope.Elements {
-		cond.names = append(cond.names, e.Name)
-	}
-	return cond, nil
+	return root, in.elements, nil
 }
 
 // AddFormula compiles a condition of which only the formula is wanted, for an
@@ -81,13 +92,15 @@ func (s *Set) addCEL(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 // as it is for conditions that are tests of fields joined with &&, || and !:
 // these keep nothing but atoms. Errors are those of Add.
 func (s *Set) AddFormula(scope Scope, src string, pos yamldoc.Pos) (f Formula, exact bool, cond *Cond, err error) {
-	if t, ok := s.direct(scope, src); ok {
-		f, exact = formulaOf(t, s.leafs)
+	c, plain, ok, _ := s.direct(scope, src, pos)
+	if ok && plain {
+		f, exact = formulaOf(c.root, s.leafs)
 		return f, exact, nil, nil
 	}
-	cond, err = s.addCEL(scope, src, pos)
-	if err != nil {
-		return Formula{}, false, nil, err
+	if cond = &c; !ok {
+		if cond, err = s.Add(scope, src, pos); err != nil {
+			return Formula{}, false, nil, err
+		}
 	}
 	f, exact = formulaOf(cond.root, s.leafs)
 	return f, exact, cond, nil
