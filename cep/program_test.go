@@ -92,7 +92,7 @@ when: type == "a"
 	force, ok := p.Plan("brute-force")
 	require.True(t, ok)
 	assert.Equal(t, "nfa", force.Engine)
-	assert.Equal(t, "conditions compare with events bound before", force.Why)
+	assert.Equal(t, "it follows any pattern; not dfa: conditions compare with events bound before; not cea: a condition compares with events bound before", force.Why)
 	assert.Equal(t, `type in ["auth.failure", "auth.error"] (hash, shared by 1): its only test`, force.Elements[0].Index)
 	assert.True(t, force.Elements[1].Correlated)
 	assert.False(t, force.SeesAll)
@@ -192,9 +192,9 @@ when:
 	assert.Equal(t, "time", ms[0].Trigger)
 	assert.Nil(t, ms[0].TriggerEvent)
 	assert.Equal(t, cep.Position{Seq: 7}, ms[0].TriggerPos)
-	assert.Equal(t, cep.Stats{Events: 3, Matches: 1, Rules: []cep.RuleStats{{
-		Rule: "r", Version: ms[0].Rule.Version, Matches: 1,
-	}}}, m.Stats(), "quiet keys are gone")
+	s := m.Stats()
+	assert.Equal(t, []int{0, 0, 0}, []int{s.Keys, s.Runs, s.Timers}, "quiet keys are gone")
+	assert.Equal(t, uint64(1), s.Rules[0].Matches)
 }
 
 func TestRunTest(t *testing.T) {

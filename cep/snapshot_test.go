@@ -103,8 +103,17 @@ func TestSnapshotAnywhere(t *testing.T) {
 		end := time.Unix(100, 0)
 		want, got = add(want, kept.Advance(end, Position{}, nil)), add(got, moved.Advance(end, Position{}, nil))
 		require.Equal(t, want, got)
-		require.Equal(t, kept.Stats(), moved.Stats())
+		require.Equal(t, counted(kept), counted(moved))
 	})
+}
+
+// counted is what a matcher counts, without how much room it happens to take.
+func counted(m *Matcher) Stats {
+	s := m.Stats()
+	for i := range s.Rules {
+		s.Rules[i].Bytes = 0
+	}
+	return s
 }
 
 func TestRestoreRefuses(t *testing.T) {
@@ -133,5 +142,5 @@ func TestRestoreRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "rule brute-force was changed while it had partial matches open")
 	again, err := RestoreMatcher(other, Options{}, b, p)
 	require.NoError(t, err)
-	assert.Equal(t, m.Stats(), again.Stats())
+	assert.Equal(t, counted(m), counted(again))
 }

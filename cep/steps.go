@@ -1,7 +1,6 @@
 package cep
 
 import (
-	"github.com/rhost/rhost/cep/automaton"
 	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
@@ -125,18 +124,4 @@ func policyOf(w *syntax.When) engine.Policy {
 		p.Emit = engine.Ordered
 	}
 	return p
-}
-
-// choose gives the first engine that can follow a pattern, and why it was
-// chosen.
-func choose(steps []engine.Step, tr engine.Traits, pol engine.Policy) (e engine.Engine, why string, err error) {
-	nfa, err := automaton.Compile(steps, tr)
-	if err != nil {
-		return nil, "", err
-	}
-	m, err := automaton.NewMachine(nfa, pol)
-	if err != nil {
-		return nil, "", err
-	}
-	return m, m.Plan().Why, nil
 }

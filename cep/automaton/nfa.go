@@ -59,7 +59,6 @@ type NFA struct {
 	bounds bool // some state has a wait
 
 	alert, fires, greedy bool
-	correlated           bool   // some condition depends on what is bound
 	all                  bool   // every state must be shown every event
 	starts               uint64 // conditions that can begin a match
 	anyStart             bool   // an event that meets none of them can, too
@@ -158,7 +157,6 @@ func (n *NFA) analyse(tr Traits) {
 	for _, i := range n.reach(n.start, func(e edge) bool { return e.op == proceed }) {
 		n.anyStart = n.anyStart || slices.ContainsFunc(n.states[i].edges, func(e edge) bool { return e.op == take && e.when.idle() })
 	}
-	n.correlated = tr.Correlated != 0
 	for n.spread(tr) {
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rhost/rhost/cep/engine"
@@ -31,25 +30,7 @@ func (m *Machine) Plan() engine.Plan {
 	} else {
 		bound += ", without a bound on time"
 	}
-	return engine.Plan{Engine: "nfa", Why: m.why(), States: m.nfa.States(), Bound: bound, Graph: m.nfa.Graph()}
-}
-
-// why says what only this engine can do.
-func (m *Machine) why() string {
-	var reasons []string
-	if m.nfa.correlated {
-		reasons = append(reasons, "conditions compare with events bound before")
-	}
-	if m.nfa.greedy {
-		reasons = append(reasons, "greedy")
-	}
-	if m.nfa.bounds {
-		reasons = append(reasons, "the time between events is bounded")
-	}
-	if len(reasons) == 0 {
-		return "it follows any pattern"
-	}
-	return strings.Join(reasons, "; ")
+	return engine.Plan{Engine: "nfa", Why: "it follows any pattern", States: m.nfa.States(), Bound: bound, Graph: m.nfa.Graph()}
 }
 
 // State is the open runs of one rule, by key.
