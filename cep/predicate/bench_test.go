@@ -1,6 +1,7 @@
 package predicate_test
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 
@@ -121,6 +122,27 @@ func BenchmarkAddFormula(b *testing.B) {
 		}
 		if _, _, _, err := set.AddFormula(predicate.Scope{}, srcs[i%len(srcs)], yamldoc.Pos{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMillion compiles a million rules of two fields in chunks of ten
+// thousand, as a large program is compiled.
+func BenchmarkMillion(b *testing.B) {
+	srcs := make([]string, 1_000_000)
+	for i := range srcs {
+		srcs[i] = `data.host == "host-` + strconv.Itoa(i) + `" && data.user == "user-` + strconv.Itoa(i) + `"`
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		fields := predicate.NewFields()
+		for chunk := range slices.Chunk(srcs, 10_000) {
+			set := predicate.NewSetOn(fields)
+			for _, src := range chunk {
+				if _, _, _, err := set.AddFormula(predicate.Scope{}, src, yamldoc.Pos{}); err != nil {
+					b.Fatal(err)
+				}
+			}
 		}
 	}
 }

@@ -120,11 +120,19 @@ func TestDirectIsBounded(t *testing.T) {
 	assert.Nil(t, cond)
 	assert.Len(t, f.Atom.Values(), 100_000)
 
-	chain := strings.Repeat(`data.s.contains("a") || `, 1000) + `data.s.contains("b")`
-	f, _, _, err = set.AddFormula(Scope{}, chain, yamldoc.Pos{})
+	var chain strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&chain, `lower(data.s).contains("needle-%d") || `, i)
+	}
+	f, exact, cond, err = set.AddFormula(Scope{}, chain.String()+`data.s.matches("(?i)needle") || lower(data.s).contains("needle-0")`, yamldoc.Pos{})
 	require.NoError(t, err)
+	assert.True(t, exact)
+	assert.Nil(t, cond)
 	assert.Equal(t, FormulaOr, f.Kind)
-	assert.Len(t, f.Kids, 2)
+	assert.Len(t, f.Kids, 1001, "each atom once")
+	for _, k := range f.Kids {
+		assert.Equal(t, FormulaAtom, k.Kind)
+	}
 
 	for _, src := range []string{
 		strings.Repeat("data || ", maxTests) + "data",

@@ -97,10 +97,10 @@ func (s *Set) AddFormula(scope Scope, src string, pos yamldoc.Pos) (f Formula, e
 		f, exact = formulaOf(c.root, s.leafs)
 		return f, exact, nil, nil
 	}
-	if cond = &c; !ok {
-		if cond, err = s.Add(scope, src, pos); err != nil {
-			return Formula{}, false, nil, err
-		}
+	if ok {
+		cond = &Cond{c.root, c.names, c.correlated}
+	} else if cond, err = s.Add(scope, src, pos); err != nil {
+		return Formula{}, false, nil, err
 	}
 	f, exact = formulaOf(cond.root, s.leafs)
 	return f, exact, cond, nil
