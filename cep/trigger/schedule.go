@@ -216,6 +216,8 @@ type stretch struct {
 	first      int64 // the first wall time that counts
 }
 
+const quarter = 15 * 60
+
 // forever is further away than any time, and far from overflow.
 const forever = int64(1) << 60
 
@@ -232,6 +234,12 @@ func (s *Schedule) stretch(at int64) stretch {
 	}
 	if !to.IsZero() {
 		st.end = to.Unix()
+	}
+	if st.end <= at {
+		// Beyond the years a zone lists, ZoneBounds lets every year end after 365
+		// days, so that the last day of a leap year lies behind its own end. There
+		// the next quarter of an hour, where such zones change if at all, will do.
+		st.end = (at/quarter + 1) * quarter
 	}
 	st.first = st.start + st.offset
 	if again := s.dst == DSTTwice || s.dst == DSTLiteral || s.times.everyHour; !again {

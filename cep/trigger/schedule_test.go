@@ -116,6 +116,22 @@ func TestSkippedDay(t *testing.T) {
 	assert.Equal(t, []time.Time{utc("2011-12-29T19:00:00Z"), utc("2011-12-30T10:00:00Z"), utc("2011-12-30T19:00:00Z")}, following(once, utc("2011-12-29T00:00:00Z"), utc("2011-12-31T00:00:00Z")))
 }
 
+// The last day of a leap year is a day like any other, in years that no zone lists
+// too.
+func TestLeapYears(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "Australia/Lord_Howe", "UTC"} {
+		s := parse(t, "0 12 * * *", zone, trigger.MissedOnce, trigger.DSTOnce)
+		days := 0
+		for at, end := utc("2035-01-01T00:00:00Z"), utc("2095-01-01T00:00:00Z"); at.Before(end); days++ {
+			next := s.Next(at)
+			require.True(t, next.After(at) && !next.After(at.Add(25*time.Hour)), "%v to %v", at, next)
+			require.Equal(t, next, s.Last(next.Add(time.Hour)))
+			at = next
+		}
+		assert.InDelta(t, 60*365.25, days, 1)
+	}
+}
+
 // shows gives the seconds from one time to another at which an expression holds,
 // by looking at the clock on the wall every second.
 func shows(fits func(wall time.Time) bool, every bool, zone *time.Location, dst trigger.DST, from, to time.Time) []time.Time {
@@ -186,9 +202,12 @@ func TestAgainstClock(t *testing.T) {
 		zone, err := time.LoadLocation(name)
 		require.NoError(t, err)
 		dst := trigger.DST(rapid.IntRange(0, 3).Draw(t, "dst"))
-		center := time.Unix(rapid.Int64Range(600_000_000, 2_000_000_000).Draw(t, "center"), 0)
+		center := time.Unix(rapid.Int64Range(600_000_000, 5_000_000_000).Draw(t, "center"), 0)
 		if _, next := center.In(zone).ZoneBounds(); !next.IsZero() && rapid.IntRange(0, 4).Draw(t, "transition") > 0 {
 			center = next
+		}
+		if rapid.IntRange(0, 9).Draw(t, "new year") == 0 {
+			center = time.Date(rapid.IntRange(2030, 2060).Draw(t, "year"), 12, 31, rapid.IntRange(0, 26).Draw(t, "hour"), 0, 0, 0, time.UTC)
 		}
 		from := center.Add(-time.Duration(rapid.IntRange(0, 7200).Draw(t, "before")) * time.Second)
 		to := center.Add(time.Duration(rapid.IntRange(0, 10_000).Draw(t, "after")) * time.Second)
