@@ -134,16 +134,35 @@ func appendJSON(dst []byte, n *yamldoc.Node) []byte {
 
 // appendText writes a text as json.Marshal does.
 func appendText(dst []byte, s string) []byte {
+	start := len(dst)
+	dst = append(dst, '"')
+	plain := 0 // what of s has been written
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		var escaped string
+		switch c := s[i]; {
+		case c < ' ' || c > '~':
 			b, err := json.Marshal(s)
 			if err != nil {
-				return append(dst, `""`...) // a string always can
+				return append(dst[:start], `""`...) // a string always can
 			}
-			return append(dst, b...)
+			return append(dst[:start], b...)
+		case c == '"':
+			escaped = `\"`
+		case c == '\\':
+			escaped = `\\`
+		case c == '<':
+			escaped = `\u003c`
+		case c == '>':
+			escaped = `\u003e`
+		case c == '&':
+			escaped = `\u0026`
+		default:
+			continue
 		}
+		dst = append(append(dst, s[plain:i]...), escaped...)
+		plain = i + 1
 	}
-	return append(append(append(dst, '"'), s...), '"')
+	return append(append(dst, s[plain:]...), '"')
 }
 
 // number writes a YAML number as JSON; infinities, which JSON does not have,

@@ -8,9 +8,15 @@ import (
 	"github.com/rhost/rhost/yamldoc"
 )
 
+// MaxProblems is how many problems of one file Parse tells before it gives up on
+// the rest of the file.
+const MaxProblems = 1000
+
 // Parse reads the rule documents of a file. The error is yamldoc.Errors with
 // every problem of every document, in the order they stand in the file; the
 // rules without problems are given beside it. The name is only for positions.
+//
+// Source.Rules reads the same documents one by one.
 func Parse(file string, src []byte) ([]*Rule, error) {
 	var rules []*Rule
 	var errs yamldoc.Errors
@@ -25,10 +31,13 @@ func Parse(file string, src []byte) ([]*Rule, error) {
 				names[rule.Name] = rule.Pos
 			}
 		}
-		if len(bad) > 0 {
-			errs = append(errs, bad...)
-		} else if rule != nil {
+		if len(bad) == 0 && rule != nil {
 			rules = append(rules, rule)
+		}
+		if errs = append(errs, bad...); len(errs) >= MaxProblems {
+			last := errs[len(errs)-1].Pos
+			errs = append(errs, yamldoc.Errorf(last, "", yamldoc.CodeLimit, "mend these first", "%d problems; the documents behind this one were not read", len(errs)))
+			break
 		}
 	}
 	return rules, errs.Err()

@@ -137,3 +137,14 @@ func TestVersionsAreFrozen(t *testing.T) {
 	}
 	golden(t, "testdata/frozen/versions.golden", b.String())
 }
+
+func TestCodesAreExplained(t *testing.T) {
+	for _, code := range []string{
+		syntax.CodeKey, syntax.CodeLater, syntax.CodeRequired, syntax.CodeType, syntax.CodeValue, syntax.CodeName,
+		syntax.CodeDuplicate, syntax.CodePattern, syntax.CodeNot, syntax.CodeElement, syntax.CodeWithin, syntax.CodeStates,
+		syntax.CodeNesting, syntax.CodeLoop,
+	} {
+		assert.NotEmpty(t, syntax.Codes()[code], code)
+	}
+	assert.Len(t, syntax.Codes(), 14)
+}

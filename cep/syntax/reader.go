@@ -177,7 +177,21 @@ func (r *reader) expression(n *yamldoc.Node, key, fix string) (string, yamldoc.P
 	if strings.TrimSpace(text) == "" {
 		r.fail(pos, key, CodeType, fix, "%q says nothing", clip(text))
 	}
+	if n.Style == yamldoc.Plain && r.cut(text, pos) {
+		r.fail(pos, key, yamldoc.CodeQuote, "put all of it in quotes", "YAML ends the text %q at the comma behind it", clip(text))
+	}
 	return r.own(strings.TrimRight(text, " \n"), pos), pos
+}
+
+// cut reports whether a text ends at a comma inside round brackets, as YAML in
+// braces does with {a: size(data.x, 5)}.
+func (r *reader) cut(text string, pos yamldoc.Pos) bool {
+	if strings.Count(text, "(") <= strings.Count(text, ")") {
+		return false
+	}
+	lines := r.split()
+	line, end := pos.Line-r.line, pos.Col-1+len(text)
+	return line >= 0 && line < len(lines) && end <= len(lines[line]) && strings.HasPrefix(strings.TrimLeft(lines[line][end:], " "), ",")
 }
 
 // textPos gives the place of a scalar's first character: behind the quote, or

@@ -1,6 +1,7 @@
 package syntax_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,10 +41,12 @@ func TestSplit(t *testing.T) {
 		var errs yamldoc.Errors
 		for _, part := range parts {
 			for r, err := range part.Rules() {
-				if err != nil {
-					errs = append(errs, err.(yamldoc.Errors)...) //nolint:errorlint,forcetypeassert // as documented
+				var bad yamldoc.Errors
+				if errors.As(err, &bad) {
+					errs = append(errs, bad...)
 					continue
 				}
+				require.NoError(t, err)
 				got = append(got, r)
 			}
 		}
@@ -93,4 +96,14 @@ func TestStepsKeepPlaces(t *testing.T) {
 	do, onFailure := rules[0].Steps()
 	assert.Nil(t, do)
 	assert.Nil(t, onFailure)
+}
+
+// A file of nothing but mistakes is not read to its end.
+func TestProblemsAreBounded(t *testing.T) {
+	rules, err := syntax.Parse("f.yaml", []byte("rule: first\nwhen: data.x\n"+strings.Repeat("---\nx: 1\n", 5000)))
+	var errs yamldoc.Errors
+	require.ErrorAs(t, err, &errs)
+	assert.Len(t, rules, 1)
+	assert.Less(t, len(errs), syntax.MaxProblems+10)
+	assert.Contains(t, errs[len(errs)-1].Msg, "were not read")
 }

@@ -29,7 +29,6 @@ func (r *reader) when(n *yamldoc.Node) When {
 			return w
 		}
 	}
-	r.keys(n, "when", whenKeys())
 	at := r.trigger(n)
 	if at == nil {
 		return w
@@ -69,16 +68,27 @@ func (r *reader) trigger(n *yamldoc.Node) *yamldoc.Entry {
 		}
 	}
 	if found == nil {
+		r.keys(n, "when", whenKeys())
 		r.fail(n.Pos, "when", CodeRequired, "write condition: CEL, or pattern: with define:", "has neither a condition nor a pattern, window, schedule or state")
 		return nil
 	}
+	r.keysOf(n, found.Key, with)
+	return found
+}
+
+// keysOf reports the keys that do not go with a trigger, or do not exist.
+func (r *reader) keysOf(n *yamldoc.Node, trigger string, with []string) {
+	known, all := append([]string{trigger}, with...), whenKeys().known
 	for _, e := range n.Keys {
-		if e.Key != found.Key && slices.Contains(whenKeys().known, e.Key) && !slices.Contains(with, e.Key) {
-			r.fail(e.Pos, join("when", e.Key), CodeKey, "leave it out; what goes with "+found.Key+" is "+strings.Join(with, ", "),
-				"does not go with %s", found.Key)
+		switch {
+		case slices.Contains(known, e.Key) || r.full():
+		case slices.Contains(all, e.Key):
+			r.fail(e.Pos, join("when", e.Key), CodeKey, "leave it out; what goes with "+trigger+" is "+strings.Join(with, ", "),
+				"does not go with %s", trigger)
+		default:
+			r.fail(e.Pos, join("when", e.Key), CodeKey, yamldoc.Suggest(e.Key, known), "unknown key")
 		}
 	}
-	return found
 }
 
 func entry(n *yamldoc.Node, key string) *yamldoc.Entry {
