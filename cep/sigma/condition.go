@@ -11,6 +11,7 @@ type detection struct {
 	node  *yamldoc.Node
 	scope *scope
 	done  map[string]expr
+	many  map[[2]string]expr // what `1 of pattern` stands for
 }
 
 // notSelection reports whether a key of a detection or a filter names no selection.
@@ -149,11 +150,7 @@ func (d *detection) condition(n *yamldoc.Node, src string) (expr, error) {
 
 // tokenize splits a condition at blanks and brackets.
 func tokenize(src string) []string {
-	var out []string
-	for _, field := range strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ", "|", " | ").Replace(src)) {
-		out = append(out, field)
-	}
-	return out
+	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ", "|", " | ").Replace(src))
 }
 
 type conditionParser struct {
@@ -258,6 +255,10 @@ func (p *conditionParser) operand() (expr, error) {
 	if len(names) == 0 {
 		return nil, p.fail("name selections that exist", "no selection is meant by %s", pattern)
 	}
+	key := [2]string{strings.ToLower(word), pattern}
+	if e, ok := p.d.many[key]; ok {
+		return e, nil
+	}
 	var kids []expr
 	for _, name := range names {
 		e, err := p.d.selection(name)
@@ -266,7 +267,11 @@ func (p *conditionParser) operand() (expr, error) {
 		}
 		kids = append(kids, e)
 	}
-	return p.quantified(word, kids)
+	e, err := p.quantified(word, kids)
+	if err == nil {
+		p.d.many[key] = e
+	}
+	return e, err
 }
 
 func (p *conditionParser) quantified(word string, kids []expr) (expr, error) {

@@ -130,7 +130,7 @@ func (i *Importer) conditions(d *document, sc *scope, n *yamldoc.Node) (expr, er
 	if list == nil || len(texts(list)) == 0 {
 		return nil, troublef(n, "condition", "name the selection: condition: selection", "the detection has no condition")
 	}
-	det := &detection{node: n, scope: sc, done: make(map[string]expr)}
+	det := &detection{node: n, scope: sc, done: make(map[string]expr), many: make(map[[2]string]expr)}
 	items := []*yamldoc.Node{list}
 	if list.Kind == yamldoc.List {
 		items = list.Items

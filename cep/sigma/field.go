@@ -128,7 +128,7 @@ func (s *scope) group(p place, values []value, m modifiers) (expr, error) {
 		var err error
 		switch m.compare {
 		case byPattern:
-			t.add(v, m)
+			err = t.add(v, m)
 		case byRegexp:
 			err = t.regexp(v, m)
 		case byNetwork:
@@ -402,7 +402,11 @@ func (s *scope) searchAll(values []value, m modifiers) (expr, error) {
 			} else {
 				p = p.lower()
 			}
-			tests = append(tests, patternTest(from, p))
+			one, err := patternTest(v.node, from, p)
+			if err != nil {
+				return nil, err
+			}
+			tests = append(tests, one)
 		}
 	}
 	flush()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/rhost/rhost/event"
@@ -62,14 +63,16 @@ func DefaultText() []byte { return slices.Clone(defaultMapping) }
 
 // DefaultMapping is for Windows events of type windows.event with flat fields,
 // as Sysmon and the event log name them, and for the other products of Sigma's
-// taxonomy under types of their name. It is the embedded default.yaml.
-func DefaultMapping() *Mapping {
+// taxonomy under types of their name. It is the embedded default.yaml, read once.
+func DefaultMapping() *Mapping { return readDefault() }
+
+var readDefault = sync.OnceValue(func() *Mapping { //nolint:gochecknoglobals // a constant, read when first wanted
 	m, err := ParseMapping("default.yaml", defaultMapping)
 	if err != nil {
 		panic("sigma: the default mapping is wrong: " + err.Error()) // it is part of the program, and tested
 	}
 	return m
-}
+})
 
 // ParseMapping reads a mapping file; default.yaml describes its keys. The error
 // is yamldoc.Errors with every problem found.

@@ -92,24 +92,19 @@ func (t *tests) subject() string {
 func (t *tests) numeralSubject() string { return "string(" + t.p.text + ")" }
 
 // add takes one value, which is not null.
-func (t *tests) add(v value, m modifiers) {
-	switch v.kind {
-	case isNumber:
-		if m.before || m.after {
-			t.text(m.stars(literal(v.raw)))
-			return
-		}
+func (t *tests) add(v value, m modifiers) error {
+	switch {
+	case v.kind == isText:
+		return t.text(v.node, m.stars(v.pattern))
+	case m.before || m.after:
+		return t.text(v.node, m.stars(literal(v.raw)))
+	case v.kind == isTruth:
+		return t.text(v.node, literal(strconv.FormatBool(v.truth)))
+	default:
 		t.constant(numberText(v.num))
 		t.word(v.raw)
 		t.word(numberText(v.num))
-	case isTruth:
-		if m.before || m.after {
-			t.text(m.stars(literal(v.raw)))
-			return
-		}
-		t.text(literal(strconv.FormatBool(v.truth)))
-	default:
-		t.text(m.stars(v.pattern))
+		return nil
 	}
 }
 
@@ -136,14 +131,14 @@ func (t *tests) word(s string) {
 }
 
 // text adds a pattern that the value's text may match.
-func (t *tests) text(p pattern) {
+func (t *tests) text(n *yamldoc.Node, p pattern) error {
 	if p.everything() && t.p.attribute() {
 		t.kids = append(t.kids, presence(t.p, true))
-		return
+		return nil
 	}
 	if p.everything() {
 		t.kids = append(t.kids, &leaf{pos: []string{t.p.text + " != null"}, core: t.p.text + " != null", needs: []need{{t.p, present}}})
-		return
+		return nil
 	}
 	if !t.cased {
 		p = p.lower()
@@ -158,12 +153,18 @@ func (t *tests) text(p pattern) {
 			t.constant(s)
 		}
 		t.word(s)
-		return
+		return nil
 	}
-	t.kids = append(t.kids, test(patternTest(t.subject(), p), need{t.p, text}))
+	cel, err := patternTest(n, t.subject(), p)
+	if err != nil {
+		return err
+	}
+	t.kids = append(t.kids, test(cel, need{t.p, text}))
 	if p.mayBeNumber() && !t.p.attribute() {
-		t.kids = append(t.kids, t.numeral(patternTest(t.numeralSubject(), p)))
+		cel, err = patternTest(n, t.numeralSubject(), p)
+		t.kids = append(t.kids, t.numeral(cel))
 	}
+	return err
 }
 
 // numeral makes a test of a number's text: text alone does not say that the
@@ -177,7 +178,7 @@ func (t *tests) numeral(cel string) *leaf {
 }
 
 // patternTest writes a pattern with wildcards as a test of a text.
-func patternTest(subject string, p pattern) string {
+func patternTest(n *yamldoc.Node, subject string, p pattern) (string, error) {
 	if s, before, after, ok := p.edges(); ok {
 		fn := ".contains("
 		switch {
@@ -186,15 +187,18 @@ func patternTest(subject string, p pattern) string {
 		case !after:
 			fn = ".endsWith("
 		}
-		return subject + fn + celText(s) + ")"
+		return subject + fn + celText(s) + ")", nil
 	}
 	expr, needs := p.regexp()
+	if len(expr) > maxRegexp {
+		return "", troublef(n, "value", "split it with contains|all", "the wildcards make a regular expression of %d bytes; the limit is %d", len(expr), maxRegexp)
+	}
 	re := subject + ".matches(" + celText(expr) + ")"
 	if len(needs) < 3 {
-		return re
+		return re, nil
 	}
 	// What the expression needs, on its own: a test that the index files.
-	return "(" + subject + ".contains(" + celText(needs) + ") && " + re + ")"
+	return "(" + subject + ".contains(" + celText(needs) + ") && " + re + ")", nil
 }
 
 // result gives the alternatives.
