@@ -21,41 +21,40 @@ func (f *step) finish() {
 // giveAll gives out every match, up to the bounds on them. Those that a skip to
 // an element prunes are found and not given out.
 func (f *step) giveAll() {
-	from := len(f.t.Out)
 	f.enumerate()
-	found := f.t.Out[from:]
-	slices.SortFunc(found, first)
-	kept := found[:0]
-	for i := range found {
-		d := found[i]
-		if d.Pairs[0].Held.Order < f.pruned {
+	slices.SortFunc(f.found, first)
+	f.t.Out = slices.Grow(f.t.Out, len(f.found))
+	for _, m := range f.found {
+		if m[0].Held.Order < f.pruned {
 			continue
 		}
-		order, err := f.s.e.bar(d.Pairs)
+		order, err := f.s.e.bar(m)
 		if err != nil {
 			f.t.Err = err
 			break
 		}
-		kept = append(kept, d)
+		f.give(m)
 		f.prune(order)
 	}
-	clear(found[len(kept):])
-	f.t.Out = f.t.Out[:from+len(kept)]
+	clear(f.found)
+	f.found = f.found[:0]
 }
 
 // first orders what completes together: earliest start first, then most events,
 // then earliest events.
-func first(a, b engine.Done) int {
-	if c := cmp.Compare(a.Pairs[0].Held.Order, b.Pairs[0].Held.Order); c != 0 {
-		return c
+func first(a, b []engine.Pair) int {
+	if a[0].Held != b[0].Held {
+		return cmp.Compare(a[0].Held.Order, b[0].Held.Order)
 	}
-	if c := cmp.Compare(len(b.Pairs), len(a.Pairs)); c != 0 {
-		return c
+	if len(a) != len(b) {
+		return len(b) - len(a)
 	}
-	for i := range a.Pairs {
-		p, q := &a.Pairs[i], &b.Pairs[i]
-		if c := cmp.Or(cmp.Compare(p.Held.Order, q.Held.Order), cmp.Compare(p.Elem, q.Elem)); c != 0 {
-			return c
+	for i := range a {
+		switch {
+		case a[i].Held != b[i].Held:
+			return cmp.Compare(a[i].Held.Order, b[i].Held.Order)
+		case a[i].Elem != b[i].Elem:
+			return a[i].Elem - b[i].Elem
 		}
 	}
 	return 0

@@ -14,6 +14,9 @@ const (
 	MaxPairs   = 1 << 21 // bound events, over all matches
 )
 
+// slabSize is the most pairs that matches are made in the room of.
+const slabSize = 512
+
 // walk is a search through the nodes, from the last event of matches to the
 // first.
 type walk struct {
@@ -28,29 +31,33 @@ type fork struct {
 	path int
 }
 
-// enumerate gives out all matches that the event completes, in no order. The
-// work is in proportion to the events in them, and to what has expired since the
-// last time.
+// enumerate finds all matches that the event completes, in no order. The work is
+// in proportion to the events in them, and to what has expired since the last
+// time.
 func (f *step) enumerate() {
 	h := f.t.In.Hold()
 	for _, elem := range f.tr.single {
-		f.give([]engine.Pair{{Elem: elem, Held: h}})
+		f.found = append(f.found, []engine.Pair{{Elem: elem, Held: h}})
 	}
-	matches, pairs := len(f.tr.single), len(f.tr.single)
+	room := MaxPairs
+	var slab []engine.Pair // matches of one event are mostly kept and dropped together
 	for _, i := range f.tr.done {
 		if i = f.from(i); !f.k.live(i) {
 			continue
 		}
 		whole := f.k.each(&f.walk, i, func(path []engine.Pair) bool {
-			if matches++; matches > MaxMatches {
+			n := len(path)
+			if room -= n; room < 0 || len(f.found) == MaxMatches {
 				return false
 			}
-			if pairs += len(path); pairs > MaxPairs {
-				return false
+			if n > cap(slab)-len(slab) {
+				slab = make([]engine.Pair, 0, max(n, min(slabSize, n*(len(f.found)+1))))
 			}
-			path = slices.Clone(path)
-			slices.Reverse(path)
-			f.give(path)
+			from := len(slab)
+			slab = append(slab, path...)
+			m := slab[from:len(slab):len(slab)]
+			slices.Reverse(m)
+			f.found = append(f.found, m)
 			return true
 		})
 		if !whole {

@@ -44,6 +44,7 @@ type state struct {
 	stops    []guard
 
 	ways  uint64 // conditions on the way from here without an event
+	cares uint64 // conditions of which an event must meet one to be of interest here
 	looks uint64 // conditions that decide what an event does here
 
 	forbids bool // some event ends a partial match here
@@ -60,6 +61,10 @@ type nfa struct {
 	states []state
 	start  int32
 	conds  uint64 // all conditions that any edge looks at
+
+	// idle is set when an event that meets no condition a state cares about
+	// leaves what is open there alone: it need not even be shown.
+	idle bool
 }
 
 // readGraph takes an automaton from its drawing. That both engines follow the
@@ -88,6 +93,7 @@ func readGraph(g engine.Graph) (*nfa, error) {
 		default:
 			s.proceeds = append(s.proceeds, ed)
 		}
+		s.cares |= when.conds()
 		n.conds |= when.conds()
 	}
 	n.spread()
@@ -130,21 +136,17 @@ func (n *nfa) spread() {
 		for _, e := range s.proceeds {
 			t := &n.states[e.to]
 			s.ways |= e.when.conds() | t.ways
+			s.cares |= t.cares
 			s.forbids = s.forbids || t.forbids
 		}
 	})
 	n.backwards(func(s *state) {
-		for _, g := range s.stops {
-			s.looks |= g.conds()
-		}
+		s.looks |= s.cares
 		for _, e := range s.takes { // the event may also decide whether the match ends with it
-			s.looks |= e.when.conds() | n.states[e.to].ways
-		}
-		for _, e := range s.ignores {
-			s.looks |= e.when.conds()
+			s.looks |= n.states[e.to].ways
 		}
 		for _, e := range s.proceeds {
-			s.looks |= e.when.conds() | n.states[e.to].looks
+			s.looks |= n.states[e.to].looks
 		}
 	})
 }
@@ -155,9 +157,9 @@ func (n *nfa) backwards(improve func(*state)) {
 		changed = false
 		for i := len(n.states) - 1; i >= 0; i-- {
 			s := &n.states[i]
-			ways, looks, forbids := s.ways, s.looks, s.forbids
+			ways, cares, looks, forbids := s.ways, s.cares, s.looks, s.forbids
 			improve(s)
-			changed = changed || ways != s.ways || looks != s.looks || forbids != s.forbids
+			changed = changed || ways != s.ways || cares != s.cares || looks != s.looks || forbids != s.forbids
 		}
 	}
 }
@@ -194,4 +196,51 @@ func (n *nfa) sticky() []bool {
 		}
 	}
 	return stays
+}
+
+// torn reports whether it makes a difference that an event which is of no
+// interest in a state moves what is open there on, all the same: what comes next
+// forbids something that the state itself does not. The automaton leaves such
+// events out in some states and not in others, which its graph does not tell.
+func (n *nfa) torn() bool {
+	w := newWalker(n)
+	always := func(edge) bool { return true }
+	sets := make([]string, len(n.states))
+	for i := range n.states {
+		sets[i] = n.forbidden(w.reach(nil, int32(i), always))
+	}
+	for i := range n.states {
+		all := w.reach(nil, int32(i), always)
+		if int32(i) == n.start || !n.states[i].forbids || n.alert(all) {
+			continue
+		}
+		for _, j := range all {
+			if slices.ContainsFunc(n.states[j].ignores, func(e edge) bool { return !n.states[e.to].final && sets[e.to] != sets[i] }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// forbidden tells what must not happen in any of some states.
+func (n *nfa) forbidden(states []int32) string {
+	var all []string
+	for _, i := range states {
+		for _, g := range n.states[i].stops {
+			all = append(all, fmt.Sprint(g))
+		}
+	}
+	slices.Sort(all)
+	return fmt.Sprint(slices.Compact(all))
+}
+
+// alert reports whether any event is of interest in one of some states: it waits
+// for the very next event, or for an event whatever it is.
+func (n *nfa) alert(states []int32) bool {
+	return slices.ContainsFunc(states, func(i int32) bool {
+		s := &n.states[i]
+		idle := slices.ContainsFunc(s.takes, func(e edge) bool { return e.when.holds(0) })
+		return idle || len(s.takes)+len(s.stops) > 0 && len(s.ignores) == 0
+	})
 }

@@ -16,6 +16,7 @@ type step struct {
 	lists  []int32
 
 	walk  walk
+	found [][]engine.Pair // matches complete
 	marks marks
 	best  []best
 	tips  []int32
