@@ -77,7 +77,7 @@ func (c *canon) when(w *When) {
 	}
 	if len(w.Pattern.Elems) > 0 {
 		c.key("define")
-		c.define(&w.Pattern)
+		c.define(&w.Pattern, true)
 	}
 	if w.Emit != Immediate {
 		c.text("emit", w.Emit.String())
@@ -129,16 +129,30 @@ func (c *canon) skip(w *When) string {
 	return text
 }
 
+// Shape is all that a pattern says besides conditions, its long forms included.
+// Patterns of one shape whose conditions (those of until, too) mean the same, one
+// by one, match the same.
+func (p Pattern) Shape() string {
+	var c canon
+	c.b = append(append(c.b, p.String()...), ' ')
+	c.define(&p, false)
+	return string(c.b)
+}
+
 // define lists the elements with their terms, and then the groups that have
 // names.
-func (c *canon) define(p *Pattern) {
+func (c *canon) define(p *Pattern, conditions bool) {
 	c.open('[')
 	var groups []*Term
 	walk(p.Seq, func(t *Term) {
 		switch {
 		case t.Elem >= 0:
 			e := &p.Elems[t.Elem]
-			c.term(t, e.Name, "where", squeeze(e.Cond))
+			where := ""
+			if conditions {
+				where = squeeze(e.Cond)
+			}
+			c.term(t, e.Name, "where", where, conditions)
 		case t.Name != "":
 			groups = append(groups, t)
 		}
@@ -146,14 +160,14 @@ func (c *canon) define(p *Pattern) {
 	for _, t := range groups {
 		var b strings.Builder
 		p.several(&b, t)
-		c.term(t, t.Name, "pattern", b.String())
+		c.term(t, t.Name, "pattern", b.String(), conditions)
 	}
 	c.close(']')
 }
 
 // term writes what the long form says of a term. The key of its content is where
 // or pattern, of which the one sorts last and the other before repeat.
-func (c *canon) term(t *Term, name, key, content string) {
+func (c *canon) term(t *Term, name, key, content string, conditions bool) {
 	c.item()
 	c.open('{')
 	if t.Gap > 0 {
@@ -172,7 +186,12 @@ func (c *canon) term(t *Term, name, key, content string) {
 	if t.Repeat != Then {
 		c.text("repeat", t.Repeat.String())
 	}
-	c.text("until", squeeze(t.Until))
+	switch {
+	case conditions:
+		c.text("until", squeeze(t.Until))
+	case t.Until != "":
+		c.flag("until")
+	}
 	if t.Wait > 0 {
 		c.text("wait", t.Wait.String())
 	}

@@ -122,3 +122,34 @@ tests: [{given: a.ndjson, advance: "2026-01-01T00:00:00Z", expect: {timeouts: 1,
 		}
 	}
 }
+
+// Two patterns have one shape when only their conditions differ.
+func TestShape(t *testing.T) {
+	const base = "rule: r\nwhen:\n  pattern: a{2,} then g\n  define: {a: {where: data.a, until: data.u}, g: {pattern: b then c}, b: data.b, c: data.c}\n"
+	shape := func(src string) string {
+		rules, err := syntax.Parse("r.yaml", []byte(src))
+		require.NoError(t, err, src)
+		return rules[0].When.Pattern.Shape()
+	}
+	want := shape(base)
+	for _, c := range []struct {
+		from, to string
+		same     bool
+	}{
+		{"data.a", "data.x", true},
+		{"data.u", "data.x", true},
+		{"then g", "then  (g)", true},
+		{"a{2,}", "a+", false},
+		{"then g", "then any g", false},
+		{"b then c", "b next c", false},
+		{", until: data.u", "", false},
+		{", until", ", repeat: any, until", false},
+		{", until", ", greedy: true, until", false},
+		{", until", ", gap: 1s, until", false},
+		{", until", ", wait: 1s, until", false},
+		{"b then c}", "b then c, optional: true}", false},
+	} {
+		require.Contains(t, base, c.from)
+		assert.Equal(t, c.same, want == shape(strings.Replace(base, c.from, c.to, 1)), "%s for %s", c.to, c.from)
+	}
+}
