@@ -122,13 +122,13 @@ func TestLeapYears(t *testing.T) {
 	for _, zone := range []string{"Europe/Berlin", "Australia/Lord_Howe", "UTC"} {
 		s := parse(t, "0 12 * * *", zone, trigger.MissedOnce, trigger.DSTOnce)
 		days := 0
-		for at, end := utc("2035-01-01T00:00:00Z"), utc("2095-01-01T00:00:00Z"); at.Before(end); days++ {
+		for at, end := utc("2036-01-01T00:00:00Z"), utc("2052-01-01T00:00:00Z"); at.Before(end); days++ {
 			next := s.Next(at)
 			require.True(t, next.After(at) && !next.After(at.Add(25*time.Hour)), "%v to %v", at, next)
 			require.Equal(t, next, s.Last(next.Add(time.Hour)))
 			at = next
 		}
-		assert.InDelta(t, 60*365.25, days, 1)
+		assert.InDelta(t, 16*365.25, days, 1)
 	}
 }
 
@@ -136,20 +136,22 @@ func TestLeapYears(t *testing.T) {
 // by looking at the clock on the wall every second.
 func shows(fits func(wall time.Time) bool, every bool, zone *time.Location, dst trigger.DST, from, to time.Time) []time.Time {
 	var due []time.Time
-	shown := make(map[string]bool)
-	const layout = "2006-01-02 15:04:05"
+	clock := func(at time.Time) time.Time { // what the clock shows, as if it were UTC
+		_, offset := at.In(zone).Zone()
+		return at.UTC().Add(time.Duration(offset) * time.Second)
+	}
+	shown := make(map[int64]bool)
 	twice := every || dst == trigger.DSTTwice || dst == trigger.DSTLiteral
 	makeUp := !every && (dst == trigger.DSTOnce || dst == trigger.DSTTwice)
-	before := from.Add(-4 * time.Hour)
-	last, _ := time.Parse(layout, before.In(zone).Format(layout))
+	before := from.Add(-2 * time.Hour)
+	last := clock(before)
 	for at := before; !at.After(to); at = at.Add(time.Second) {
-		text := at.In(zone).Format(layout)
-		wall, _ := time.Parse(layout, text)
-		fires := fits(wall) && (twice || !shown[text])
+		wall := clock(at)
+		fires := fits(wall) && (twice || !shown[wall.Unix()])
 		for skipped := last.Add(time.Second); makeUp && skipped.Before(wall); skipped = skipped.Add(time.Second) {
 			fires = fires || fits(skipped)
 		}
-		shown[text], last = true, wall
+		shown[wall.Unix()], last = true, wall
 		if fires && at.After(from) {
 			due = append(due, at.UTC())
 		}
