@@ -30,7 +30,7 @@ func TestDirectEqualsCEL(t *testing.T) {
 	set := NewSet()
 	taken := 0
 	rapid.Check(t, func(t *rapid.T) {
-		if sameAsCEL(t, set, randomScope(), randomTests(t, 3)) {
+		if sameAsCEL(t, set, randomScope(), randomTests(t, rapid.IntRange(0, 3).Draw(t, "depth"))) {
 			taken++
 		}
 	})
