@@ -57,10 +57,11 @@ func (d *definitions) missing(r *reader) {
 	}
 }
 
-// guess is the fix for a name without definition.
+// guess is the fix for a name without definition. Of the shortest names each looks
+// like the other.
 func (d *definitions) guess(r *reader, name string) string {
 	fix := "add " + clip(name) + ": CONDITION under define"
-	if len(d.list) > maxGuesses || r.full() {
+	if len(name) < 3 || len(d.list) > maxGuesses || r.full() {
 		return fix
 	}
 	var names []string

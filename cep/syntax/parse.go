@@ -138,7 +138,7 @@ func (r *reader) name(doc *yamldoc.Node) string {
 		r.fail(n.Pos, "rule", CodeName, "use letters, digits and . _ - / :; a text for people goes into description",
 			"%q cannot be in a name", []rune(clip(name[bad:]))[0])
 	}
-	return r.own(name, n.Pos)
+	return name
 }
 
 // label gives the scalar under a key, or "".
@@ -159,7 +159,7 @@ func (r *reader) labels(n *yamldoc.Node) map[string]string {
 	}
 	labels := make(map[string]string, len(n.Keys))
 	for _, e := range n.Keys {
-		labels[e.Key] = r.scalar(e.Value, join("labels", e.Key))
+		labels[r.own(e.Key, e.Pos)] = r.scalar(e.Value, join("labels", e.Key))
 	}
 	return labels
 }

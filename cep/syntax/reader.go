@@ -86,7 +86,7 @@ func (r *reader) scalar(n *yamldoc.Node, key string) string {
 		if n.Text == "" {
 			r.fail(n.Pos, key, CodeValue, "write a text or leave the key out", "is empty")
 		}
-		return n.Text
+		return r.own(n.Text, r.textPos(n))
 	default:
 		r.fail(n.Pos, key, CodeType, "write a text", "must be a text, not %s", n.Kind)
 		return ""
@@ -209,7 +209,7 @@ func (r *reader) textPos(n *yamldoc.Node) yamldoc.Pos {
 			if strings.TrimSpace(line) == "" || at >= len(lines) {
 				continue
 			}
-			pos.Col = 1 + indent(lines[at]) - indent(line)
+			pos.Col = 1 + max(indent(lines[at])-indent(line), 0)
 			break
 		}
 		pos.Line++
@@ -226,12 +226,12 @@ func (r *reader) split() []string {
 }
 
 // own gives a text of the document as a part of the document, so that keeping it
-// keeps no copy. Texts that are not in the document as they are stay copies.
+// keeps nothing else. Texts that are not in the document as they are become copies.
 func (r *reader) own(text string, pos yamldoc.Pos) string {
 	lines := r.split()
 	line, col := pos.Line-r.line, pos.Col-1
-	if line < 0 || line >= len(lines) || col > len(lines[line]) || !strings.HasPrefix(lines[line][col:], text) {
-		return text
+	if line < 0 || line >= len(lines) || col < 0 || col > len(lines[line]) || !strings.HasPrefix(lines[line][col:], text) {
+		return strings.Clone(text)
 	}
 	return lines[line][col : col+len(text)]
 }

@@ -127,7 +127,7 @@ func (r *reader) match(n *yamldoc.Node, key string, w *When) []Bound {
 		if e.Value.Kind == yamldoc.List {
 			items = e.Value.Items
 		}
-		b := Bound{Element: e.Key}
+		b := Bound{Element: r.own(e.Key, e.Pos)}
 		for _, item := range items {
 			b.Events = append(b.Events, r.scalar(item, key))
 		}

@@ -28,7 +28,7 @@ func (r *reader) window(n, when *yamldoc.Node) *Window {
 			if msg, fix := badElement(e.Key); msg != "" {
 				r.fail(e.Pos, key, CodeName, fix, "%s", strings.Replace(msg, "an element", "an aggregate", 1))
 			}
-			l := Let{Name: e.Key, NamePos: e.Pos}
+			l := Let{Name: r.own(e.Key, e.Pos), NamePos: e.Pos}
 			l.Text, l.Pos = r.expression(e.Value, key, "write an aggregate, such as count() or avg(data.ms)")
 			w.Let = append(w.Let, l)
 		}

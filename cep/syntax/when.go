@@ -230,7 +230,7 @@ func (r *reader) patternText(n *yamldoc.Node, key string) (string, yamldoc.Pos) 
 	}
 	pos := r.textPos(n)
 	pos.Col += utf8.RuneCountInString(text[:len(text)-len(strings.TrimLeft(text, " "))])
-	return strings.TrimSpace(text), pos
+	return r.own(strings.TrimSpace(text), pos), pos
 }
 
 // pattern reads the pattern and the definitions of its elements, and joins
