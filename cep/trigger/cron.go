@@ -110,8 +110,8 @@ func (of field) parseRange(part string) (uint64, error) {
 	fromText, toText, ranged := strings.Cut(span, "-")
 	from, to := of.min, of.max
 	var err error
-	switch {
-	case span == "*" || span == "?":
+	switch span {
+	case "*", "?":
 		if of.names != nil && of.max == 7 {
 			to = 6 // Sunday is not meant twice
 		}

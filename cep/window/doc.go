@@ -20,7 +20,7 @@
 // A result is due when time reaches To, and time moves on before an event is
 // processed: an event at exactly To comes after the result. Time never goes back;
 // an event from the past counts as at the present. An unfinished count window waits
-// for ever, and has no Deadline.
+// for ever, and has no Deadline; a session in which events never pause does not end.
 //
 // # Aggregates
 //

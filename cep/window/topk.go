@@ -14,9 +14,8 @@ import (
 // topBytes is the most memory that a counter takes: its key, its place in the map.
 const topBytes = maxKey + 96
 
-// counters gives how many counters topk(…, k) keeps. With 8·k of them a count is
-// too high by at most an eighth of what the last of the k would have if all
-// values were equally frequent.
+// counters gives how many counters topk(…, k) keeps. Of n values in one pane, a
+// count is then too high by at most n / (8·k).
 func counters(k int) int { return max(64, 8*k) }
 
 // top keeps the most frequent values in a fixed number of counters: SpaceSaving
