@@ -1,6 +1,7 @@
 package predicate
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"time"
@@ -157,7 +158,7 @@ type hasNode struct {
 	value   fieldRef
 	parent  fieldRef // of the same event as value
 	atom    *Atom    // true exactly where this is; nil unless it is about the event under test
-	lenient bool     // no parent means no field
+	lenient bool     // the parent is the payload, and without one there is no field
 }
 
 func (n *hasNode) eval(ev *Event, env Env) Tri {
@@ -175,17 +176,24 @@ func (n *hasNode) absent(ev *Event) Tri {
 	if n.parent.field.path.IsZero() {
 		return False // an attribute, or an extension: the event itself is there
 	}
-	switch ev.Ev.Get(n.parent.field.path).Kind() {
-	case event.Missing:
-		if n.lenient {
-			return False
+	if n.lenient {
+		if payloadIsList(ev.Ev) {
+			return Unknown
 		}
-		return Unknown
-	case event.List:
+		return False
+	}
+	switch ev.Ev.Get(n.parent.field.path).Kind() {
+	case event.Missing, event.List:
 		return Unknown
 	default:
 		return False
 	}
+}
+
+// payloadIsList looks at the first character, which tells it without reading on.
+func payloadIsList(ev *event.Event) bool {
+	b := bytes.TrimLeft(ev.Data, " \t\r\n")
+	return len(b) > 0 && b[0] == '[' && ev.IsJSON()
 }
 
 // spanNode compares two durations.
