@@ -81,7 +81,7 @@ func TestQuantileRange(t *testing.T) {
 }
 
 func TestDistinctAccuracy(t *testing.T) {
-	for _, n := range []int{1, 9, 100, window.ExactDistinct, window.ExactDistinct + 1, 5000, 200_000} {
+	for _, n := range []int{1, 9, 100, window.ExactDistinct, window.ExactDistinct + 1, 5000, 60_000} {
 		var values []event.Value
 		for i := range n {
 			values = append(values, event.StringValue(fmt.Sprintf("user-%d", i)))

@@ -228,14 +228,14 @@ func TestBoundaries(t *testing.T) {
 // A clock that jumps to the year 9999 costs the windows that hold events, not
 // those between.
 func TestClockJump(t *testing.T) {
-	p := compile(t, "sliding 10s every 1ms", "count()", "quantile(data.x, 0.5)")
+	p := compile(t, "sliding 10s every 10ms", "count()", "quantile(data.x, 0.5)")
 	s := p.New()
 	start := time.Now()
 	for i := range 20 {
 		at := time.Date(1900+i*400, 1, 1, 0, 0, 0, 0, time.UTC)
 		results := p.Add(s, at, []event.Value{event.NumberValue(1)}, uint64(i), nil)
 		if i > 0 {
-			assert.Len(t, results, 10_000, "as many windows as the event before lies in")
+			assert.Len(t, results, 1000, "as many windows as the event before lies in")
 		}
 	}
 	assert.Less(t, time.Since(start), 5*time.Second)
