@@ -115,7 +115,7 @@ func TestLoadForged(t *testing.T) {
 	w.leafs = testLeafs()
 	good := build(t, w.formulas(120)).AppendBinary(nil)
 	refused := 0
-	for range 3000 {
+	for range 1000 {
 		bad := append([]byte(nil), good...)
 		for range 1 + w.rand.IntN(3) {
 			at := 24 + w.rand.IntN(len(bad)-24)

@@ -16,10 +16,10 @@ func (b *Builder) Build() (*Segment, error) {
 	}
 	s := b.seg
 	has := b.addPresence()
-	b.atoms, b.nodes, b.roots, b.met = interner{}, interner{}, interner{}, nil
+	b.atoms, b.nodes, b.roots, b.pieces, b.met = interner{}, interner{}, interner{}, interner{}, nil
 	b.number()
 	b.shareNodes()
-	c := newChooser(s, has)
+	c := newChooser(s, has, b.common)
 	for r := range s.roots {
 		c.place(uint32(r))
 	}
@@ -329,14 +329,15 @@ func (m *maker) seek(a uint32) {
 
 func (m *maker) seekGlob(a, f, test uint32) {
 	list := m.s.list(m.s.args[a])
-	variant := int(list[2] & (shapeStart - 1))
-	switch text, kind := globKey(list, m.s); kind {
+	shape, _ := globParts(list)
+	variant := int(shape & (shapeStart - 1))
+	switch at, kind := globKey(list); kind {
 	case pieceStart:
-		m.keys[0] = append(m.keys[0], key{f, variant, list[3], test})
+		m.keys[0] = append(m.keys[0], key{f, variant, at, test})
 	case pieceEnd:
-		m.keys[1] = append(m.keys[1], key{f, variant, list[len(list)-1], test})
+		m.keys[1] = append(m.keys[1], key{f, variant, at, test})
 	default:
-		m.words = append(m.words, word{f, variant, pieceFor(text), test})
+		m.words = append(m.words, word{f, variant, pieceFor(m.s.str(at)), test})
 	}
 }
 

@@ -26,6 +26,9 @@ type Builder struct {
 	met      map[*predicate.Atom]uint32 // sets and patterns, which take long to compare
 	leafs    map[string]uint32          // by text
 	atoms    interner
+	pieces   interner
+	pieceAt  []uint32          // by number of a piece: where it stands
+	common   map[uint32]uint32 // by place of a piece: globs that have it, if several
 	nodes    interner
 	roots    interner
 	owner    []uint32 // by condition: its root
@@ -45,10 +48,11 @@ const (
 // NewBuilder gives an empty Builder.
 func NewBuilder() *Builder {
 	return &Builder{
-		seg:   &Segment{key: hashKey{rand.Uint64(), rand.Uint64()}},
-		slots: make(map[int]uint32),
-		met:   make(map[*predicate.Atom]uint32),
-		leafs: make(map[string]uint32),
+		seg:    &Segment{key: hashKey{rand.Uint64(), rand.Uint64()}},
+		slots:  make(map[int]uint32),
+		met:    make(map[*predicate.Atom]uint32),
+		leafs:  make(map[string]uint32),
+		common: make(map[uint32]uint32),
 	}
 }
 
@@ -73,6 +77,7 @@ func (b *Builder) add(ref uint32) ID {
 const (
 	tagRoot = 1 << 29 << iota
 	tagNode
+	tagPiece
 )
 
 // formula gives the reference of a formula.
@@ -363,7 +368,7 @@ func (b *Builder) matches(fold bool, f uint32, text string) uint32 {
 		if ok {
 			list = append(list, g.shape())
 			for _, p := range g.pieces {
-				list = append(list, b.str(p))
+				list = append(list, b.piece(p))
 			}
 		}
 		return b.keep(list)
@@ -394,6 +399,20 @@ func (b *Builder) str(text string) uint32 {
 	}
 	s.text = append(binary.AppendUvarint(s.text, uint64(len(text))), text...)
 	return uint32(at)
+}
+
+// piece stores a piece of a glob, and counts those that are met again.
+func (b *Builder) piece(text string) uint32 {
+	n, there := b.pieces.find(b.seg.key.str(tagPiece, text), uint32(len(b.pieceAt)), func(i uint32) bool {
+		return b.seg.str(b.pieceAt[i]) == text
+	})
+	if !there {
+		b.pieceAt = append(b.pieceAt, b.str(text))
+		return b.pieceAt[n]
+	}
+	at := b.pieceAt[n]
+	b.common[at] = max(b.common[at], 1) + 1
+	return at
 }
 
 func (b *Builder) words(w ...uint64) uint32 {

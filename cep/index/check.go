@@ -117,10 +117,14 @@ func (c *checker) pattern(op uint32, list []uint32) bool {
 	if op == opMatches {
 		return true
 	}
-	if len(list) < 4 || list[2]&(shapeStart-1) >= variants {
+	if len(list) < 4 {
 		return false
 	}
-	for _, at := range list[3:] {
+	shape, pieces := globParts(list)
+	if shape&(shapeStart-1) >= variants || int(shape>>shapePiece) >= len(pieces) {
+		return false
+	}
+	for _, at := range pieces {
 		if !c.text(at) {
 			return false
 		}

@@ -17,9 +17,10 @@ type filing struct{ a, b, root uint32 }
 // what is asked for often by conditions is taken to be frequent in events, too.
 type chooser struct {
 	s       *Segment
-	has     []uint32 // by field: its test for being there
-	uses    []uint32 // by atom: literals that want it true
-	equals  []uint32 // by field: such literals that are equalities
+	has     []uint32          // by field: its test for being there
+	common  map[uint32]uint32 // by place of a glob's piece: globs that have it, if several
+	uses    []uint32          // by atom: literals that want it true
+	equals  []uint32          // by field: such literals that are equalities
 	low     []float64
 	high    []float64         // by field: the extremes of numbers in order tests
 	needs   map[uint32]needed // by matches atom
@@ -54,9 +55,9 @@ const (
 	walkAuto   = 0.02
 )
 
-func newChooser(s *Segment, has []uint32) *chooser {
+func newChooser(s *Segment, has []uint32, common map[uint32]uint32) *chooser {
 	c := &chooser{
-		s: s, has: has, uses: make([]uint32, len(s.heads)), equals: make([]uint32, len(s.fields)),
+		s: s, has: has, common: common, uses: make([]uint32, len(s.heads)), equals: make([]uint32, len(s.fields)),
 		low: make([]float64, len(s.fields)), high: make([]float64, len(s.fields)), needs: make(map[uint32]needed),
 	}
 	for i := range c.low {
@@ -227,11 +228,7 @@ func (c *chooser) atomCost(a uint32) float64 {
 	case opContains:
 		return max(popular, rarity(len(s.str(s.args[a])))) + walkAuto
 	case opGlob:
-		p, kind := globKey(s.list(s.args[a]), s)
-		if kind == pieceInside {
-			return max(popular, rarity(len(p))) + walkAuto
-		}
-		return max(popular, rarity(len(p))) + walkTrie
+		return c.globCost(s.list(s.args[a]))
 	case opMatches:
 		if n := c.needsOf(a); len(n.texts) > 0 {
 			return max(popular, rarity(shortest(n.texts))*float64(len(n.texts))) + 2*walkAuto
@@ -246,6 +243,26 @@ func (c *chooser) atomCost(a uint32) float64 {
 	default:
 		return costHalf
 	}
+}
+
+// globCost chooses the piece of a glob to seek it by, notes it in the glob's
+// shape, and gives its cost.
+func (c *chooser) globCost(list []uint32) float64 {
+	shape, pieces := globParts(list)
+	best, least := 0, math.Inf(1)
+	for i, at := range pieces {
+		cost := max(float64(c.common[at])/float64(len(c.s.roots)+64), rarity(len(c.s.str(at))))
+		if kindOfPiece(shape, i, len(pieces)) == pieceInside {
+			cost += walkAuto
+		} else {
+			cost += walkTrie
+		}
+		if cost < least {
+			best, least = i, cost
+		}
+	}
+	list[2] = shape&(1<<shapePiece-1) | uint32(best)<<shapePiece
+	return least
 }
 
 // rarity guesses how often a text of n bytes occurs.

@@ -67,7 +67,7 @@ func (c *chooser) width(lo, hi uint32) float64 {
 	if math.IsNaN(part) || whole <= 0 {
 		return guess
 	}
-	return min(max(part, 0), 1)*costHalf + walkTrie
+	return min(max(part, 0), 1)*costTwo + walkTrie
 }
 
 // pairing is two literals, each an equality or a small set, to file under at once.

@@ -84,14 +84,14 @@ func TestWithKeepsFewSegments(t *testing.T) {
 	x := index.NewIndex(build(t, w.formulas(3000)))
 	first, ev, sc := x, w.event(), index.Scratch{}
 	before := first.Match(&sc, ev, nil)
-	for range 600 {
+	for range 300 {
 		y, err := x.With(w.formulas(1), []index.ID{x.Next() / 2})
 		require.NoError(t, err)
 		x = y
 		require.LessOrEqual(t, len(x.Segments()), 8)
 	}
 	assert.Equal(t, before, first.Match(&sc, ev, nil))
-	assert.EqualValues(t, 3600, x.Next())
+	assert.EqualValues(t, 3300, x.Next())
 }
 
 // Compact joins large segments when enough has been added or removed, and what

@@ -167,7 +167,7 @@ func (m *matching) testText(a, h uint32, text string) uint32 {
 		return outcome(s.networkOf(a).holds(ip))
 	case opGlob:
 		list := s.list(arg)
-		shape, pieces := list[2], list[3:]
+		shape, pieces := globParts(list)
 		if shape&shapeLines == 0 || strings.IndexByte(text, '\n') < 0 {
 			text = m.text(i, text, int(shape&(shapeStart-1)))
 			return outcome(matchGlob(text, shape&shapeStart != 0, shape&shapeEnd != 0, len(pieces), func(i int) string { return s.str(pieces[i]) }))

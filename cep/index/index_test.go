@@ -70,13 +70,13 @@ func TestMatchIsNaive(t *testing.T) {
 
 // Crowds make the builder combine tests, and share junctions.
 func TestMatchIsNaiveInCrowds(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		w := newWorld(seed)
 		w.leafs = testLeafs()
-		formulas := w.formulas(4000)
+		formulas := w.formulas(2500)
 		s := build(t, formulas)
 		var sc index.Scratch
-		for range 100 {
+		for range 30 {
 			check(t, s, &sc, formulas, w.event())
 		}
 	}

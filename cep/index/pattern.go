@@ -228,7 +228,10 @@ func (g *glob) shape() uint32 {
 	return bits
 }
 
-// Where in a value a glob's rarest piece stands.
+// shapePiece is where a shape keeps which piece a glob is sought by.
+const shapePiece = 5
+
+// pieceKind says where in a value a piece of a glob stands.
 type pieceKind int
 
 const (
@@ -237,29 +240,24 @@ const (
 	pieceInside
 )
 
-// longEnough is from where on a piece at an end, which is found cheaply, is taken
-// although one inside is longer.
-const longEnough = 8
+// globParts gives the shape of a glob and where its pieces stand; list is the
+// atom's constant.
+func globParts(list []uint32) (shape uint32, pieces []uint32) { return list[2], list[3:] }
 
-// globKey chooses the piece of a glob to look for; list is the atom's constant.
-func globKey(list []uint32, s *Segment) (string, pieceKind) {
-	shape, pieces := list[2], list[3:]
-	best, kind, score := s.str(pieces[0]), pieceInside, -1
-	for i, at := range pieces {
-		p, k := s.str(at), pieceInside
-		n := min(len(p), 2*longEnough)
-		switch {
-		case i == 0 && shape&shapeStart != 0:
-			k, n = pieceStart, n+longEnough
-		case i == len(pieces)-1 && shape&shapeEnd != 0:
-			k, n = pieceEnd, n+longEnough
-		}
-		if len(p) < minNeed {
-			n = 0
-		}
-		if n > score {
-			best, kind, score = p, k, n
-		}
+func kindOfPiece(shape uint32, i, n int) pieceKind {
+	switch {
+	case i == 0 && shape&shapeStart != 0:
+		return pieceStart
+	case i == n-1 && shape&shapeEnd != 0:
+		return pieceEnd
+	default:
+		return pieceInside
 	}
-	return best, kind
+}
+
+// globKey gives the piece by which a glob is sought.
+func globKey(list []uint32) (at uint32, kind pieceKind) {
+	shape, pieces := globParts(list)
+	i := int(shape >> shapePiece)
+	return pieces[i], kindOfPiece(shape, i, len(pieces))
 }

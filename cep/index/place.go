@@ -165,8 +165,8 @@ func (s *Segment) structure(a uint32) string {
 	case opContains:
 		return "substring"
 	case opGlob:
-		text, kind := globKey(s.list(s.args[a]), s)
-		return fmt.Sprintf("%s %q", [...]string{"prefix", "suffix", "substring"}[kind], text)
+		at, kind := globKey(s.list(s.args[a]))
+		return fmt.Sprintf("%s %q", [...]string{"prefix", "suffix", "substring"}[kind], s.str(at))
 	case opMatches:
 		if n := s.needsOf(a); len(n.texts) > 0 {
 			return fmt.Sprintf("substrings %q, then the expression", n.texts)
