@@ -50,6 +50,7 @@ const (
 	costAbsent = 0.9
 	costTest   = 0.92 // an expression without texts to look for
 	costHalf   = 0.4  // an interval with one end
+	costTwo    = 0.35 // the widest interval with two
 	walkTrie   = 0.002
 	walkNet    = 0.003
 	walkAuto   = 0.02
