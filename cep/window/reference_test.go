@@ -146,9 +146,12 @@ func lets(held []occurrence, length time.Duration) []event.Value {
 // products are the sums of products of differences from the means.
 func products(a, b []float64) (aa, ab, bb float64) {
 	var ma, mb float64
-	for i := range a {
-		ma += a[i] / float64(len(a))
-		mb += b[i] / float64(len(b))
+	for i := range a { // from the first on, so that the mean of equal numbers is exact
+		ma += (a[i] - a[0]) / float64(len(a))
+		mb += (b[i] - b[0]) / float64(len(b))
+	}
+	if len(a) > 0 {
+		ma, mb = ma+a[0], mb+b[0]
 	}
 	for i := range a {
 		aa += (a[i] - ma) * (a[i] - ma)
