@@ -113,6 +113,74 @@ func (n *Node) Any() any {
 	return nil
 }
 
+// Clone gives a copy of the tree that has its memory for itself, in few pieces:
+// keeping it keeps nothing else of the document. A nil node gives nil.
+func (n *Node) Clone() *Node {
+	if n == nil {
+		return nil
+	}
+	var c cloner
+	c.count(n)
+	c.nodes = make([]Node, 0, c.needNodes)
+	c.items = make([]*Node, 0, c.needItems)
+	c.keys = make([]Entry, 0, c.needKeys)
+	c.text.Grow(c.needText)
+	return c.clone(n)
+}
+
+// cloner copies a tree into memory whose size it counted before.
+type cloner struct {
+	needNodes, needItems, needKeys, needText int
+
+	nodes []Node
+	items []*Node
+	keys  []Entry
+	text  strings.Builder
+}
+
+func (c *cloner) count(n *Node) {
+	c.needNodes++
+	c.needText += len(n.Text) + len(n.source)
+	c.needItems += len(n.Items)
+	c.needKeys += len(n.Keys)
+	for _, it := range n.Items {
+		c.count(it)
+	}
+	for _, e := range n.Keys {
+		c.needText += len(e.Key)
+		c.count(e.Value)
+	}
+}
+
+func (c *cloner) clone(n *Node) *Node {
+	c.nodes = append(c.nodes, *n)
+	m := &c.nodes[len(c.nodes)-1]
+	m.Text, m.source = c.keep(n.Text), c.keep(n.source)
+	if n.Items != nil {
+		m.Items = c.items[len(c.items) : len(c.items)+len(n.Items) : len(c.items)+len(n.Items)]
+		c.items = c.items[:len(c.items)+len(n.Items)]
+		for i, it := range n.Items {
+			m.Items[i] = c.clone(it)
+		}
+	}
+	if n.Keys != nil {
+		m.Keys = c.keys[len(c.keys) : len(c.keys)+len(n.Keys) : len(c.keys)+len(n.Keys)]
+		c.keys = c.keys[:len(c.keys)+len(n.Keys)]
+		for i, e := range n.Keys {
+			m.Keys[i] = Entry{Key: c.keep(e.Key), Pos: e.Pos, Value: c.clone(e.Value)}
+		}
+	}
+	return m
+}
+
+// keep copies a text behind the others. The builder has room for all, so what it
+// gave out before stays.
+func (c *cloner) keep(s string) string {
+	start := c.text.Len()
+	c.text.WriteString(s)
+	return c.text.String()[start:]
+}
+
 // Bool gives a Bool's truth, and false for every other kind.
 func (n *Node) Bool() bool { return n.Kind == Bool && n.Text[0]|0x20 == 't' }
 

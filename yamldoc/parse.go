@@ -28,19 +28,13 @@ const maxErrors = 50
 // documents; the documents that have none are given beside it.
 func Parse(file string, src []byte) ([]*Node, error) {
 	var errs Errors
-	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	if err := checkText(file, src); err != nil {
+	src = bytes.TrimPrefix(src, []byte(mark))
+	if err := checkText(file, 1, src); err != nil {
 		return nil, Errors{err}
 	}
-	if bytes.IndexByte(src, '\r') >= 0 {
-		src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
-	}
 	var docs []*Node
-	for line := 1; len(src) > 0; {
-		var s section
-		s, src = cutDocument(file, line, src)
-		line = s.next
-		doc, bad := s.parse()
+	for d := range Split(file, src) {
+		doc, bad := d.parse()
 		errs = append(errs, bad...)
 		if doc != nil && len(bad) == 0 {
 			docs = append(docs, doc)
@@ -49,18 +43,21 @@ func Parse(file string, src []byte) ([]*Node, error) {
 	return docs, errs.Err()
 }
 
-// checkText refuses bytes that no editor shows.
-func checkText(file string, src []byte) *Error {
-	line, col := 1, 1
-	if utf8.Valid(src) && bytes.IndexFunc(src, control) < 0 {
+// mark is the byte order mark, which some editors put before UTF-8.
+const mark = "\ufeff"
+
+// checkText refuses bytes that no editor shows. The text starts at line.
+func checkText(file string, line int, src []byte) *Error {
+	if utf8.Valid(src) && !hasControl(src) {
 		return nil
 	}
+	col := 1
 	for i := 0; i < len(src); {
 		r, n := utf8.DecodeRune(src[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
 			return Errorf(Pos{file, line, col}, "", CodeEncoding, "save the file as UTF-8", "invalid UTF-8 byte 0x%02x", src[i])
-		case control(r):
+		case r < utf8.RuneSelf && control(byte(r)):
 			return Errorf(Pos{file, line, col}, "", CodeEncoding, `remove it, or write it as an escape in a "quoted" text`, "control character %q", r)
 		case r == '\n':
 			line, col = line+1, 0
@@ -70,15 +67,26 @@ func checkText(file string, src []byte) *Error {
 	return nil
 }
 
-func control(r rune) bool {
-	return r < 0x20 && r != '\n' && r != '\t' && r != '\r' || r == 0x7f
+func hasControl(b []byte) bool {
+	for _, c := range b {
+		if (c < 0x20 || c == 0x7f) && control(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func control(c byte) bool {
+	return c < 0x20 && c != '\n' && c != '\t' && c != '\r' || c == 0x7f
 }
 
 // section is the text of one document.
 type section struct {
 	file  string
-	line  int // number of the first line
-	next  int // number of the first line of the next section
+	line  int    // number of the first line
+	next  int    // number of the first line of the next section
+	first int    // number of the first line of raw
+	raw   []byte // text, and the "---" above it
 	text  []byte
 	after string // what followed the "---" above it on the same line
 
@@ -89,7 +97,8 @@ type section struct {
 // cutDocument splits the first document off src, which starts at line. Its own
 // "---" is not part of it; the next one's is what rest starts with.
 func cutDocument(file string, line int, src []byte) (s section, rest []byte) {
-	s = section{file: file, line: line}
+	s = section{file: file, line: line, first: line}
+	whole := src
 	if isMarker(src) {
 		first, after, _ := bytes.Cut(src, []byte("\n"))
 		s.after = strings.TrimSpace(string(first[3:]))
@@ -104,7 +113,8 @@ func cutDocument(file string, line int, src []byte) (s section, rest []byte) {
 		}
 		end, n = end+i+1, n+1
 	}
-	s.text, s.next = src[:end], n
+	s.text, s.next = src[:end:end], n
+	s.raw = whole[:len(whole)-len(src)+end]
 	return s, src[end:]
 }
 
@@ -127,6 +137,14 @@ func (s *section) parse() (doc *Node, errs Errors) {
 	if len(s.text) > MaxDocument {
 		return nil, Errors{Errorf(s.pos(1, 1), "", CodeLimit, "split it with --- lines", "the document has %d bytes, over the limit of %d", len(s.text), MaxDocument)}
 	}
+	if doc, ok := s.quick(); ok {
+		return doc, nil
+	}
+	return s.slow()
+}
+
+// slow gives the document's tree with the YAML library, whatever it is.
+func (s *section) slow() (doc *Node, errs Errors) {
 	s.lines = strings.Split(string(s.text), "\n")
 	s.hashes = bytes.IndexByte(s.text, '#') >= 0
 	if err := s.checkNesting(); err != nil {

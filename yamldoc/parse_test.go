@@ -179,17 +179,6 @@ func TestParseHostile(t *testing.T) {
 	}
 }
 
-func BenchmarkParse(b *testing.B) {
-	src := []byte("rule: brute-force\nwhen:\n  pattern: fail{5,} then ok\n  define:\n    fail: type == \"auth.failure\"\n    ok: type == \"auth.success\"\n  by: data.ip\n  within: 2m\ndo:\n  - notify: ops\n")
-	b.SetBytes(int64(len(src)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := yamldoc.Parse("a.yaml", src); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"a: 1\n---\nb: [x, {y: z}]\n", "a: |\n  x\n", "a: 'b''c' # d\n", "? a\n: b\n", "- - - a\n", "a: &x *y\n", "!t {a: b}\n",
