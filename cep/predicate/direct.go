@@ -2,6 +2,7 @@ package predicate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
@@ -27,6 +28,8 @@ type direct struct {
 	set   *Set
 	scope Scope
 	pos   yamldoc.Pos
+	first int     // where the text begins, without space
+	last  int     // and ends
 	depth int     // brackets open
 	tests int     // made so far
 	stack []truth // operands of the chains being read, innermost last
@@ -49,6 +52,8 @@ func (s *Set) direct(scope Scope, src string, pos yamldoc.Pos) (cond Cond, plain
 		}
 	}
 	d := direct{scanner: scanner{src: src}, set: s, scope: scope, pos: pos, stack: s.stack[:0]}
+	d.space()
+	d.first, d.last = d.i, len(strings.TrimRight(src, " \t\n\r\f"))
 	t, ok := d.or()
 	ok = ok && d.end()
 	clear(d.stack[:cap(d.stack)])

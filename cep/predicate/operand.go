@@ -26,7 +26,7 @@ func (d *direct) operand() (truth, bool) {
 	start := d.i
 	end := d.operandEnd()
 	text := strings.TrimRight(d.src[start:max(start, end)], " \t\n\r\f")
-	if text == "" || len(text) == len(strings.TrimSpace(d.src)) {
+	if text == "" || start == d.first && start+len(text) == d.last {
 		return nil, false // all of it: cel-go may as well have it as it is
 	}
 	if d.tests > maxTests || d.given == 0 && tooDeep(d.src) >= 0 {
@@ -35,9 +35,11 @@ func (d *direct) operand() (truth, bool) {
 	if d.given += len(text); d.given > MaxSource {
 		return nil, false
 	}
-	t, elements, err := d.set.compile(d.scope, text, d.place(start))
+	t, elements, err := d.set.compile(d.scope, text, d.pos)
 	if err != nil {
-		d.err = err
+		if len(d.src) > MaxSource { // else the whole condition is asked
+			_, _, d.err = d.set.compile(d.scope, text, d.place(start))
+		}
 		return nil, false
 	}
 	d.correlated = d.correlated || elements
