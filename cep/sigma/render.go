@@ -16,7 +16,8 @@ type term struct {
 // renderer writes conditions, as long as there is work left.
 type renderer struct {
 	memo map[expr]known
-	left int // bytes that may still be written
+	left int        // bytes that may still be written
+	outs [][]string // what was written for values outside a domain, each once
 }
 
 func newRenderer() *renderer { return &renderer{memo: make(map[expr]known), left: maxWork} }
@@ -95,7 +96,7 @@ func (r *renderer) conjunction(kids []expr, k known) *term {
 			break
 		}
 	}
-	return joined("&&", append(first, last...))
+	return r.factored(joined("&&", append(first, last...)))
 }
 
 // no writes what is true exactly when e is not.
@@ -148,7 +149,65 @@ func (r *renderer) none(kids []expr, k known) *term {
 		out = append(out, joined("||", r.refusals(kids[:n], needs, k)))
 		kids = kids[n:]
 	}
-	return joined("&&", out)
+	return r.factored(joined("&&", out))
+}
+
+// maxFactors bounds what factored tries.
+const maxFactors = 32
+
+// factored writes (a || x) && (b || x) as (a && b) || x, where x is what makes a
+// negation true outside of a domain: filters on one field share it.
+func (r *renderer) factored(t *term) *term {
+	for _, outs := range r.outs {
+		if t.join != "&&" || t.not {
+			return t
+		}
+		var rest, shared []*term
+		at := -1
+		for _, k := range t.kids {
+			without, ok := k.without(outs)
+			if !ok {
+				rest = append(rest, k)
+				continue
+			}
+			if at < 0 {
+				at = len(rest)
+			}
+			shared = append(shared, without)
+		}
+		if len(shared) < 2 {
+			continue
+		}
+		common := joined("||", append([]*term{joined("&&", shared)}, textTerms(outs)...))
+		t = joined("&&", slices.Insert(rest, at, common))
+	}
+	return t
+}
+
+func textTerms(list []string) []*term {
+	var out []*term
+	for _, s := range list {
+		out = append(out, &term{text: s})
+	}
+	return out
+}
+
+// without takes some alternatives out of a disjunction that has them all, and
+// others.
+func (t *term) without(alternatives []string) (*term, bool) {
+	if t.join != "||" || t.not || len(t.kids) <= len(alternatives) {
+		return nil, false
+	}
+	var rest []*term
+	for _, k := range t.kids {
+		if k.join != "" || !slices.Contains(alternatives, k.text) {
+			rest = append(rest, k)
+		}
+	}
+	if len(rest)+len(alternatives) != len(t.kids) {
+		return nil, false
+	}
+	return joined("||", rest), true
 }
 
 // refusals gives the ways for none of the leaves, which have the same needs, to
@@ -171,7 +230,11 @@ func (r *renderer) refusals(leaves []expr, needs []need, k known) []*term {
 		out = append([]*term{t}, out...)
 	}
 	for _, n := range needs {
-		out = append(out, r.atoms(k.outside(n))...)
+		outs := k.outside(n)
+		out = append(out, r.atoms(outs)...)
+		if len(outs) > 0 && len(r.outs) < maxFactors && !slices.ContainsFunc(r.outs, func(have []string) bool { return slices.Equal(have, outs) }) {
+			r.outs = append(r.outs, outs)
+		}
 	}
 	return out
 }
