@@ -145,18 +145,14 @@ func lets(held []occurrence, length time.Duration) []event.Value {
 
 // products are the sums of products of differences from the means.
 func products(a, b []float64) (aa, ab, bb float64) {
-	var ma, mb float64
-	for i := range a { // from the first on, so that the mean of equal numbers is exact
+	var ma, mb float64 // counted from the first, so that no digits are lost
+	for i := range a {
 		ma += (a[i] - a[0]) / float64(len(a))
 		mb += (b[i] - b[0]) / float64(len(b))
 	}
-	if len(a) > 0 {
-		ma, mb = ma+a[0], mb+b[0]
-	}
 	for i := range a {
-		aa += (a[i] - ma) * (a[i] - ma)
-		ab += (a[i] - ma) * (b[i] - mb)
-		bb += (b[i] - mb) * (b[i] - mb)
+		da, db := a[i]-a[0]-ma, b[i]-b[0]-mb
+		aa, ab, bb = aa+da*da, ab+da*db, bb+db*db
 	}
 	return aa, ab, bb
 }
