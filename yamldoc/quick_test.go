@@ -66,7 +66,8 @@ func genDocument() *rapid.Generator[[]byte] {
 			}
 			return rapid.SampledFrom(from).Draw(t, "pick")
 		}
-		usual := func() bool { return rapid.IntRange(0, 9).Draw(t, "usual") > 0 || tame }
+		usually := func(n int) bool { return rapid.IntRange(0, n).Draw(t, "usual") > 0 || tame }
+		usual := func() bool { return usually(9) }
 		pad := func(n int) { b.WriteString(strings.Repeat(" ", max(n, 0))) }
 		scalar := func() {
 			switch rapid.IntRange(0, 3).Draw(t, "scalar") {
@@ -126,7 +127,7 @@ func genDocument() *rapid.Generator[[]byte] {
 				b.WriteString(" ")
 				scalar()
 				b.WriteString(pick([]string{"", "", "", "", "", "", " ", " # c"}) + "\n")
-				if !usual() && !usual() {
+				if !usually(99) {
 					pad(indent + 2)
 					b.WriteString("more\n")
 				}
@@ -137,7 +138,7 @@ func genDocument() *rapid.Generator[[]byte] {
 			for i := range rapid.IntRange(1, 4).Draw(t, "n") {
 				noise()
 				at := indent
-				if !usual() && !usual() {
+				if !usually(99) {
 					at += rapid.IntRange(-1, 1).Draw(t, "off")
 				}
 				pad(at)
