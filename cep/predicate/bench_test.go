@@ -3,6 +3,7 @@ package predicate_test
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -144,5 +145,30 @@ func BenchmarkMillion(b *testing.B) {
 				}
 			}
 		}
+	}
+}
+
+// BenchmarkAddForms is the cost of conditions of other sorts: with a join, of
+// which cel-go reads one operand; with a long list; with many alternatives.
+func BenchmarkAddForms(b *testing.B) {
+	items := make([]string, 100_000)
+	for i := range items {
+		items[i] = `"value-` + strconv.Itoa(i) + `"`
+	}
+	for name, src := range map[string]string{
+		"join":                `type == "auth" && data.user == last(fail).data.user`,
+		"table":               `type == "auth" && data.ip in table.badips`,
+		"list of 100,000":     `data.x in [` + strings.Join(items, ",") + `]`,
+		"alternatives, 1,000": `data.x.contains(` + strings.Join(items[:1000], `) || data.x.contains(`) + `)`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			fields := predicate.NewFields()
+			for b.Loop() {
+				if _, _, _, err := predicate.NewSetOn(fields).AddFormula(scope(), src, yamldoc.Pos{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -51,7 +51,13 @@ func newValueSet(list []event.Value) *valueSet {
 	if len(list) <= manyValues {
 		return s
 	}
-	s.strings, s.numbers = make(map[string]struct{}), make(map[float64]struct{})
+	texts := 0
+	for i := range list {
+		if list[i].Kind() == event.String {
+			texts++
+		}
+	}
+	s.strings, s.numbers = make(map[string]struct{}, texts), make(map[float64]struct{}, len(list)-texts)
 	for _, v := range list {
 		switch v.Kind() {
 		case event.String:
@@ -95,19 +101,27 @@ func (s *valueSet) write(b *strings.Builder) {
 	b.WriteByte(']')
 }
 
-// maxSetKey bounds what a Set keeps to recognise a list it has seen.
-const maxSetKey = 128
-
-// key tells sets apart, by their text or, if that is long, by a hash of it.
+// key tells sets apart, by their text or, if they are long, by a hash of it.
 func (s *valueSet) key() string {
-	var b strings.Builder
-	for _, v := range s.list {
-		b.WriteByte(byte('0' + v.Kind()))
-		writeLiteral(&b, v)
-	}
-	if b.Len() <= maxSetKey {
+	if len(s.list) <= manyValues {
+		var b strings.Builder
+		for _, v := range s.list {
+			b.WriteByte(byte('0' + v.Kind()))
+			writeLiteral(&b, v)
+		}
 		return b.String()
 	}
-	sum := sha256.Sum256([]byte(b.String()))
-	return string(sum[:])
+	h := sha256.New()
+	var buf []byte
+	for _, v := range s.list {
+		if v.Kind() == event.String {
+			buf = strconv.AppendQuote(buf[:0], v.Str())
+		} else {
+			var b strings.Builder
+			writeLiteral(&b, v)
+			buf = append(buf[:0], b.String()...)
+		}
+		h.Write(append(buf, byte('0'+v.Kind()), '\n'))
+	}
+	return string(h.Sum(nil))
 }
