@@ -61,17 +61,6 @@ func (q *member) pairs(dst []engine.Pair, log *node) []engine.Pair {
 	return dst
 }
 
-// last is the event bound last.
-func (q *member) last(log *node) *engine.Held {
-	switch {
-	case log.len() > q.cut:
-		return log.ev
-	case q.pre.len() > q.preCut:
-		return q.pre.ev
-	}
-	return q.start
-}
-
 // onto gives the member as it stands in a group with another log, of which it
 // has nothing yet.
 func (q *member) onto(log, other *node) member {

@@ -48,7 +48,7 @@ func Compile(steps []engine.Step, tr engine.Traits, pol engine.Policy) (engine.E
 	if err := m.settle(); err != nil {
 		return nil, err
 	}
-	m.sets.byAtoms = make(map[string]*set)
+	m.sets.byAtoms, m.sets.room, m.sets.tables = make(map[string]*set), maxSets, maxSteps
 	m.start = m.intern(start.atoms)
 	m.needs = m.need(start.atoms)
 	return m, nil

@@ -28,7 +28,8 @@ func (w *worker) admit() {
 		q := member{start: w.in.Hold(), elem: mv.elem}
 		i := slices.IndexFunc(w.next, func(g group) bool { return g.at == mv.to })
 		if i < 0 {
-			w.next = append(w.next, group{at: mv.to, members: []member{q}})
+			w.next = append(w.next, group{at: mv.to, members: append(w.spare, q)})
+			w.spare = nil
 			continue
 		}
 		g := &w.next[i]

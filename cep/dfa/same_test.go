@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rhost/rhost/cep/dfa"
 	"github.com/rhost/rhost/cep/engine"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -27,6 +28,9 @@ func often(t *testing.T, property func(t *rapid.T)) {
 // together feeds both engines the same events and compares what they give out.
 func together(t require.TestingT, from source, m *model, events int) {
 	ours, theirs := newDesk(m, compile(t, m)), newDesk(m, nfa(t, m))
+	if from("tight", 4) == 0 {
+		dfa.Tighten(ours.eng)
+	}
 	ours.hidden = from("hidden", 2) == 1
 	names := pick(from, "letters", "abc", "abcx", "abcxxx", "aab")
 	drain := -1

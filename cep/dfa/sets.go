@@ -21,7 +21,8 @@ type sets struct {
 	mu      sync.Mutex
 	byAtoms map[string]*set
 	all     atomic.Pointer[[]*set]
-	steps   int // kept in tables
+	room    int // for more sets of several atoms
+	tables  int // for more steps in tables
 }
 
 // set is atoms that one chain of events has led to.
@@ -67,9 +68,10 @@ func (m *machine) intern(atoms []int32) *set {
 	if s, ok := m.sets.byAtoms[string(key)]; ok {
 		return s
 	}
-	if len(m.sets.byAtoms) >= maxSets && len(atoms) > 1 {
+	if m.sets.room <= 0 && len(atoms) > 1 {
 		return nil
 	}
+	m.sets.room--
 	var all []*set
 	if old := m.sets.all.Load(); old != nil {
 		all = *old
@@ -121,8 +123,8 @@ func (m *machine) work(s *set, truth uint64, keep *atomic.Pointer[step]) *step {
 	m.sets.mu.Lock()
 	defer m.sets.mu.Unlock()
 	st := m.follow(s, truth)
-	if keep != nil && m.sets.steps < maxSteps {
-		m.sets.steps++
+	if keep != nil && m.sets.tables > 0 {
+		m.sets.tables--
 		keep.Store(st)
 	}
 	return st

@@ -15,7 +15,8 @@ type State struct {
 	keys  table
 	bags  []*bag // of the keys with more than one partial match
 	empty []uint32
-	due   queue // unused without a bound on time
+	due   queue     // unused without a bound on time
+	safe  time.Time // nothing runs out of time before
 }
 
 // bag is what a key has open when that is more than one partial match.
@@ -28,8 +29,10 @@ type bag struct {
 // Feed shows the rule an event of a key.
 func (s *State) Feed(t *engine.Turn, key []byte) {
 	t.Err = nil
-	truth := t.Truth.True
-	begins := !t.Closed && s.m.begins(truth)
+	begins := !t.Closed && s.m.begins(t.Truth.True)
+	if s.keys.count == 0 && !begins {
+		return
+	}
 	hash := hashOf(key)
 	id := s.keys.find(key, hash)
 	if id == noEntry {
@@ -38,16 +41,71 @@ func (s *State) Feed(t *engine.Turn, key []byte) {
 		}
 		return
 	}
-	if e := s.keys.at(id); e.start != nil && !begins {
-		if s.alone(t, id, e) {
+	if e := s.keys.at(id); e.start == nil {
+		if s.idle(t, id, s.bags[e.at-1], begins) {
 			return
 		}
+	} else if !begins && s.alone(t, id, e) {
+		return
 	}
+	s.step(t, key, hash, id, begins)
+}
+
+// step is Feed where nothing is simple.
+func (s *State) step(t *engine.Turn, key []byte, hash, id uint32, begins bool) {
 	w := scratch(t)
-	w.load(s, t, key, id)
+	w.begin(s.m, t, t.In.At)
+	w.key, w.in, w.truth = key, t.In, t.Truth.True
+	if id != noEntry {
+		w.take(s, s.keys.at(id))
+		w.late = s.late(t.In.At)
+	}
 	w.step(begins)
 	s.file(w, key, hash, id)
 	w.end()
+}
+
+// late reports whether some start may have run out of time. What opens later than
+// others is due later, so that one look at the first does for all until then.
+func (s *State) late(now time.Time) bool {
+	if s.m.pol.Within <= 0 || now.Before(s.safe) {
+		return false
+	}
+	_, at, ok := s.head()
+	if !ok {
+		at = now.Add(s.m.pol.Within)
+	}
+	s.safe = at
+	return !now.Before(at)
+}
+
+// idle deals with an event that leaves all partial matches of a key where they
+// are, and may begin one more that waits where others do.
+func (s *State) idle(t *engine.Turn, id uint32, b *bag, begins bool) bool {
+	w, truth := scratch(t), t.Truth.True
+	runs := 0
+	for i := range b.groups {
+		if g := &b.groups[i]; !w.at(s.m, g.at, truth).same {
+			return false
+		}
+		runs += len(b.groups[i].members)
+	}
+	if len(b.ripe) > 0 || !begins {
+		return len(b.ripe) == 0
+	}
+	st := w.at(s.m, s.m.start, truth)
+	if st.done != none || len(st.moves) != 1 || runs >= min(s.m.pol.Limit, s.m.pol.MaxRuns) {
+		return false
+	}
+	for i := range b.groups {
+		if g := &b.groups[i]; g.at == st.moves[0].to {
+			h := t.In.Hold()
+			g.members = append(g.members, member{start: h, elem: st.moves[0].elem, cut: g.log.len()})
+			s.await(h.Order, id)
+			return true
+		}
+	}
+	return false
 }
 
 // open shows an event that may begin a match to a key that has nothing open.
@@ -61,10 +119,7 @@ func (s *State) open(t *engine.Turn, key []byte, hash uint32) {
 		s.await(h.Order, id)
 		return
 	}
-	w.load(s, t, key, noEntry)
-	w.step(true)
-	s.file(w, key, hash, noEntry)
-	w.end()
+	s.step(t, key, hash, noEntry, true)
 }
 
 // alone moves the only partial match of a key on, where that is simple.
@@ -73,7 +128,7 @@ func (s *State) alone(t *engine.Turn, id uint32, e *entry) bool {
 	switch {
 	case st.same:
 		return true
-	case s.m.pol.Within > 0 && s.m.late(e.start, s.m.edge(t.In.At)):
+	case s.late(t.In.At) && s.m.late(e.start, s.m.edge(t.In.At)):
 		s.keys.remove(id)
 		return true
 	case st.done != none || len(st.moves) > 1:
@@ -124,8 +179,11 @@ func (s *State) file(w *worker, key []byte, hash, id uint32) {
 // refill copies from over to, and forgets what else stood there.
 func refill[T any](to, from []T) []T {
 	const roomy = 16
-	if cap(to) > roomy && cap(to) > 4*len(from) {
+	if cap(to) > roomy && cap(to) > 4*len(from) || len(from) == 0 {
 		to = nil
+	}
+	if n := len(from); n > cap(to) && n > 1 {
+		to = make([]T, 0, n+n/2+1)
 	}
 	n := len(to)
 	to = append(to[:0], from...)
@@ -156,7 +214,8 @@ func (s *State) bag(e *entry) *bag {
 // giveBack takes the bag of an entry, if it has one. A few are kept, with their
 // room.
 func (s *State) giveBack(e *entry) {
-	const few, roomy = 16, 16
+	const roomy = 16
+	few := max(16, s.keys.count/16)
 	if e.start != nil || e.at == 0 {
 		return
 	}
@@ -197,6 +256,9 @@ func (s *State) has(order uint64, id uint32) bool {
 		return false
 	case e.start != nil:
 		return e.start.Order == order
+	}
+	if h := s.first(e); h == nil || h.Order >= order {
+		return h != nil && h.Order == order
 	}
 	for _, g := range s.bags[e.at-1].groups {
 		if n := g.below(order); n < len(g.members) && g.members[n].start.Order == order {

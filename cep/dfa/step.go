@@ -15,6 +15,7 @@ type worker struct {
 	in    *engine.Input // the event; nil when time is what moves
 	now   time.Time
 	edge  time.Time // starts at or before it have run out of time
+	late  bool      // there may be some
 	truth uint64
 
 	old    []group   // what the key had
@@ -33,6 +34,7 @@ type worker struct {
 	wide   map[wideKey]*step
 	a, b   []engine.Pair
 	starts []uint64
+	spare  []member // room for a new group's
 }
 
 // done is a group that the event completes, bound to elem or passed.
@@ -81,15 +83,6 @@ func (w *worker) at(m *machine, s *set, truth uint64) *step {
 	return st
 }
 
-// load takes over what a key has open, to be moved by the event of the turn.
-func (w *worker) load(s *State, t *engine.Turn, key []byte, id uint32) {
-	w.begin(s.m, t, t.In.At)
-	w.key, w.in, w.truth = key, t.In, t.Truth.True
-	if id != noEntry {
-		w.take(s, s.keys.at(id))
-	}
-}
-
 func (w *worker) begin(m *machine, t *engine.Turn, now time.Time) {
 	w.m, w.t, w.now = m, t, now
 	if m.pol.Within > 0 {
@@ -110,26 +103,27 @@ func (w *worker) take(s *State, e *entry) {
 
 // end forgets all that would keep events alive.
 func (w *worker) end() {
-	clear(w.old)
-	clear(w.next)
-	clear(w.ripe)
-	clear(w.done)
-	clear(w.over)
-	clear(w.logs)
-	clear(w.a)
-	clear(w.b)
-	*w = worker{
-		old: w.old[:0], next: w.next[:0], ripe: w.ripe[:0], over: w.over[:0], done: w.done[:0],
-		logs: w.logs[:0], fresh: w.fresh[:0], places: w.places, gen: w.gen, wide: w.wide,
-		a: w.a[:0], b: w.b[:0], starts: w.starts[:0],
-	}
+	w.old, w.next = emptied(w.old), emptied(w.next)
+	w.ripe, w.over, w.done = emptied(w.ripe), emptied(w.over), emptied(w.done)
+	w.logs, w.a, w.b = emptied(w.logs), emptied(w.a), emptied(w.b)
+	w.fresh, w.starts = w.fresh[:0], w.starts[:0]
+	w.m, w.t, w.in, w.key = nil, nil, nil, nil
+	w.late, w.forked, w.began, w.runs = false, false, false, 0
+}
+
+// emptied empties room that is to be used again.
+func emptied[T any](room []T) []T {
+	clear(room)
+	return room[:0]
 }
 
 // step moves all that the key has open on by the event, and lets it begin more.
 func (w *worker) step(begins bool) {
 	for i := range w.old {
 		g := &w.old[i]
-		w.expire(g)
+		if w.late {
+			w.expire(g)
+		}
 		w.runs += len(g.members)
 	}
 	for i := range w.old {
@@ -280,9 +274,18 @@ func (w *worker) join(g, h *group) {
 	}
 	if last := &g.members[len(g.members)-1]; last.start.Order < h.members[0].start.Order {
 		g.members = append(g.members, h.members...)
+		w.keep(h)
 		return
 	}
 	w.zip(g, h.members)
+}
+
+// keep keeps the room of members that have moved elsewhere for those to come.
+func (w *worker) keep(h *group) {
+	const few = 8
+	if !h.shared && cap(h.members) <= few {
+		w.spare = emptied(h.members)
+	}
 }
 
 // zip merges members into those of g by their starts. Of two with one start the
