@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/cep/sigma"
 	"github.com/rhost/rhost/yamldoc"
 )
@@ -144,6 +145,14 @@ func TestGolden(t *testing.T) {
 		var all []string
 		for _, c := range out {
 			all = append(all, string(c.YAML))
+			rules, err := cep.ParseRules(c.Name, c.YAML)
+			if err != nil && strings.Contains(err.Error(), "not supported yet") {
+				t.Logf("%s: %v", c.Name, err)
+				continue
+			}
+			require.NoError(t, err, "%s", c.YAML)
+			_, err = cep.Compile(rules)
+			require.NoError(t, err, "%s", c.YAML)
 		}
 		golden(t, name+".golden", strings.Join(all, "---\n"))
 	}
