@@ -28,6 +28,7 @@ type chunk struct {
 	nodes  []node
 	events []*engine.Held
 	top    uint32 // the latest start of any node
+	from   uint32 // the start to come when the chunk was begun
 }
 
 // arena holds the nodes of a key. The number of a node is the number of its
@@ -35,6 +36,7 @@ type chunk struct {
 type arena struct {
 	chunks []chunk
 	gone   int32 // chunks freed
+	size   int   // nodes in chunks
 }
 
 func (a *arena) chunk(i int32) *chunk { return &a.chunks[i>>chunkBits-a.gone] }
@@ -54,10 +56,10 @@ func (a *arena) end() int32 {
 	return (a.gone+int32(last))<<chunkBits + int32(len(a.chunks[last].nodes))
 }
 
-// add makes a node; h is the event of an output.
-func (a *arena) add(p *pool, n node, h *engine.Held) int32 {
+// add makes a node; h is the event of an output, next the start to come.
+func (a *arena) add(p *pool, n node, h *engine.Held, next uint32) int32 {
 	if len(a.chunks) == 0 || len(a.chunks[len(a.chunks)-1].nodes) == chunkSize {
-		a.chunks = append(a.chunks, p.take(len(a.chunks) > 0))
+		a.turn(p, next)
 	}
 	c := &a.chunks[len(a.chunks)-1]
 	if h != nil {
@@ -68,12 +70,30 @@ func (a *arena) add(p *pool, n node, h *engine.Held) int32 {
 	}
 	c.top = max(c.top, n.max)
 	c.nodes = append(c.nodes, n)
+	a.size++
 	return a.end() - 1
+}
+
+// turn begins a chunk. The first of a key starts small: there may be a million
+// keys that never have more than a few nodes.
+func (a *arena) turn(p *pool, from uint32) {
+	var c chunk
+	switch n := len(a.chunks); {
+	case n == 0:
+		c = chunk{nodes: make([]node, 0, 4), events: make([]*engine.Held, 0, 2)}
+	case len(a.chunks[n-1].nodes) == chunkSize:
+		c = p.take()
+	default:
+		c = chunk{nodes: make([]node, 0, len(a.chunks[n-1].nodes))}
+	}
+	c.from = from
+	a.chunks = append(a.chunks, c)
 }
 
 // free gives back the oldest chunks of which nothing began at bar or later.
 func (a *arena) free(p *pool, bar uint32) {
 	for len(a.chunks) > 0 && a.chunks[0].top < bar {
+		a.size -= len(a.chunks[0].nodes)
 		p.give(a.chunks[0])
 		a.chunks[0] = chunk{}
 		a.chunks = a.chunks[1:]
@@ -89,23 +109,20 @@ func (a *arena) clear(p *pool) {
 	*a = arena{}
 }
 
-// pool keeps chunks that were freed for keys that need one.
+// pool keeps full-size chunks that were freed for keys that need one.
 type pool struct{ chunks []chunk }
 
 const poolSize = 64
 
-// take gives an empty chunk. The first of a key starts small: there may be a
-// million keys that never have more than a few nodes.
-func (p *pool) take(large bool) chunk {
-	if n := len(p.chunks); n > 0 && large {
-		c := p.chunks[n-1]
-		p.chunks = p.chunks[:n-1]
-		return c
-	}
-	if large {
+// take gives an empty chunk.
+func (p *pool) take() chunk {
+	n := len(p.chunks)
+	if n == 0 {
 		return chunk{nodes: make([]node, 0, chunkSize)}
 	}
-	return chunk{nodes: make([]node, 0, 4), events: make([]*engine.Held, 0, 2)}
+	c := p.chunks[n-1]
+	p.chunks = p.chunks[:n-1]
+	return c
 }
 
 // give takes back a chunk that is of use to others.

@@ -92,10 +92,25 @@ func (f *step) collect() {
 	f.renumber()
 	old := k.arena
 	k.arena = arena{}
-	if n := int(old.end() - old.low()); n > len(f.to) {
+	f.compact(&old)
+	for j, i := range k.lists {
+		if i < old.low() || !f.marks.has(i) {
+			k.lists[j] = none
+		} else {
+			k.lists[j] = f.to[i-old.low()]
+		}
+	}
+	old.clear(&f.s.pool)
+	k.bar, k.dirty, k.refused = 0, false, 0
+	k.grown = max(leastGrown, 4*k.size)
+}
+
+// compact copies the nodes that are marked, in order, and notes where each went.
+func (f *step) compact(old *arena) {
+	k, low := f.k, old.low()
+	if n := int(old.end() - low); n > len(f.to) {
 		f.to = make([]int32, n)
 	}
-	low := old.low()
 	for c := range old.chunks {
 		for j, n := range old.chunks[c].nodes {
 			i := low + int32(c)<<chunkBits + int32(j)
@@ -112,19 +127,9 @@ func (f *step) collect() {
 				n.left = f.to[n.left-low]
 			}
 			n.max = f.nums[n.max-k.bar]
-			f.to[i-low] = k.add(&f.s.pool, n, h)
+			f.to[i-low] = k.add(&f.s.pool, n, h, uint32(len(k.starts)))
 		}
 	}
-	for j, i := range k.lists {
-		if i < low || !f.marks.has(i) {
-			k.lists[j] = none
-		} else {
-			k.lists[j] = f.to[i-low]
-		}
-	}
-	old.clear(&f.s.pool)
-	k.bar, k.dirty, k.refused = 0, false, 0
-	k.grown = max(leastGrown, 4*k.end())
 }
 
 // renumber drops the starts of which nothing is left and gives the others new

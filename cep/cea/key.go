@@ -24,7 +24,7 @@ type key struct {
 
 	dirty   bool  // some of starts may not be open
 	refused int32 // outputs refused since the last look at what is left
-	grown   int32 // nodes to have before the next one
+	grown   int   // nodes to have before the next one
 }
 
 // start is an event that matches began with.
@@ -57,8 +57,22 @@ func (k *key) output(p *pool, h *engine.Held, elem int, prev int32) int32 {
 	if prev != none {
 		n.max = k.node(prev).max
 	}
+	if k.long() {
+		k.turn(p, k.next())
+	}
 	k.outs++
-	return k.add(p, n, h)
+	return k.add(p, n, h, k.next())
+}
+
+// long reports whether the latest chunk spans so much of the window that its
+// events would be kept for much too long: a chunk goes a window after it ended.
+func (k *key) long() bool {
+	const least = 32 // nodes, to be worth a chunk
+	if len(k.chunks) == 0 {
+		return false
+	}
+	c := &k.chunks[len(k.chunks)-1]
+	return len(c.nodes) >= least && k.next()-c.from > uint32(len(k.starts)/4)
 }
 
 // union joins the partial matches of two nodes. The one with the later start
@@ -73,7 +87,7 @@ func (k *key) union(p *pool, i, j int32) int32 {
 	case k.node(i).max < k.node(j).max:
 		i, j = j, i
 	}
-	return k.add(p, node{max: k.node(i).max, left: i, right: j, elem: union}, nil)
+	return k.add(p, node{max: k.node(i).max, left: i, right: j, elem: union}, nil, k.next())
 }
 
 // skip passes the unions of which only one side is left. Nothing that is over

@@ -52,9 +52,9 @@ type drawer struct {
 	elems int
 }
 
-func drawModel(t *rapid.T) *model {
+func drawModel(t *rapid.T, depth int) *model {
 	d := &drawer{t: t, m: new(model)}
-	d.m.steps = d.sequence(4, 2, true)
+	d.m.steps = d.sequence(4, depth, true)
 	return d.m
 }
 
@@ -164,6 +164,9 @@ type desk struct {
 	order uint64
 	all   bool // show also what the engine does not need to see
 	lines []string
+
+	count  bool // note only how many events were bound
+	events int
 }
 
 func newDesk(e engine.Engine, m *model) *desk { return &desk{e: e, s: e.New(), m: m} }
@@ -217,6 +220,10 @@ func (k *desk) expire(now time.Time) {
 
 func (k *desk) collect() {
 	for _, d := range k.turn.Out {
+		k.events += len(d.Pairs)
+		if k.count {
+			continue
+		}
 		parts := []string{fmt.Sprint(d.Key, d.Outcome, d.At.Unix(), " by ", d.Trigger.Order, ":")}
 		for _, p := range d.Pairs {
 			parts = append(parts, fmt.Sprintf("e%d:%d", p.Elem, p.Held.Order))
@@ -243,7 +250,7 @@ func copied(t require.TestingT, e engine.Engine, s engine.State) (engine.State, 
 // pattern to show.
 func often(t *testing.T, property func(t *rapid.T)) {
 	t.Helper()
-	rounds := 30
+	rounds := 20
 	if testing.Short() {
 		rounds = 1
 	}

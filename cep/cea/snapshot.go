@@ -104,7 +104,7 @@ func (s *State) readKey(d *engine.Decoder, k *key) {
 			return
 		}
 	}
-	k.grown = max(leastGrown, 4*k.end())
+	k.grown = max(leastGrown, 4*k.size)
 	var states []int32
 	for range d.Len(2) {
 		at, i := int32(d.Bound(len(s.e.n.states))), int32(d.Bound(int(k.end())+1))-1
@@ -145,7 +145,7 @@ func (s *State) readNode(d *engine.Decoder, k *key, i int32) {
 			d.Fail("a union of too little")
 		}
 		if d.Err() == nil {
-			k.add(&s.pool, node{max: k.node(left).max, left: left, right: right, elem: union}, nil)
+			k.add(&s.pool, node{max: k.node(left).max, left: left, right: right, elem: union}, nil, k.next())
 		}
 		return
 	}
@@ -163,5 +163,5 @@ func (s *State) readNode(d *engine.Decoder, k *key, i int32) {
 		d.Fail("an event is missing")
 		return
 	}
-	k.add(&s.pool, n, h)
+	k.add(&s.pool, n, h, k.next())
 }

@@ -105,7 +105,7 @@ func (f *step) moveLists() {
 	k.set = f.tr.next
 	k.lists = append(k.lists[:0], f.lists...)
 	k.free(&f.s.pool, k.bar)
-	if k.end()-k.low() >= k.grown || k.gone >= maxGone || k.bar >= maxStart {
+	if k.size >= k.grown || k.gone >= maxGone || k.bar >= maxStart {
 		f.collect()
 	}
 }
