@@ -30,6 +30,8 @@
 //   - `null` is a field that is missing or null; `exists` asks for its presence
 //     alone; a value of nothing but `*` is any value except null.
 //   - lt, lte, gt and gte take numbers, and texts that are plain decimals.
+//   - minute … year read the beginning of a text such as 2025-12-06 21:11:02, as
+//     it is written, without regard to zones.
 //   - Keyword search looks for the keyword anywhere in the texts of the payload's
 //     own fields, or of the fields that the mapping names.
 //   - A field that the mapping finds under several paths meets a condition when it

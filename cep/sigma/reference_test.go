@@ -261,16 +261,20 @@ func order(op string, a, b float64) bool {
 	}
 }
 
+// timePart reads a part off the beginning of a date, whatever follows it.
 func timePart(v any, part string, mods []string, n *yamldoc.Node) bool {
 	s, ok := v.(string)
-	m := regexp.MustCompile(`^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?:[:Z+-].*)?)?$`).FindStringSubmatch(s)
+	m := regexp.MustCompile(map[string]string{
+		"year":   `^(\d{4})-`,
+		"month":  `^\d{4}-(\d\d)-`,
+		"day":    `^\d{4}-\d\d-(\d\d)(?:[T ]|$)`,
+		"hour":   `^\d{4}-\d\d-\d\d[T ](\d\d):`,
+		"minute": `^\d{4}-\d\d-\d\d[T ]\d\d:(\d\d)(?:[:Z+-]|$)`,
+	}[part]).FindStringSubmatch(s)
 	if !ok || m == nil {
 		return false
 	}
-	text := m[map[string]int{"year": 1, "month": 2, "day": 3, "hour": 4, "minute": 5}[part]]
-	if text == "" {
-		return false
-	}
+	text := m[1]
 	a, _ := strconv.ParseFloat(text, 64)
 	b, _ := strconv.ParseFloat(n.Text, 64)
 	for _, op := range []string{"lt", "lte", "gt", "gte"} {
