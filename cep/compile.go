@@ -9,7 +9,6 @@ import (
 	"github.com/rhost/rhost/cep/index"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
-	"github.com/rhost/rhost/cep/window"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
 )
@@ -23,7 +22,7 @@ func Compile(rules []*Rule) (*Program, error) {
 	b := index.NewBuilder()
 	for i, r := range rules {
 		if at, ok := p.names.base[r.Name]; ok {
-			c.duplicate(r, p.places.at(int(at)).rule)
+			c.duplicate(r, p.places.at(int(at)).get())
 			continue
 		}
 		p.names.base[r.Name] = int32(p.places.len())
@@ -55,7 +54,7 @@ func Compile(rules []*Rule) (*Program, error) {
 
 // note lists a rule among those that cannot wait for a condition.
 func (p *Program) note(e *entry, place int32) {
-	if e.plan == nil || e.rule.Mode == syntax.Off {
+	if e.plan == nil {
 		return
 	}
 	if e.plan.needs.SeesAll || e.plan.needs.AnyStart {
@@ -137,6 +136,10 @@ func (c *compiler) plan(r *Rule) *plan {
 	switch w := &r.When; {
 	case w.Window != nil:
 		c.window(pl)
+	case w.Schedule != nil:
+		c.schedule(pl)
+	case w.State != nil:
+		c.state(pl)
 	default:
 		c.pattern(pl)
 	}
@@ -167,30 +170,6 @@ func (c *compiler) pattern(pl *plan) {
 	if err != nil {
 		c.errs = append(c.errs, yamldoc.Errorf(pl.rule.When.TextPos, "when.pattern", codeElements, "simplify the pattern or split the rule", "%v", err))
 	}
-}
-
-// window compiles a rule over windows.
-func (c *compiler) window(pl *plan) {
-	w := pl.rule.When.Window
-	spec, err := window.ParseSpec(w.Text)
-	if err != nil {
-		c.errs = append(c.errs, yamldoc.Errorf(w.Pos, "when.window", syntax.CodeValue, "write tumbling 1m, sliding 5m every 10s, session 30s or count 100", "%v", err))
-		return
-	}
-	lets := make([]window.Let, len(w.Let))
-	for i, l := range w.Let {
-		lets[i] = window.Let{Name: l.Name, Text: l.Text, Pos: l.Pos}
-	}
-	e := &windowEngine{}
-	if e.plan, err = window.Compile(spec, lets); err != nil {
-		c.fail(w.Pos, err)
-	}
-	if w.Where != "" {
-		s := &stepper{c: c, pl: pl, scope: bareScope}
-		e.where = s.number(w.Where, w.WherePos)
-	}
-	pl.engine, pl.choice = e, "aggregates over windows"
-	pl.same = fmt.Sprintf("%s %+v %v %q %s", spec, w.Let, pl.rule.When.By, w.Having, pl.conditions())
 }
 
 // conditions writes the conditions down as they were understood.

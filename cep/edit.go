@@ -64,9 +64,9 @@ func (e *editor) put(r *Rule) {
 	place, there := e.names.get(r.Name)
 	switch {
 	case there && e.fresh[r.Name]:
-		e.c.duplicate(r, e.places.at(int(place)).rule)
+		e.c.duplicate(r, e.places.at(int(place)).get())
 		return
-	case there && e.places.at(int(place)).rule.Version == r.Version:
+	case there && e.places.at(int(place)).version() == r.Version:
 		return // what it says is what there is
 	}
 	n, formulas := e.c.entry(r)
@@ -125,11 +125,10 @@ func (p *Program) Update(rules []*Rule) (*Program, error) {
 		wanted[r.Name] = true
 	}
 	var remove []string
-	p.All(func(r *Rule) bool {
-		if !wanted[r.Name] {
-			remove = append(remove, r.Name)
+	p.eachEntry(func(e *entry) {
+		if name := e.name(); !wanted[name] {
+			remove = append(remove, name)
 		}
-		return true
 	})
 	return p.Edit(rules, remove)
 }

@@ -32,6 +32,10 @@ type Seen struct {
 func (pl *plan) why(pairs []engine.Pair) []Reason {
 	reasons := make([]Reason, 0, len(pairs))
 	for i, p := range pairs {
+		if len(pl.elem) == 0 { // what is bound met no condition of the rule's own
+			reasons = append(reasons, Reason{Element: pl.elems[p.Elem], Event: p.Held.Event.ID})
+			continue
+		}
 		atoms, _ := pl.explain(p.Elem, &p.Held.Seen, pairs[:i])
 		reasons = append(reasons, Reason{
 			Element: pl.elems[p.Elem], Event: p.Held.Event.ID,

@@ -125,6 +125,7 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 	if !m.begun {
 		m.begin(at)
 	}
+	m.turn.Until = at.UTC()
 	for rs := m.timers.first(at); rs != nil; rs = m.timers.first(at) {
 		if rs.due.After(m.now) {
 			m.now = rs.due

@@ -3,7 +3,6 @@ package cep
 import (
 	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/index"
-	"github.com/rhost/rhost/cep/syntax"
 )
 
 // Plan tells how a rule is matched: what `rhost explain` shows.
@@ -37,16 +36,17 @@ type Element struct {
 // or it is off.
 func (p *Program) Plan(rule string) (plan Plan, ok bool) {
 	e := p.find(rule)
-	if e == nil || !e.runs() && (e.plan == nil || e.rule.Mode == syntax.Off) {
+	if e == nil || !e.runs() {
 		return Plan{}, false
 	}
 	pl, err := p.planOf(e)
 	if err != nil { // it was compiled before
 		return Plan{}, false
 	}
-	w := &e.rule.When
+	r := e.get()
+	w := &r.When
 	out := Plan{
-		Rule: rule, Version: e.rule.Version, Mode: e.rule.Mode.String(),
+		Rule: rule, Version: r.Version, Mode: r.Mode.String(),
 		Engine: "stateless", Why: "one event is the whole match", States: 1, Bound: "nothing is kept",
 	}
 	for _, path := range w.By {
@@ -60,11 +60,11 @@ func (p *Program) Plan(rule string) (plan Plan, ok bool) {
 			out.Within = w.Within.String()
 		}
 	}
-	for i, name := range pl.elems {
-		c := pl.cond(i)
+	for i, number := range pl.elem {
+		c, name := pl.cond(i), pl.elems[i]
 		_, slow := c.Interpreted()
 		out.Elements = append(out.Elements, Element{
-			Name: name, Condition: c.String(), Index: p.index.Place(e.first + index.ID(pl.elem[i]-1)).String(),
+			Name: name, Condition: c.String(), Index: p.index.Place(e.first + index.ID(number-1)).String(),
 			Correlated: c.Correlated(), Interpreted: slow,
 		})
 	}

@@ -34,7 +34,8 @@ type Program struct {
 // entry is a rule in its place. A rule that is off has no plan, nor has one that
 // is a bare condition and nothing else: of those there may be a million.
 type entry struct {
-	rule  *Rule // nil where a rule was removed
+	rule  *Rule // nil where a rule was removed, and where page has it
+	page  *page
 	plan  *plan
 	first index.ID // of its conditions, whose numbers follow one another
 	conds uint32   // how many; none of a rule that is off
@@ -77,7 +78,7 @@ func (p *Program) Len() int { return p.names.len() }
 // returns false.
 func (p *Program) All(visit func(*Rule) bool) {
 	for i := range p.places.len() {
-		if r := p.places.at(i).rule; r != nil && !visit(r) {
+		if r := p.places.at(i).get(); r != nil && !visit(r) {
 			return
 		}
 	}
@@ -99,7 +100,7 @@ func (p *Program) Rule(name string) (*Rule, bool) {
 	if e == nil {
 		return nil, false
 	}
-	return e.rule, true
+	return e.get(), true
 }
 
 // find gives the entry of a rule, or nil.
@@ -112,19 +113,18 @@ func (p *Program) find(name string) *entry {
 }
 
 // runs reports whether the entry is a rule that takes part.
-func (e *entry) runs() bool { return e.rule != nil && e.conds > 0 }
+func (e *entry) runs() bool { return e.plan != nil || e.conds > 0 }
 
 // Digest is the same for programs made of the same rules in the same order.
 func (p *Program) Digest() string {
 	p.once.Do(func() {
 		h := sha256.New()
 		var text idText
-		p.All(func(r *Rule) bool {
+		p.eachEntry(func(e *entry) {
 			text = text[:0]
-			text.text(r.Name)
-			text.text(r.Version)
+			text.text(e.name())
+			text.text(e.version())
 			h.Write(text)
-			return true
 		})
 		p.digest = hex.EncodeToString(h.Sum(nil))
 	})
@@ -137,7 +137,7 @@ func (p *Program) planOf(e *entry) (*plan, error) {
 		return e.plan, nil
 	}
 	c := &compiler{fields: p.fields, set: predicate.NewSetOn(p.fields)}
-	pl := c.plan(e.rule)
+	pl := c.plan(e.get())
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}

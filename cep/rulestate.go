@@ -33,7 +33,7 @@ type ruleState struct {
 
 func newRuleState(m *Matcher, place int32) *ruleState {
 	e := m.prog.places.at(int(place))
-	rs := &ruleState{rule: e.rule, plan: e.plan, place: place, age: m.swaps}
+	rs := &ruleState{rule: e.get(), plan: e.plan, place: place, age: m.swaps}
 	if e.plan != nil && e.plan.engine != nil {
 		rs.state = e.plan.engine.New()
 		m.start(rs)

@@ -183,7 +183,7 @@ func (r *restorer) find(age int, draining bool, name, version string) (*ruleStat
 	m := r.m
 	place, there := m.prog.names.get(name)
 	if !draining {
-		if !there || m.prog.places.at(int(place)).rule.Version != version {
+		if !there || m.prog.places.at(int(place)).version() != version {
 			return nil, fmt.Errorf("the snapshot is of other rules: it knows of %s version %.12s", name, version)
 		}
 		rs := m.rule(place)
@@ -192,10 +192,10 @@ func (r *restorer) find(age int, draining bool, name, version string) (*ruleStat
 	}
 	for _, p := range r.older {
 		e := p.find(name)
-		if e == nil || e.plan == nil || !there || e.rule.Version != version {
+		if e == nil || e.plan == nil || !there || e.version() != version {
 			continue
 		}
-		rs := &ruleState{rule: e.rule, plan: e.plan, place: place, age: m.swaps - age, draining: true, foreign: p.fields != m.prog.fields}
+		rs := &ruleState{rule: e.get(), plan: e.plan, place: place, age: m.swaps - age, draining: true, foreign: p.fields != m.prog.fields}
 		if e.plan.engine != nil {
 			rs.state = e.plan.engine.New()
 		}

@@ -77,7 +77,7 @@ func (m *Matcher) edited(p *Program) (moved []*ruleState) {
 			continue
 		}
 		for i := c * chunk; i < min((c+1)*chunk, len(m.rules)); i++ {
-			if rs := m.rules[i]; rs != nil && (i >= p.places.len() || p.places.at(i).rule != rs.rule) {
+			if rs := m.rules[i]; rs != nil && (i >= p.places.len() || !p.places.at(i).sameAs(was.at(i))) {
 				m.rules[i] = nil
 				moved = append(moved, rs)
 			}
@@ -98,16 +98,16 @@ func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
 		return changes
 	}
 	e := m.prog.places.at(int(place))
-	if e.rule.Version == rs.rule.Version {
+	if e.version() == rs.rule.Version {
 		m.keep(rs, place)
 		return changes
 	}
-	if rs.err != nil || !rs.open() {
+	if rs.err != nil || !rs.open() || rs.plan.needs.Always && (e.plan == nil || e.plan.same != rs.plan.same) {
 		m.drop(rs)
 		return changes
 	}
 	same := e.plan != nil && e.plan.same == rs.plan.same
-	switch on := e.rule.OnChange; {
+	switch on := e.get().OnChange; {
 	case on == syntax.Reset:
 		return append(changes, m.discard(rs, Reset))
 	case same && on != syntax.Drain:
@@ -132,7 +132,7 @@ func (m *Matcher) keep(rs *ruleState, place int32) {
 	if fresh := m.rules[place]; fresh != nil && fresh != rs {
 		m.timers.remove(fresh)
 	}
-	rs.rule, rs.plan, rs.place, rs.age, rs.foreign = e.rule, e.plan, place, m.swaps, false
+	rs.rule, rs.plan, rs.place, rs.age, rs.foreign = e.get(), e.plan, place, m.swaps, false
 	m.rules[place] = rs
 }
 

@@ -130,6 +130,10 @@ type Turn struct {
 	// Values are what the engine's Needs.Paths lead to in the event.
 	Values []event.Value
 
+	// Until is where lane time is going while deadlines on the way are met; it is
+	// only set for Expire.
+	Until time.Time
+
 	// Closed keeps events from beginning new runs: the rule drains.
 	Closed bool
 

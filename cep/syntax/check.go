@@ -17,6 +17,9 @@ func (r *reader) check(w *When, defs *definitions) {
 	if len(p.Seq) == 0 {
 		return
 	}
+	if r.timeout != nil && !waits(p.Seq) {
+		r.fail(r.timeout.Pos, "when.on_timeout", CodeWithin, "add within: 10m", "needs within, or an element with wait: without either nothing times out")
+	}
 	if last := &p.Seq[len(p.Seq)-1]; last.Link == ThenNot && w.Within == 0 && last.Wait == 0 {
 		name := p.Elems[last.Elem].Name
 		r.fail(last.Pos, "when.pattern", CodeWithin, "add within: 10m, or let another element follow",
@@ -107,4 +110,19 @@ func (p *Pattern) flags(seq []Term, repeated, optional bool) {
 			p.flags(part, repeated, optional)
 		}
 	}
+}
+
+// waits reports whether the time before some element is bounded.
+func waits(seq []Term) bool {
+	for i := range seq {
+		if seq[i].Wait > 0 || seq[i].Gap > 0 {
+			return true
+		}
+		for _, part := range seq[i].Parts() {
+			if waits(part) {
+				return true
+			}
+		}
+	}
+	return false
 }

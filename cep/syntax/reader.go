@@ -16,6 +16,8 @@ type reader struct {
 	line  int      // number of that line
 	lines []string // of text, once somebody has asked for them
 	errs  yamldoc.Errors
+
+	timeout *yamldoc.Entry // `on_timeout` of a rule without `within`
 }
 
 // maxErrors is how many problems of one document are told.

@@ -125,3 +125,6 @@ func shift(n *yamldoc.Node, lines int) {
 		shift(n.Keys[i].Value, lines)
 	}
 }
+
+// Source gives the document that the rule was read from, from its first key on.
+func (r *Rule) Source() Source { return Source{r.Pos.File, r.Pos.Line, r.text} }

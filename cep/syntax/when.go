@@ -177,7 +177,7 @@ func (r *reader) timing(n *yamldoc.Node, w *When) {
 		r.choice(n, "when", "on_timeout", timeoutNames())
 		w.OnTimeout = true
 		if n.Get("within") == nil {
-			r.fail(timeout.Pos, "when.on_timeout", CodeWithin, "add within: 10m", "needs within: without it nothing times out")
+			r.timeout = timeout
 		}
 	}
 	w.Limit = r.limit(n.Get("limit"))

@@ -229,7 +229,7 @@ func runTests(cmd *cobra.Command, names []string, asJSON bool) error {
 	if err != nil {
 		return usage(err)
 	}
-	t := &testRun{out: newRecords(cmd, asJSON, "RULE", "TEST", "WANT", "GOT", "")}
+	t := &testRun{out: newRecords(cmd, asJSON, "RULE", "TEST", "MATCHES", "")}
 	for _, f := range files {
 		rules, err := cep.ParseRules(f.Name, []byte(f.Text))
 		if err != nil {
@@ -285,12 +285,14 @@ func (t *testRun) rule(r *cep.Rule, dir string) error {
 func (t *testRun) show(rule, name string, res cep.TestResult) error {
 	verdict := "ok"
 	if !res.Passed() {
-		verdict = "FAILED"
+		verdict = "FAILED: " + strings.Join(res.Failed, "; ")
 	}
 	if t.out.json {
-		return t.out.encode(map[string]any{"rule": rule, "test": name, "want": res.Want, "got": res.Got, "passed": res.Passed()})
+		return t.out.encode(map[string]any{
+			"rule": rule, "test": name, "matches": len(res.Matches), "passed": res.Passed(), "failed": res.Failed,
+		})
 	}
-	t.out.rows = append(t.out.rows, []string{rule, name, fmt.Sprint(res.Want), fmt.Sprint(res.Got), verdict})
+	t.out.rows = append(t.out.rows, []string{rule, name, fmt.Sprint(len(res.Matches)), verdict})
 	return nil
 }
 
