@@ -60,16 +60,6 @@ func plain(s string) bool {
 	return true
 }
 
-// ascii reports whether a text is ASCII.
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 // variantText keeps what one variant made of one field of the event at hand.
 type variantText struct {
 	epoch uint32
