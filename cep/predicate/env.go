@@ -86,6 +86,7 @@ func newEnv(elements int) (*cel.Env, error) {
 		cel.Variable(eventName, object),
 		cel.Variable(tablesName, cel.MapType(cel.StringType, cel.DynType)),
 		cel.Variable(stepsName, cel.MapType(cel.StringType, cel.DynType)),
+		cel.Variable(valuesName, cel.MapType(cel.StringType, cel.DynType)),
 	}
 	for i := range elements {
 		opts = append(opts, cel.Variable(singleName(i), object), cel.Variable(listName(i), cel.ListType(object)))
@@ -100,10 +101,11 @@ func newEnv(elements int) (*cel.Env, error) {
 
 // The other hidden names.
 const (
-	selfName   = "@self"  // in a condition: the event under test as a whole, for has(subject)
-	tablesName = "@table" // in a condition: the lookup tables
-	eventName  = "@event" // in a template: the trigger
-	stepsName  = "@steps" // in a template: results of earlier steps
+	selfName   = "@self"   // in a condition: the event under test as a whole, for has(subject)
+	tablesName = "@table"  // in a condition: the lookup tables
+	eventName  = "@event"  // in a template: the trigger
+	stepsName  = "@steps"  // in a template: results of earlier steps
+	valuesName = "@values" // in a template: what Scope.Values name
 )
 
 // hasMacro is CEL's has(x.y), and has(subject) for the attributes of the event

@@ -86,6 +86,10 @@ func (r *rewriter) ident(e celast.Expr) {
 		r.element(e, i, r.scope.Elements[i].Repeated)
 		return
 	}
+	if slices.Contains(r.scope.Values, name) {
+		r.value(e, name)
+		return
+	}
 	if name == "table" {
 		r.fail(e.ID(), CodeUndefined, `write data.ip in table.NAME, or table.NAME[data.host]`, "table alone is no table")
 		return
@@ -105,6 +109,16 @@ func (r *rewriter) ident(e celast.Expr) {
 	case "type", "source", "subject", "id", "time", "data", "ext":
 		r.fail(e.ID(), CodeUndefined, "write event."+name+", or name the element: ELEMENT."+name, "%s alone belongs to no event here", name)
 	}
+}
+
+// value makes e the field that a name of the scope stands for.
+func (r *rewriter) value(e celast.Expr, name string) {
+	const fresh = 1 << 40 // no expression that was parsed has such an id
+	root := "data"
+	if r.scope.Under == NoElement {
+		root = valuesName
+	}
+	e.SetKindCase(r.fac.NewSelect(e.ID(), r.fac.NewIdent(fresh+e.ID(), root), name))
 }
 
 // element makes e the element with that index, as an event or as a list.

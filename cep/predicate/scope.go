@@ -7,6 +7,11 @@ import "github.com/rhost/rhost/event"
 type Scope struct {
 	Elements []Element
 	Under    int // the element whose condition this is; NoElement in a template
+
+	// Values are names that stand for values rather than events, such as the
+	// aggregates of a window. In a condition NAME is data.NAME of the event under
+	// test; a template finds it in Vars.Values. Elements hide them.
+	Values []string
 }
 
 // NoElement is the Under of a scope in which nothing is under test.

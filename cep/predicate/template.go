@@ -30,9 +30,10 @@ type piece struct {
 // Vars is what a template can see when it is evaluated. Nothing in it is
 // changed or kept.
 type Vars struct {
-	Event *event.Event              // the trigger; nil when time triggered
-	Bind  map[string][]*event.Event // events by element; unbound elements are absent
-	Steps map[string]any            // results of earlier steps by id: {"out": …, "error": …}, JSON-like
+	Event  *event.Event              // the trigger; nil when time triggered
+	Bind   map[string][]*event.Event // events by element; unbound elements are absent
+	Values map[string]any            // by the names of Scope.Values, JSON-like
+	Steps  map[string]any            // results of earlier steps by id: {"out": …, "error": …}, JSON-like
 }
 
 // Refs is what a template reads.

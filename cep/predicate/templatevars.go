@@ -27,6 +27,8 @@ func (v *templateVars) ResolveName(name string) (any, bool) {
 		return eventMap(v.Event), true
 	case stepsName:
 		return widen(v.Steps), true
+	case valuesName:
+		return widen(v.Values), true
 	}
 	elem, list, ok := parseHidden(name)
 	if !ok || elem >= len(v.names) {
