@@ -149,6 +149,9 @@ func (c *compiler) plan(r *Rule) *plan {
 	if pl.engine != nil {
 		pl.needs = pl.engine.Needs()
 	}
+	if r.When.Score != "" {
+		c.score(pl)
+	}
 	pl.by, pl.values = c.intern(r.When.By), c.intern(pl.needs.Paths)
 	return pl
 }

@@ -23,6 +23,7 @@ type Match struct {
 	Deadline     time.Time    // when time completed it or cut it short; otherwise zero
 	Bind         []Binding    // elements with events, in the order of the pattern; none of a window
 	Window       *Window      // of rules over windows; otherwise nil
+	Score        *float64     // how sure the match is, from 0 to 1, if the rule says so
 	Why          []Reason     // with Options.Explain; see Explain
 
 	key   string
@@ -117,6 +118,9 @@ func (m *Match) AppendJSON(dst []byte) []byte {
 	if m.Window != nil {
 		dst = m.Window.appendJSON(dst)
 	}
+	if m.Score != nil {
+		dst = event.NumberValue(*m.Score).AppendJSON(append(dst, `,"score":`...))
+	}
 	dst = append(dst, `,"bind":{`...)
 	for i, b := range m.Bind {
 		if i > 0 {
@@ -139,19 +143,12 @@ func (m *Match) AppendJSON(dst []byte) []byte {
 func (w *Window) appendJSON(dst []byte) []byte {
 	dst = appendTime(append(dst, `,"window":[`...), w.From)
 	dst = appendTime(append(dst, ','), w.To)
-	dst = append(dst, `],"let":{`...)
-	first := true
-	for _, l := range w.Let {
-		if l.Value.Kind() == event.Missing {
-			continue
-		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = l.Value.AppendJSON(append(appendText(dst, l.Name), ':'))
+	dst = append(dst, `],"let":`...)
+	names, values := make([]string, len(w.Let)), make([]event.Value, len(w.Let))
+	for i, l := range w.Let {
+		names[i], values[i] = l.Name, l.Value
 	}
-	return append(dst, '}')
+	return appendValues(dst, names, values)
 }
 
 func appendText(dst []byte, s string) []byte { return event.StringValue(s).AppendJSON(dst) }
@@ -173,6 +170,10 @@ func (m *Matcher) given(rs *ruleState, pos Position, dst []Match) []Match {
 	w.Rejected, w.Dropped, w.Overflow, w.Ignored = 0, 0, 0, 0
 	for i := range w.Out {
 		dst = append(dst, m.match(rs, &w.Out[i], pos))
+		if !m.sure(rs, &dst[len(dst)-1]) {
+			dst = dst[:len(dst)-1]
+			continue
+		}
 		if w.Out[i].Outcome == engine.TimedOut {
 			rs.counts.Timeouts++
 		} else {
@@ -236,7 +237,6 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 		return dst
 	}
 	h := m.input.Hold()
-	rs.counts.Matches++
 	out := Match{
 		Rule: rs.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
 		Bind: []Binding{{rs.rule.When.Pattern.Elems[0].Name, []*event.Event{&h.Event}, []Position{h.Pos}}},
@@ -245,6 +245,10 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 	id := newIdentity(m.opt.Tenant, rs.rule, kindEvent, out.key)
 	id.bound(out.Bind)
 	out.ID = id.encode()
+	if !m.sure(rs, &out) {
+		return dst
+	}
+	rs.counts.Matches++
 	if m.opt.Explain {
 		out.Why = out.Explain()
 	}

@@ -14,6 +14,9 @@ import (
 type Options struct {
 	Tenant  string // part of every match's identity
 	Explain bool   // fill Match.Why, and keep what WhyNot tells; slower
+
+	// Tables is what conditions see as table.NAME; see Matcher.SetTables.
+	Tables *Tables
 }
 
 // Matcher follows the partial matches of one lane through a Program.
@@ -75,6 +78,10 @@ func (m *Matcher) rule(place int32) *ruleState {
 	return rs
 }
 
+// SetTables puts other lookup tables in place, between two events. Events that
+// come later are looked up in these; what is bound already stays bound.
+func (m *Matcher) SetTables(t *Tables) { m.opt.Tables = t }
+
 // Now is the lane's time.
 func (m *Matcher) Now() time.Time { return m.now }
 
@@ -96,7 +103,7 @@ func (m *Matcher) fed(ev *event.Event, pos Position, dst []Match) []Match {
 	m.seen++
 	m.input = engine.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now, Fields: m.fields}
 	m.turn.In = &m.input
-	m.env.seen = predicate.Event{Ev: ev, Fields: m.fields}
+	m.env.seen = predicate.Event{Ev: ev, Fields: m.fields, Tables: m.opt.Tables}
 	m.look()
 	if m.opt.Explain {
 		m.notice()
@@ -221,7 +228,7 @@ func (e *env) Holds(c engine.Cond, b engine.Bindings) bool {
 	e.bound = b
 	ev := &e.seen
 	if e.rule.foreign {
-		ev = &predicate.Event{Ev: e.seen.Ev}
+		ev = &predicate.Event{Ev: e.seen.Ev, Tables: e.seen.Tables}
 	}
 	return e.rule.plan.preds[c-1].Eval(ev, e) == predicate.True
 }

@@ -59,7 +59,8 @@ type plan struct {
 	elem   []engine.Cond     // of the elements' conditions, by element
 	by     []field           // the parts of the key
 	values []field           // what the engine wants to know
-	same   string            // equal for rules whose partial matches are interchangeable
+	score  *predicate.Template
+	same   string // equal for rules whose partial matches are interchangeable
 }
 
 // field is where a program finds the value of a path.

@@ -6,6 +6,8 @@ import (
 	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
+	"github.com/rhost/rhost/cep/trigger"
+	"github.com/rhost/rhost/cep/window"
 )
 
 // Rule is a parsed rule document. It is immutable.
@@ -38,10 +40,16 @@ func ParseRules(file string, src []byte) ([]*Rule, error) { return syntax.Parse(
 func Codes() map[string]string {
 	all := syntax.Codes()
 	maps.Copy(all, predicate.Codes())
+	maps.Copy(all, window.Codes())
+	maps.Copy(all, trigger.Codes())
 	maps.Copy(all, map[string]string{
+		codeTable:    "A condition names a lookup table that does not exist. Tables are the files under tables/, by their names without ending.",
 		codeElements: "A pattern has more different conditions than the core can follow. Split the rule, or join conditions with || where they may share an element.",
 	})
 	return all
 }
 
-const codeElements = "rule-elements"
+const (
+	codeElements = "rule-elements"
+	codeTable    = "rule-table"
+)

@@ -61,7 +61,7 @@ func before(a, b *ruleState) int {
 // sees gives the event being fed as the rule's conditions can read it.
 func (rs *ruleState) sees(m *Matcher) *predicate.Event {
 	if rs.foreign {
-		return &predicate.Event{Ev: m.input.Ev}
+		return &predicate.Event{Ev: m.input.Ev, Tables: m.opt.Tables}
 	}
 	return &m.env.seen
 }

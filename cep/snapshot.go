@@ -76,7 +76,7 @@ func (rs *ruleState) append(e *engine.Encoder) {
 
 // list gives the counts that a snapshot keeps.
 func (s *RuleStats) list() []*uint64 {
-	return []*uint64{&s.Matches, &s.Timeouts, &s.Keyless, &s.Rejected, &s.Dropped, &s.Overflow, &s.Ignored}
+	return []*uint64{&s.Matches, &s.Timeouts, &s.Keyless, &s.Rejected, &s.Dropped, &s.Overflow, &s.Ignored, &s.Unsure}
 }
 
 // RestoreMatcher makes a matcher that goes on where the one left off that wrote

@@ -25,6 +25,7 @@ type RuleStats struct {
 	Dropped  uint64 // start events that made room under `limit: {full: drop-oldest}`
 	Overflow uint64 // partial matches beyond what one key may have
 	Ignored  uint64 // values that an aggregate could not use
+	Unsure   uint64 // matches whose score was below `at_least`, or could not be told
 	Keys     int
 	Runs     int // open partial matches; some whose time is up may still be among them
 	Bytes    int // of memory, about, without the events

@@ -17,6 +17,7 @@ import (
 type Stream struct {
 	m    *Matcher
 	line int
+	ev   event.Event // of the line
 }
 
 // NewStream starts at lane time 1970-01-01.
@@ -39,11 +40,26 @@ func (s *Stream) Line(n int, text []byte, dst []Match) ([]Match, error) {
 		}
 		return s.m.Advance(at, pos, dst), nil
 	}
-	ev, err := event.ParseLoose(text)
-	if err != nil {
+	m := s.m
+	var err error
+	if m.fields, err = m.prog.paths.ParseScan(text, true, &s.ev, m.fields); err != nil {
 		return dst, fmt.Errorf("line %d: %w", n, err)
 	}
-	at := ev.Time
+	at := s.ev.Time
+	if s.complete(n) {
+		m.prog.paths.ScanAttrs(&s.ev, m.fields)
+	}
+	dst = m.Advance(at, pos, dst)
+	return m.fed(&s.ev, pos, dst), nil
+}
+
+// complete fills in the attributes that line n leaves out, and reports whether
+// there were any.
+func (s *Stream) complete(n int) bool {
+	ev := &s.ev
+	if ev.ID != "" && ev.Source != "" && !ev.Time.IsZero() {
+		return false
+	}
 	if ev.ID == "" {
 		ev.ID = "line-" + strconv.Itoa(n)
 	}
@@ -53,7 +69,7 @@ func (s *Stream) Line(n int, text []byte, dst []Match) ([]Match, error) {
 	if ev.Time.IsZero() {
 		ev.Time = s.m.Now()
 	}
-	return s.m.Feed(&ev, pos, at, dst), nil
+	return true
 }
 
 // AdvanceTo moves time on after the last line.

@@ -3,7 +3,9 @@ package cep
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
 	"github.com/rhost/rhost/cep/trigger"
 	"github.com/rhost/rhost/cep/window"
@@ -31,8 +33,31 @@ func (c *compiler) window(pl *plan) {
 		s := &stepper{c: c, pl: pl, scope: bareScope}
 		e.where = s.number(w.Where, w.WherePos)
 	}
+	if w.Having != "" {
+		c.having(e, w)
+	}
 	pl.engine, pl.choice = e, "aggregates over windows"
 	pl.same = fmt.Sprintf("%s %+v %v %q %s", spec, w.Let, pl.rule.When.By, w.Having, pl.conditions())
+}
+
+// having compiles the condition on the aggregates, which sees nothing else.
+func (c *compiler) having(e *windowEngine, w *syntax.Window) {
+	set := predicate.NewSet()
+	for _, l := range w.Let {
+		e.names = append(e.names, l.Name)
+	}
+	cond, err := set.Add(predicate.Scope{Values: e.names}, w.Having, w.HavingPos)
+	if err != nil {
+		c.placed(w.HavingPos, "when.having", err)
+		return
+	}
+	for _, p := range set.Paths() {
+		if parts := p.Parts(); parts[0] != "data" || len(parts) < 2 || !slices.Contains(e.names, parts[1]) {
+			c.errs = append(c.errs, yamldoc.Errorf(w.HavingPos, "when.having", predicate.CodeUndefined,
+				"compare the names under let; to choose events use where:", "%s is not a value of the window", p))
+		}
+	}
+	e.having = cond
 }
 
 // schedule compiles a rule that goes by the clock.

@@ -110,3 +110,59 @@ func TestTriggersAreChecked(t *testing.T) {
 		require.ErrorContains(t, err, tt.want)
 	}
 }
+
+func TestHaving(t *testing.T) {
+	const rule = `
+rule: w
+when: {window: tumbling 10s, by: data.host, let: {n: "count()", top: "topk(data.user, 1)"}, having: 'n >= 2 && top[0].value == "amy"'}
+`
+	const events = `
+		{"type":"x","time":"2026-01-01T00:00:01Z","data":{"host":"a","user":"amy"}}
+		{"type":"x","time":"2026-01-01T00:00:02Z","data":{"host":"a","user":"amy"}}
+		{"type":"x","time":"2026-01-01T00:00:02Z","data":{"host":"b","user":"amy"}}
+		{"type":"x","time":"2026-01-01T00:00:02Z","data":{"host":"c","user":"bob"}}
+		{"type":"x","time":"2026-01-01T00:00:03Z","data":{"host":"c","user":"bob"}}`
+	assert.Equal(t, []string{
+		`{"rule":"w","at":"2026-01-01T00:00:10Z","trigger":"time","window":["2026-01-01T00:00:00Z","2026-01-01T00:00:10Z"],"let":{"n":2,"top":[{"value":"amy","count":2}]},"bind":{}}`,
+	}, lines(t, rule, events, "2026-01-01T00:01:00Z"))
+
+	for _, having := range []string{`m > 1`, `type == "x"`, `data.n > 1 && data.x > 1`, `n +`} {
+		_, err := Compile(parsed(t, "rule: w\nwhen: {window: count 3, let: {n: count()}, having: '"+having+"'}\n"))
+		require.ErrorContains(t, err, "r.yaml:2:5", having)
+	}
+}
+
+func TestScore(t *testing.T) {
+	const rule = `
+rule: s
+when:
+  pattern: fail{2,} then ok
+  define: {fail: type == "fail", ok: type == "ok"}
+  score: count(fail) / 4
+  at_least: 0.75
+`
+	const events = `
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"ok"}
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"ok"}
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"fail"}
+		{"type":"ok"}`
+	assert.Equal(t, []string{
+		`{"rule":"s","at":"1970-01-01T00:00:00Z","trigger":"line-7","score":0.75,"bind":{"fail":["line-4","line-5","line-6"],"ok":["line-7"]}}`,
+		`{"rule":"s","at":"1970-01-01T00:00:00Z","trigger":"line-13","score":1,"bind":{"fail":["line-8","line-9","line-10","line-11","line-12"],"ok":["line-13"]}}`,
+	}, lines(t, rule, events, ""))
+	assert.Equal(t, []string{
+		`{"rule":"s","at":"1970-01-01T00:00:00Z","trigger":"line-1","score":0.5,"bind":{"event":["line-1"]}}`,
+	}, lines(t, "rule: s\nwhen: {condition: type == \"x\", score: event.data.p, at_least: 0.1}\n", `
+		{"type":"x","data":{"p":0.5}}
+		{"type":"x","data":{"p":0.01}}
+		{"type":"x","data":{"q":1}}`, ""))
+}

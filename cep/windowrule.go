@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/cep/engine"
+	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/window"
 	"github.com/rhost/rhost/event"
 )
@@ -14,8 +15,9 @@ import (
 // windowEngine follows a rule over windows. It is an engine.Engine.
 type windowEngine struct {
 	plan   *window.Plan
-	where  engine.Cond // None: every event counts
-	having func(let []event.Value) bool
+	where  engine.Cond     // None: every event counts
+	having *predicate.Cond // nil: every window matches
+	names  []string        // of the values, as `having` calls them
 }
 
 func (w *windowEngine) Plan() engine.Plan {
@@ -75,7 +77,7 @@ func (s *windowState) give(t *engine.Turn, key string, fed bool) {
 	for i := range s.results {
 		r := &s.results[i]
 		t.Ignored += uint64(r.Ignored)
-		if s.w.having != nil && !s.w.having(r.Values) {
+		if !s.w.holds(r.Values) {
 			continue
 		}
 		d := engine.Done{Outcome: engine.ByTime, Key: key, At: r.To, Deadline: r.To, From: r.From, To: r.To, Let: r.Values, Count: r.N, Order: r.First}
@@ -85,6 +87,33 @@ func (s *windowState) give(t *engine.Turn, key string, fed bool) {
 		t.Out = append(t.Out, d)
 	}
 	clear(s.results)
+}
+
+// holds decides `having` for the values of a window: a condition on an event with
+// these as its payload.
+func (w *windowEngine) holds(values []event.Value) bool {
+	if w.having == nil {
+		return true
+	}
+	ev := event.Event{Data: appendValues(nil, w.names, values)}
+	return w.having.Eval(&predicate.Event{Ev: &ev}, nil) == predicate.True
+}
+
+// appendValues writes values as a JSON object, those that are missing left out.
+func appendValues(dst []byte, names []string, values []event.Value) []byte {
+	dst = append(dst, '{')
+	first := true
+	for i, v := range values {
+		if v.Kind() == event.Missing {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = v.AppendJSON(append(appendText(dst, names[i]), ':'))
+	}
+	return append(dst, '}')
 }
 
 func (s *windowState) Deadline() (time.Time, bool) { return s.keys.Deadline() }

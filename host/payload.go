@@ -19,20 +19,22 @@ const maxPayload = 256 << 10
 // payload is what an execution keeps of its match, whole: steps can be run,
 // tried again and undone from it alone, whatever became of the events.
 type payload struct {
-	Match abi.Match                `json:"match"`
-	Event *event.Event             `json:"event,omitempty"` // absent when time triggered
-	Bind  map[string][]event.Event `json:"bind,omitempty"`
-	Depth int                      `json:"depth,omitempty"` // cascade depth of the events it emits
+	Match  abi.Match                `json:"match"`
+	Event  *event.Event             `json:"event,omitempty"` // absent when time triggered
+	Bind   map[string][]event.Event `json:"bind,omitempty"`
+	Values map[string]any           `json:"values,omitempty"` // what templates name besides, such as the aggregates of a window
+	Depth  int                      `json:"depth,omitempty"`  // cascade depth of the events it emits
 
 	Blob string `json:"blob,omitempty"` // digest of the payload proper; then only Depth is set beside it
 }
 
 // matchVars is a payload as templates and calls see it.
 type matchVars struct {
-	match abi.Match
-	event *event.Event
-	bind  map[string][]*event.Event
-	depth int
+	match  abi.Match
+	event  *event.Event
+	bind   map[string][]*event.Event
+	values map[string]any
+	depth  int
 }
 
 // varsOf gives what templates see of a fresh match.
@@ -42,9 +44,10 @@ func varsOf(tenant string, m *cep.Match, depth int) *matchVars {
 			Tenant: tenant, Rule: m.Rule.Name, Version: m.Rule.Version,
 			ID: m.ID, At: m.At, Trigger: m.Trigger, Bind: make(map[string][]string, len(m.Bind)),
 		},
-		event: m.TriggerEvent,
-		bind:  make(map[string][]*event.Event, len(m.Bind)),
-		depth: depth,
+		event:  m.TriggerEvent,
+		bind:   make(map[string][]*event.Event, len(m.Bind)),
+		values: m.Values(),
+		depth:  depth,
 	}
 	for _, b := range m.Bind {
 		v.bind[b.Element] = b.Events
@@ -60,7 +63,7 @@ func varsOf(tenant string, m *cep.Match, depth int) *matchVars {
 // encode writes v as a payload. One that is too large for a history is put into
 // the blobs first.
 func (v *matchVars) encode(ctx context.Context, b blobs) (json.RawMessage, error) {
-	p := payload{Match: v.match, Event: v.event, Bind: make(map[string][]event.Event, len(v.bind)), Depth: v.depth}
+	p := payload{Match: v.match, Event: v.event, Bind: make(map[string][]event.Event, len(v.bind)), Values: v.values, Depth: v.depth}
 	for name, events := range v.bind {
 		list := make([]event.Event, len(events))
 		for i, ev := range events {
@@ -98,7 +101,7 @@ func decodePayload(ctx context.Context, raw json.RawMessage, b blobs) (*matchVar
 			return nil, fmt.Errorf("decode match: %w", err)
 		}
 	}
-	v := &matchVars{match: p.Match, event: p.Event, bind: make(map[string][]*event.Event, len(p.Bind)), depth: p.Depth}
+	v := &matchVars{match: p.Match, event: p.Event, bind: make(map[string][]*event.Event, len(p.Bind)), values: p.Values, depth: p.Depth}
 	for name, events := range p.Bind {
 		list := make([]*event.Event, len(events))
 		for i := range events {

@@ -253,5 +253,5 @@ func (t template) Eval(env workflow.Env) (any, error) {
 	if !ok {
 		return nil, errors.New("the match is not available")
 	}
-	return t.Template.Eval(cep.Vars{Event: vars.event, Bind: vars.bind, Steps: env.Steps})
+	return t.Template.Eval(cep.Vars{Event: vars.event, Bind: vars.bind, Values: vars.values, Steps: env.Steps})
 }
