@@ -68,8 +68,7 @@ func (m *machine) settle() error {
 		return fmt.Errorf("skip to element %d: the pattern has %d", p.Skip.Elem, m.elems)
 	}
 	m.best = p.Skip.Kind == engine.PastLast && p.Emit == engine.Immediate && !p.OnTimeout
-	ordered := p.Emit == engine.Ordered && p.Skip.Kind != engine.NoSkip
-	m.quiet = !fires && !p.OnTimeout && !ordered
+	m.quiet = !fires && !p.OnTimeout
 	switch {
 	case m.best || m.single:
 		return nil

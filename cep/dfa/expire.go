@@ -20,7 +20,7 @@ func (s *State) head() (id uint32, at time.Time, ok bool) {
 			return 0, time.Time{}, false
 		}
 		if e := s.keys.live(id); e != nil {
-			if h := s.first(e); h != nil && h.Order <= order {
+			if h := s.first(e); h.Order <= order {
 				return id, s.m.due(h), true
 			}
 		}
@@ -74,7 +74,7 @@ func (s *State) Expire(t *engine.Turn, now time.Time) {
 // wait for just that, and gives out the others where the policy wants to hear of
 // them.
 func (w *worker) timeOut() {
-	ready := w.ripe
+	var ready []match
 	for i := range w.old {
 		g := &w.old[i]
 		n := 0

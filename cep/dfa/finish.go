@@ -25,7 +25,7 @@ func (w *worker) finish() {
 		w.foremost()
 		return
 	}
-	ready := w.ripe
+	var ready []match
 	for i := range w.done {
 		d := &w.done[i]
 		for j := range d.members {
@@ -90,47 +90,27 @@ func (w *worker) give(m match) {
 	w.t.Out = append(w.t.Out, m)
 }
 
-// release gives out complete matches, in order, for as long as none must wait.
-// Those that must are ripe.
+// release gives out complete matches, in order.
+//
+// Whether it is immediate or ordered makes no difference here. A match would have
+// to wait for one that began earlier and is still open. But where every element
+// comes a fixed number of times, what began earlier is never behind: standing in
+// one place with what began later, it goes wherever that goes.
 func (w *worker) release(ready []match) {
-	w.ripe = ready
-	if len(ready) == 0 {
-		return
-	}
 	slices.SortStableFunc(ready, first)
-	rest := ready
-	for len(rest) > 0 && w.t.Err == nil && !w.waits(&rest[0]) {
-		m := rest[0]
-		rest = rest[1:]
-		bar, err := bar(w.m.pol.Skip, &m)
+	for len(ready) > 0 {
+		bar, err := bar(w.m.pol.Skip, &ready[0])
 		if err != nil {
 			w.t.Err = err
-			break
+			return
 		}
-		w.give(m)
+		w.give(ready[0])
+		ready = ready[1:]
 		if bar > 0 {
 			w.prune(bar)
-			rest = slices.DeleteFunc(rest, func(o match) bool { return began(&o).Order < bar })
+			ready = slices.DeleteFunc(ready, func(o match) bool { return began(&o).Order < bar })
 		}
 	}
-	n := 0
-	if w.ordered() {
-		n = copy(ready, rest)
-	}
-	clear(ready[n:])
-	w.ripe = ready[:n]
-}
-
-// ordered reports whether matches wait for what began earlier.
-func (w *worker) ordered() bool {
-	return w.m.pol.Emit == engine.Ordered && w.m.pol.Skip.Kind != engine.NoSkip
-}
-
-// waits reports whether a match must wait for an open one that began earlier.
-func (w *worker) waits(m *match) bool {
-	return w.ordered() && slices.ContainsFunc(w.next, func(g group) bool {
-		return g.members[0].start.Order < began(m).Order
-	})
 }
 
 // bar gives the order below which starts are pruned once m is given out; 0 prunes

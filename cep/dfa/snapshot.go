@@ -15,7 +15,6 @@ import (
 //	groups: how many, and for each the atoms of its set, the node its log ends
 //	       with, and its members: start, element, node of pre, preCut, cut
 //	whether a start may be in several groups
-//	ripe: how many, and each
 //
 // Nodes are numbered from 1, so that what partial matches share is written once.
 // Atoms are numbered as the pattern is built, which is the same every time.
@@ -64,10 +63,6 @@ func writeBag(e *engine.Encoder, b *bag) {
 		w.group(&b.groups[i])
 	}
 	e.Bool(b.forked)
-	e.Uint(uint64(len(b.ripe)))
-	for i := range b.ripe {
-		w.match(&b.ripe[i])
-	}
 }
 
 // chain numbers the nodes of a chain, each after the one before it.
@@ -97,17 +92,6 @@ func (w *writer) group(g *group) {
 		w.e.Uint(uint64(q.preCut))
 		w.e.Uint(uint64(q.cut))
 	}
-}
-
-func (w *writer) match(d *match) {
-	w.e.Uint(uint64(d.Outcome))
-	w.e.Uint(uint64(len(d.Pairs)))
-	for _, p := range d.Pairs {
-		w.e.Uint(uint64(p.Elem))
-		w.e.Held(p.Held)
-	}
-	w.e.Held(d.Trigger)
-	w.e.Time(d.Deadline)
 }
 
 // Restore reads a state that the same engine wrote into an empty one.
@@ -143,7 +127,7 @@ type opening struct {
 
 // put files what a key had open, and notes its starts.
 func (s *State) put(key []byte, hash uint32, b *bag, starts []opening) []opening {
-	w := &worker{m: s.m, next: b.groups, ripe: b.ripe, forked: b.forked}
+	w := &worker{m: s.m, next: b.groups, forked: b.forked}
 	s.file(w, key, hash, noEntry)
 	id := s.keys.find(key, hash)
 	from := len(starts)
@@ -195,12 +179,7 @@ func (r *reader) bag() *bag {
 		}
 	}
 	b.forked = r.d.Bool()
-	for range r.d.Len(4) {
-		if m := r.match(); r.d.Err() == nil {
-			b.ripe = append(b.ripe, m)
-		}
-	}
-	if len(b.groups)+len(b.ripe) == 0 {
+	if len(b.groups) == 0 {
 		r.d.Fail("a key with nothing open")
 	}
 	return b
@@ -268,16 +247,4 @@ func (r *reader) set() *set {
 		r.d.Fail("a set that cannot be")
 	}
 	return s
-}
-
-func (r *reader) match() (m match) {
-	m.Outcome = engine.Outcome(r.d.Bound(int(engine.TimedOut) + 1))
-	for range r.d.Len(2) {
-		m.Pairs = append(m.Pairs, engine.Pair{Elem: int(r.elem()), Held: r.event()})
-	}
-	m.Trigger, m.Deadline = r.d.Held(), r.d.Time()
-	if len(m.Pairs) == 0 || m.Outcome == engine.Complete && m.Trigger == nil {
-		r.d.Fail("a match without events")
-	}
-	return m
 }

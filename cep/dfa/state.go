@@ -22,7 +22,6 @@ type State struct {
 // bag is what a key has open when that is more than one partial match.
 type bag struct {
 	groups []group // each in a set of its own
-	ripe   []match // complete, waiting for what began earlier
 	forked bool    // a start may be in several groups
 }
 
@@ -90,8 +89,8 @@ func (s *State) idle(t *engine.Turn, id uint32, b *bag, begins bool) bool {
 		}
 		runs += len(b.groups[i].members)
 	}
-	if len(b.ripe) > 0 || !begins {
-		return len(b.ripe) == 0
+	if !begins {
+		return true
 	}
 	st := w.at(s.m, s.m.start, truth)
 	if st.done != none || len(st.moves) != 1 || runs >= min(s.m.pol.Limit, s.m.pol.MaxRuns) {
@@ -147,7 +146,7 @@ func (s *State) alone(t *engine.Turn, id uint32, e *entry) bool {
 
 // file puts what a step left behind back in its place.
 func (s *State) file(w *worker, key []byte, hash, id uint32) {
-	if len(w.next) == 0 && len(w.ripe) == 0 {
+	if len(w.next) == 0 {
 		if id != noEntry {
 			s.discard(id)
 		}
@@ -173,17 +172,13 @@ func (s *State) file(w *worker, key []byte, hash, id uint32) {
 	b := s.bag(e)
 	b.forked = w.forked && len(w.next) > 1
 	b.groups = refill(b.groups, w.next)
-	b.ripe = refill(b.ripe, w.ripe)
 }
 
-// refill copies from over to, and forgets what else stood there.
-func refill[T any](to, from []T) []T {
+// refill copies what a step left behind over what a bag had.
+func refill(to, from []group) []group {
 	const roomy = 16
-	if cap(to) > roomy && cap(to) > 4*len(from) || len(from) == 0 {
-		to = nil
-	}
-	if n := len(from); n > cap(to) && n > 1 {
-		to = make([]T, 0, n+n/2+1)
+	if n := len(from); n > cap(to) || cap(to) > roomy && cap(to) > 4*n {
+		to = make([]group, 0, n+n/2)
 	}
 	n := len(to)
 	to = append(to[:0], from...)
@@ -220,10 +215,8 @@ func (s *State) giveBack(e *entry) {
 		return
 	}
 	b := s.bags[e.at-1]
-	if len(s.empty) < few && cap(b.groups) <= roomy && cap(b.ripe) <= roomy {
-		clear(b.groups)
-		clear(b.ripe)
-		*b = bag{groups: b.groups[:0], ripe: b.ripe[:0]}
+	if len(s.empty) < few && cap(b.groups) <= roomy {
+		*b = bag{groups: emptied(b.groups)}
 	} else {
 		s.bags[e.at-1] = nil
 	}
@@ -257,8 +250,8 @@ func (s *State) has(order uint64, id uint32) bool {
 	case e.start != nil:
 		return e.start.Order == order
 	}
-	if h := s.first(e); h == nil || h.Order >= order {
-		return h != nil && h.Order == order
+	if h := s.first(e); h.Order >= order {
+		return h.Order == order
 	}
 	for _, g := range s.bags[e.at-1].groups {
 		if n := g.below(order); n < len(g.members) && g.members[n].start.Order == order {
@@ -268,8 +261,7 @@ func (s *State) has(order uint64, id uint32) bool {
 	return false
 }
 
-// first gives the event that the first of what is open in an entry began with;
-// nil when all that is left is complete.
+// first gives the event that the first of what is open in an entry began with.
 func (s *State) first(e *entry) *engine.Held {
 	if e.start != nil {
 		return e.start

@@ -20,7 +20,6 @@ type worker struct {
 
 	old    []group   // what the key had
 	next   []group   // what it has
-	ripe   []match   // complete, waiting for what began earlier
 	over   []match   // out of time
 	done   []done    // groups that the event completes
 	logs   []advance // the logs that the event was appended to
@@ -98,13 +97,13 @@ func (w *worker) take(s *State, e *entry) {
 		return
 	}
 	b := s.bags[e.at-1]
-	w.old, w.ripe, w.forked = append(w.old, b.groups...), append(w.ripe, b.ripe...), b.forked
+	w.old, w.forked = append(w.old, b.groups...), b.forked
 }
 
 // end forgets all that would keep events alive.
 func (w *worker) end() {
 	w.old, w.next = emptied(w.old), emptied(w.next)
-	w.ripe, w.over, w.done = emptied(w.ripe), emptied(w.over), emptied(w.done)
+	w.over, w.done = emptied(w.over), emptied(w.done)
 	w.logs, w.a, w.b = emptied(w.logs), emptied(w.a), emptied(w.b)
 	w.fresh, w.starts = w.fresh[:0], w.starts[:0]
 	w.m, w.t, w.in, w.key = nil, nil, nil, nil
@@ -322,7 +321,7 @@ func (w *worker) compare(p *member, log *node, q *member, other *node) int {
 // lone gives the group of the only partial match that is left, if there is just
 // one and it has bound all of its log.
 func (w *worker) lone() *group {
-	if len(w.next) != 1 || len(w.ripe) > 0 {
+	if len(w.next) != 1 {
 		return nil
 	}
 	g := &w.next[0]
