@@ -133,6 +133,17 @@ func TestMemoryKeepsToItsWindow(t *testing.T) {
 	assert.Equal(t, 4, strict.s.Size().Runs)
 }
 
+// A clock that goes back keeps no key for ever and no caller busy for ever.
+func TestClockGoesBack(t *testing.T) {
+	d := anyOf(t, 3, engine.Policy{Within: time.Minute, Skip: engine.Skip{Kind: engine.NoSkip}})
+	d.feed(letter{name: 'a', key: 'k', at: 100 * time.Minute}, false)
+	d.feed(letter{name: 'a', key: 'k'}, false)
+	d.expire(zero.Add(99 * time.Minute))
+	assert.Equal(t, 2, d.s.Size().Runs)
+	d.expire(zero.Add(200 * time.Minute))
+	assert.True(t, d.s.Empty())
+}
+
 // An event that changes nothing costs no memory.
 func TestNothingIsAllocatedForNothing(t *testing.T) {
 	d := anyOf(t, 3, engine.Policy{Within: time.Hour, Skip: engine.Skip{Kind: engine.NoSkip}})

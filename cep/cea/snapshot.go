@@ -3,6 +3,7 @@ package cea
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/rhost/rhost/cep/engine"
 )
@@ -91,7 +92,7 @@ func (s *State) Restore(d *engine.Decoder) error {
 			break
 		}
 		if s.e.pol.Within > 0 {
-			s.set(e)
+			s.set(e, time.Time{})
 		}
 	}
 	return d.Err()
@@ -121,19 +122,23 @@ func (s *State) readKey(d *engine.Decoder, k *key) {
 
 func (s *State) readStarts(d *engine.Decoder, k *key) {
 	for range d.Len(2) {
-		at := start{d.Held(), d.Uint()}
-		if at.ev == nil || len(k.starts) > 0 && at.ev.Order <= k.starts[len(k.starts)-1].ev.Order {
+		s := start{d.Held(), d.Uint()}
+		if s.ev == nil || len(k.starts) > 0 && !s.follows(k.starts[len(k.starts)-1]) {
 			d.Fail("starts are not in order")
 		}
 		if d.Err() != nil {
 			return
 		}
-		k.starts = append(k.starts, at)
+		k.starts = append(k.starts, s)
 	}
 	k.outs = d.Uint()
-	if len(k.starts) == 0 {
-		d.Fail("a key has no starts")
+	if n := len(k.starts); n == 0 || k.outs < k.starts[n-1].outs {
+		d.Fail("a key has no starts, or more than were made")
 	}
+}
+
+func (s start) follows(before start) bool {
+	return s.ev.Order > before.ev.Order && !s.ev.At.Before(before.ev.At) && s.outs >= before.outs
 }
 
 func (s *State) readNode(d *engine.Decoder, k *key, i int32) {

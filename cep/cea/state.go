@@ -42,27 +42,31 @@ func (s *State) Feed(t *engine.Turn, name []byte) {
 	f.s, f.t, f.k, f.tr, f.name = s, t, k, tr, e.Key
 	f.run()
 	f.s, f.t, f.k, f.tr = nil, nil, nil, nil
-	s.settle(e)
+	s.settle(e, t.In.At)
 }
 
 // settle frees a key that has nothing open, and gives one that is new its
 // deadline.
-func (s *State) settle(e *engine.Entry[key]) {
+func (s *State) settle(e *engine.Entry[key], now time.Time) {
 	if !e.Value.open() {
 		s.remove(e)
 		return
 	}
 	if _, ok := e.At(); !ok && s.e.pol.Within > 0 {
-		s.set(e)
+		s.set(e, now)
 	}
 }
 
 // set makes the deadline of a key that of its latest start: time completes
-// nothing, so nobody has to be there for the others.
-func (s *State) set(e *engine.Entry[key]) {
+// nothing, so nobody has to be there for the others. Should the clock have gone
+// back since an earlier one, it is that of the earliest, which is still to come.
+func (s *State) set(e *engine.Entry[key], now time.Time) {
 	k := &e.Value
-	last := k.starts[len(k.starts)-1].ev
-	s.keys.Set(e, last.At.Add(s.e.pol.Within))
+	at := k.starts[len(k.starts)-1].ev.At.Add(s.e.pol.Within)
+	if !at.After(now) {
+		at = k.starts[0].ev.At.Add(s.e.pol.Within)
+	}
+	s.keys.Set(e, at)
 }
 
 func (s *State) remove(e *engine.Entry[key]) {
@@ -86,7 +90,7 @@ func (s *State) Expire(_ *engine.Turn, now time.Time) {
 		return
 	}
 	k.free(&s.pool, k.bar)
-	s.set(e)
+	s.set(e, now)
 }
 
 // Size counts what is held. Runs are the open starts: how many partial matches
