@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,7 +91,8 @@ func TestEqualConditionsShare(t *testing.T) {
 
 func TestMatchAllocatesNothing(t *testing.T) {
 	w := newWorld(5)
-	formulas := w.formulas(500)
+	// Package regexp keeps its machines in a pool, which the race detector empties.
+	formulas := slices.DeleteFunc(w.formulas(500), func(f predicate.Formula) bool { return strings.Contains(f.String(), "matches(") })
 	s := build(t, formulas)
 	x, err := index.NewIndex(s).With(formulas[:20], []index.ID{1, 2, 3})
 	require.NoError(t, err)

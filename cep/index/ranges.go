@@ -160,14 +160,16 @@ func (s *Segment) setBounds(r *rangeTable, list []interval) {
 			}
 		}
 	}
+	if r.kind == event.Number {
+		r.nums = s.numberBounds(atoms)
+		return
+	}
 	slices.SortFunc(atoms, func(x, y uint32) int { return s.compare(s.constant(x), y) })
 	atoms = slices.CompactFunc(atoms, func(x, y uint32) bool { return s.compare(s.constant(x), y) == 0 })
 	for _, a := range atoms {
 		switch arg := s.args[a]; r.kind {
 		case event.String:
 			r.strs = append(r.strs, arg)
-		case event.Number:
-			r.nums = append(r.nums, s.nums[arg])
 		case event.Time:
 			r.nums = append(r.nums, s.nums[arg], s.nums[arg+1])
 		default:
@@ -175,6 +177,21 @@ func (s *Segment) setBounds(r *rangeTable, list []interval) {
 		}
 	}
 	r.nums, r.strs = exact(r.nums), exact(r.strs)
+}
+
+// numberBounds is the common case: the distinct constants of atoms in order.
+func (s *Segment) numberBounds(atoms []uint32) []uint64 {
+	list := make([]float64, len(atoms))
+	for i, a := range atoms {
+		list[i] = math.Float64frombits(s.nums[s.args[a]])
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	out := make([]uint64, len(list))
+	for i, x := range list {
+		out[i] = math.Float64bits(x)
+	}
+	return out
 }
 
 // grow builds the tree of furthest ends.
