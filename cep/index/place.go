@@ -66,28 +66,34 @@ const (
 // asked for, by a walk over all postings.
 func (s *Segment) placements() []placing {
 	s.placed.Do(func() {
-		for a, p := range s.posts {
-			s.collect(p, placing{kind: placeAtom, a: uint32(a)})
-		}
-		for i, key := range s.pairs.keys {
-			if key != 0 {
-				s.collect(s.pairs.posts[i], placing{kind: placePair, a: uint32(key >> 32), b: uint32(key) - 1})
-			}
-		}
-		for t := range s.ranges {
-			for i, p := range s.ranges[t].posts {
-				s.collect(p, placing{kind: placeInterval, a: uint32(t), b: uint32(i)})
-			}
-		}
-		for _, e := range s.every {
-			s.collect(e, placing{kind: placeEvery})
-		}
+		s.eachPlace(func(p placing) { s.places = append(s.places, p) })
 		slices.SortStableFunc(s.places, func(x, y placing) int { return cmp.Compare(x.root, y.root) })
 	})
 	return s.places
 }
 
-func (s *Segment) collect(post uint32, pl placing) {
+// eachPlace visits all places where conditions are filed.
+func (s *Segment) eachPlace(visit func(placing)) {
+	for a, p := range s.posts {
+		s.eachRoot(p, placing{kind: placeAtom, a: uint32(a)}, visit)
+	}
+	for i, key := range s.pairs.keys {
+		if key != 0 {
+			s.eachRoot(s.pairs.posts[i], placing{kind: placePair, a: uint32(key >> 32), b: uint32(key) - 1}, visit)
+		}
+	}
+	for t := range s.ranges {
+		for i, p := range s.ranges[t].posts {
+			s.eachRoot(p, placing{kind: placeInterval, a: uint32(t), b: uint32(i)}, visit)
+		}
+	}
+	for _, e := range s.every {
+		s.eachRoot(e, placing{kind: placeEvery}, visit)
+	}
+}
+
+// eachRoot visits the conditions in a posting.
+func (s *Segment) eachRoot(post uint32, pl placing, visit func(placing)) {
 	entries := []uint32{post}
 	if post&postList != 0 {
 		at := post &^ postList
@@ -97,7 +103,7 @@ func (s *Segment) collect(post uint32, pl placing) {
 	for _, e := range entries {
 		if tag := e & entryMask; tag == entryRoot || tag == entryRepeat {
 			pl.root = e >> entryShift
-			s.places = append(s.places, pl)
+			visit(pl)
 		}
 	}
 }
