@@ -15,8 +15,6 @@ import (
 	_ "time/tzdata" // rules and schedules name time zones; the machine may know none
 
 	"github.com/spf13/cobra"
-
-	"github.com/rhost/rhost/cep"
 )
 
 // version is the release; a build may set it with -ldflags "-X main.version=…".
@@ -120,7 +118,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 		}
 	}
 	add("host", runCmd(), emitCmd())
-	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd())
+	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
 	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
 	add("plugins", pluginCmd())
 	root.AddCommand(versionCmd())
@@ -136,14 +134,14 @@ func helpCmd(root *cobra.Command) *cobra.Command {
 		Example: "  rhost help match\n  rhost help cel-type",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if text, ok := cep.Codes()[args[0]]; ok {
+				if text, ok := allCodes()[args[0]]; ok {
 					_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], text)
 					return err
 				}
 			}
 			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usage(fmt.Errorf("help: %q is neither a command nor a code; the codes are %s", strings.Join(args, " "), strings.Join(sortedKeys(cep.Codes()), ", ")))
+				return usage(fmt.Errorf("help: %q is neither a command nor a code; the codes are %s", strings.Join(args, " "), strings.Join(sortedKeys(allCodes()), ", ")))
 			}
 			return about.Help()
 		},

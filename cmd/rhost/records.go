@@ -136,3 +136,11 @@ func (o *recordsOut) encode(v any) error {
 	}
 	return o.out.line("%s", line)
 }
+
+// encodeIndented prints v as JSON over several lines.
+func encodeIndented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

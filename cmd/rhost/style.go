@@ -59,18 +59,6 @@ func clean(text string) string {
 	}, text)
 }
 
-// printError writes an error, every problem on a line of its own.
-func printError(w io.Writer, err error) {
-	s := newStyle(w)
-	for i, text := range strings.Split(strings.TrimSpace(err.Error()), "\n") {
-		prefix := s.red("error:") + " "
-		if i > 0 {
-			prefix = "       "
-		}
-		fmt.Fprintln(w, prefix+clean(text)) //nolint:errcheck // there is nowhere left to say so
-	}
-}
-
 // table writes rows in aligned columns, below a head unless that is nil.
 func (s style) table(head []string, rows [][]string) error {
 	return s.columns(make(map[int]int), head, rows)
