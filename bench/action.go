@@ -64,15 +64,15 @@ func actionSuite(ctx context.Context) ([]measure, func() error, error) {
 		slots = append(slots, slot)
 		var lat latency
 		measures = append(measures,
-			measure{g.name + ", all cores", "calls/s", "", func(ctx context.Context, d time.Duration) (float64, error) {
+			measure{name: g.name + ", all cores", unit: "calls/s", fn: func(ctx context.Context, d time.Duration) (float64, error) {
 				return callRate(ctx, slot, d)
 			}},
-			measure{g.name + ", p50", "ms", "", func(ctx context.Context, d time.Duration) (float64, error) {
+			measure{name: g.name + ", p50", unit: "ms", fn: func(ctx context.Context, d time.Duration) (float64, error) {
 				var err error
 				lat, err = callLatency(ctx, slot, d)
 				return lat.p50, err
 			}},
-			measure{g.name + ", p99", "ms", "", func(context.Context, time.Duration) (float64, error) { return lat.p99, nil }},
+			measure{name: g.name + ", p99", unit: "ms", fn: func(context.Context, time.Duration) (float64, error) { return lat.p99, nil }},
 		)
 	}
 	return measures, func() error {

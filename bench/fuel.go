@@ -31,9 +31,9 @@ func fuelSuite(ctx context.Context) ([]measure, func() error, error) {
 		o := &overhead{bin: bin, workload: w}
 		plain := w + " plain"
 		measures = append(measures,
-			measure{plain, "ms", "", o.run},
-			measure{w + " with fuel", "ms", plain, o.variant("fuel")},
-			measure{w + " with CloseOnContextDone", "ms", plain, o.variant("close")},
+			measure{name: plain, unit: "ms", fn: o.run},
+			measure{name: w + " with fuel", unit: "ms", base: plain, fn: o.variant("fuel")},
+			measure{name: w + " with CloseOnContextDone", unit: "ms", base: plain, fn: o.variant("close")},
 		)
 	}
 	return measures, done, nil

@@ -47,18 +47,18 @@ func ingestSuite(ctx context.Context) ([]measure, func() error, error) {
 	}
 	var lat latency
 	return []measure{
-		{"batches of 500 from 8 producers", "events/s", "append + fsync of the same bytes to a file", ingest(8, 500)},
-		{"single events from 4,096 producers", "events/s", "one event a message", ingest(4096, 1)},
-		{"one event a message", "events/s", "", ingest(1, 1)},
-		{"append + fsync of the same bytes to a file", "events/s", "", func(_ context.Context, d time.Duration) (float64, error) {
+		{name: "batches of 500 from 8 producers", unit: "events/s", base: "append + fsync of the same bytes to a file", fn: ingest(8, 500)},
+		{name: "single events from 4,096 producers", unit: "events/s", base: "one event a message", fn: ingest(4096, 1)},
+		{name: "one event a message", unit: "events/s", fn: ingest(1, 1)},
+		{name: "append + fsync of the same bytes to a file", unit: "events/s", fn: func(_ context.Context, d time.Duration) (float64, error) {
 			return fileAppend(dir, len(record.Body), d)
 		}},
-		{"ack p50 at 100,000 events/s", "ms", "", func(ctx context.Context, d time.Duration) (float64, error) {
+		{name: "ack p50 at 100,000 events/s", unit: "ms", fn: func(ctx context.Context, d time.Duration) (float64, error) {
 			var err error
 			lat, err = ackLatency(ctx, c, record, d)
 			return lat.p50, err
 		}},
-		{"ack p99 at 100,000 events/s", "ms", "", func(context.Context, time.Duration) (float64, error) { return lat.p99, nil }},
+		{name: "ack p99 at 100,000 events/s", unit: "ms", fn: func(context.Context, time.Duration) (float64, error) { return lat.p99, nil }},
 	}, done, nil
 }
 

@@ -29,8 +29,8 @@ func startSuite(ctx context.Context) ([]measure, func() error, error) {
 		return nil, nil, errors.Join(err, done())
 	}
 	return []measure{
-		{"rhost run to its first match", "ms", "rhost version", s.firstMatch},
-		{"rhost version", "ms", "", s.version},
+		{name: "rhost run to its first match", unit: "ms", base: "rhost version", fn: s.firstMatch},
+		{name: "rhost version", unit: "ms", fn: s.version},
 	}, done, nil
 }
 

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// measure is one thing that is measured: fn runs it once and returns the figure.
+type measure struct {
+	name string
+	unit string
+	base string // name of the measure it is compared with; "" for none
+	fn   func(ctx context.Context, d time.Duration) (float64, error)
+	once bool // taken in the first run only, because it takes long or does not vary
+
+	// recorded is a figure from elsewhere, of what cannot be built here; fn is nil.
+	recorded float64
+}
+
+// suite is a group of measures that run interleaved. setup prepares them and
+// returns what undoes it.
+type suite struct {
+	name    string
+	what    string
+	setup   func(ctx context.Context, o options) ([]measure, func() error, error)
+	sized   bool // runs once for each of options.sizes
+	oneCore bool // the process has one core meanwhile, the garbage collector included
+}
+
+func suites() []suite {
+	return []suite{
+		{name: "match", what: "JSON event in → match out, 1 % match, one core", setup: matchSuite, sized: true, oneCore: true},
+		{name: "rules", what: "rules of two fields: rate, memory, loading and edits, one core", setup: rulesSuite, sized: true},
+		{name: "stateful", what: "patterns and windows, one core", setup: statefulSuite, oneCore: true},
+		{name: "keys", what: "partial matches of many keys: rate, and memory of a key", setup: keysSuite, oneCore: true},
+		{name: "latency", what: "from an event handed to the matcher to its match", setup: latencySuite},
+		{name: "alloc", what: "allocations an event", setup: allocSuite, oneCore: true},
+		{name: "sigma", what: "40 published Sigma rules and their events, one core", setup: sigmaSuite, oneCore: true},
+		{name: "ingest", what: "durable ingest, 300 B events, fsync before ack", setup: plain(ingestSuite)},
+		{name: "action", what: "match → plugin call finished, in memory", setup: plain(actionSuite)},
+		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
+		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
+	}
+}
+
+// plain is a suite without options.
+func plain(setup func(context.Context) ([]measure, func() error, error)) func(context.Context, options) ([]measure, func() error, error) {
+	return func(ctx context.Context, _ options) ([]measure, func() error, error) { return setup(ctx) }
+}
+
+// nothing is for suites that leave nothing behind.
+func nothing() error { return nil }
+
+// figure is a measure's result over all runs.
+type figure struct {
+	Suite    string    `json:"suite"`
+	Rules    int       `json:"rules,omitempty"`
+	Name     string    `json:"name"`
+	Unit     string    `json:"unit"`
+	Runs     []float64 `json:"runs,omitempty"`
+	Median   float64   `json:"median"`
+	Recorded bool      `json:"recorded,omitempty"` // not measured here
+	Base     string    `json:"base,omitempty"`
+	Ratio    float64   `json:"ratio,omitempty"` // to the median of Base
+}
+
+// run takes every measure in turn, runs times over, so that a slow moment of the
+// machine falls on all of them.
+func (s suite) run(ctx context.Context, o options) ([]figure, error) {
+	measures, done, err := s.setup(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	figures := make([]figure, len(measures))
+	for run := range o.runs {
+		for i, m := range measures {
+			if m.fn == nil || m.once && run > 0 {
+				continue
+			}
+			v, err := m.fn(ctx, o.time)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.name, err)
+			}
+			figures[i].Runs = append(figures[i].Runs, v)
+		}
+	}
+	for i, m := range measures {
+		f := &figures[i]
+		f.Suite, f.Rules, f.Name, f.Unit, f.Base = s.name, o.rules, m.name, m.unit, m.base
+		f.Median, f.Recorded = m.recorded, m.fn == nil
+		if m.fn != nil {
+			f.Median = median(f.Runs)
+		}
+	}
+	for i := range figures {
+		for _, base := range figures {
+			if base.Name == figures[i].Base && base.Median > 0 {
+				figures[i].Ratio = figures[i].Median / base.Median
+			}
+		}
+	}
+	return figures, done()
+}
+
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return s[len(s)/2]
+}
+
+func show(s suite, figures []figure, o options) error {
+	if o.json {
+		enc := json.NewEncoder(os.Stdout)
+		for _, f := range figures {
+			if err := enc.Encode(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	what := s.what
+	if s.sized {
+		what += ", rules: " + number(float64(o.rules))
+	}
+	fmt.Printf("\n%s: %s\n", s.name, what)
+	width := 0
+	for _, f := range figures {
+		width = max(width, len([]rune(f.Name)))
+	}
+	for _, f := range figures {
+		fmt.Println(f.line(width))
+	}
+	return nil
+}
+
+func (f *figure) line(width int) string {
+	name := f.Name + strings.Repeat(" ", width-len([]rune(f.Name)))
+	line := fmt.Sprintf("  %s  %12s %-9s", name, number(f.Median), f.Unit)
+	switch {
+	case f.Recorded:
+		line += " recorded"
+	case len(f.Runs) > 1:
+		line += fmt.Sprintf(" [%s … %s]", number(slices.Min(f.Runs)), number(slices.Max(f.Runs)))
+	}
+	if f.Ratio > 0 {
+		line += fmt.Sprintf("  %.3g× %s", f.Ratio, f.Base)
+	}
+	return line
+}
+
+// number writes a figure with three significant digits or with thousands.
+func number(v float64) string {
+	if v < 1000 {
+		return fmt.Sprintf("%.3g", v)
+	}
+	s := fmt.Sprintf("%.0f", v)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
