@@ -31,19 +31,17 @@ func (s *State) Furthest(name []byte, now time.Time) (pairs []engine.Pair, waiti
 		waiting, nots = s.look(nil, 0, s.e.n.start)
 		return nil, waiting, nots, time.Time{}, true
 	}
-	rows := e.Value.furthest()
-	best := slices.MaxFunc(rows, further)
-	pairs = best.pairs()
-	for j, r := range rows {
-		if r != nil && slices.Equal(r.pairs(), pairs) { // others that hold the same
-			waiting, nots = s.look(waiting, nots, e.Value.set.states[j])
+	k := &e.Value
+	pairs = k.furthest().pairs()
+	for j, i := range k.lists {
+		if k.live(i) && k.holds(i, pairs) {
+			waiting, nots = s.look(waiting, nots, k.set.states[j])
 		}
 	}
-	slices.Sort(waiting)
 	if s.e.pol.Within > 0 {
 		deadline = pairs[0].Held.At.Add(s.e.pol.Within)
 	}
-	return pairs, slices.Compact(waiting), nots, deadline, true
+	return pairs, waiting, nots, deadline, true
 }
 
 // look adds what a partial match in a state waits for.
@@ -103,10 +101,10 @@ func events(r *row) int {
 	return r.events
 }
 
-// furthest gives for each list the partial match in it that has come furthest;
-// nil where there is none. Two are known of every node: the one that has come
-// furthest and the longest. A later element makes the longest the furthest.
-func (k *key) furthest() []*row {
+// furthest gives the open partial match that has come furthest. Two are known of
+// every node: the one that has come furthest and the longest. A later element
+// makes the longest the furthest.
+func (k *key) furthest() (best *row) {
 	var m marks
 	k.reach(&m)
 	far, long := make(map[int32]*row), make(map[int32]*row)
@@ -124,11 +122,40 @@ func (k *key) furthest() []*row {
 		long[i] = long[n.left].add(p)
 		far[i] = slices.MaxFunc([]*row{far[n.left].add(p), long[i]}, further)
 	}
-	rows := make([]*row, len(k.lists))
-	for j, i := range k.lists {
+	for _, i := range k.lists {
 		if k.live(i) {
-			rows[j] = far[i]
+			best = slices.MaxFunc([]*row{best, far[i]}, further)
 		}
 	}
-	return rows
+	return best
+}
+
+// holds reports whether a partial match is one of those of a live node: it looks
+// for the events from the last to the first, each among all that may come there.
+func (k *key) holds(i int32, pairs []engine.Pair) bool {
+	var m marks
+	at := []int32{i}
+	for p := len(pairs) - 1; p >= 0; p-- {
+		m.reset(k.low(), k.end())
+		var before []int32
+		for len(at) > 0 {
+			i := at[len(at)-1]
+			at = at[:len(at)-1]
+			if i == none || !k.live(i) || !m.set(i) {
+				continue
+			}
+			n := k.node(i)
+			switch {
+			case n.elem == union:
+				at = append(at, n.left, n.right)
+			case int(n.elem) != pairs[p].Elem || k.event(i, n) != pairs[p].Held:
+			case n.left == none && p == 0:
+				return true
+			default:
+				before = append(before, n.left)
+			}
+		}
+		at = before
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package cea_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -117,7 +118,8 @@ func TestSameAsAutomatonForLong(t *testing.T) {
 	t.Logf("%d steps, %d matches", steps, matches)
 }
 
-// What came furthest is as far with both engines.
+// What came furthest is as far with both engines. Where only the first match of
+// several counts, the automaton forgets what cannot become it.
 func TestFurthestAsAutomaton(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, pol := drawModel(t, 1), drawPolicy(t)
@@ -132,11 +134,16 @@ func TestFurthestAsAutomaton(t *testing.T) {
 			want, wantNext, wantNots, wantEnd, _ := nfa.s.(engine.Inspector).Furthest([]byte{e.key}, now)
 			got, next, nots, end, ok := ours.s.(engine.Inspector).Furthest([]byte{e.key}, now)
 			require.True(t, ok)
-			require.Equal(t, far(want), far(got), "%s\n%+v", m, pol)
+			if pol.Skip.Kind == engine.PastLast {
+				w, g := far(want), far(got)
+				require.GreaterOrEqual(t, slices.Compare(g[:], w[:]), 0, "%s\n%+v", m, pol)
+			} else {
+				require.Equal(t, far(want), far(got), "%s\n%+v", m, pol)
+			}
 			if same(want, got) {
 				require.Equal(t, wantEnd, end)
 				require.Subset(t, next, wantNext, "%s\n%+v", m, pol)
-				require.Equal(t, wantNots, nots&wantNots)
+				require.Equal(t, wantNots, nots&wantNots, "%s\n%+v", m, pol)
 			}
 		}
 	})
@@ -151,6 +158,9 @@ func far(pairs []engine.Pair) (at [2]int) {
 }
 
 func same(a, b []engine.Pair) bool {
+	if len(a) != len(b) {
+		return false
+	}
 	for i := range a {
 		if a[i].Elem != b[i].Elem || a[i].Held.Order != b[i].Held.Order {
 			return false
