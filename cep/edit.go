@@ -132,3 +132,30 @@ func (p *Program) Update(rules []*Rule) (*Program, error) {
 	})
 	return p.Edit(rules, remove)
 }
+
+// Compaction joins what a stream of edits has left of a program's index in
+// pieces. Edit itself joins only small ones, so that an edit stays quick.
+type Compaction struct{ c *index.Compaction }
+
+// Compact gives the joining that is worth while; ok is false when there is none.
+func (p *Program) Compact() (c Compaction, ok bool) {
+	joint := p.index.Compact()
+	return Compaction{joint}, joint != nil
+}
+
+// Run does the work, in any goroutine, while the program is used and edited.
+func (c Compaction) Run() error { return c.c.Run() }
+
+// Apply gives p with the result of a compaction, begun on p or on a program that p
+// was edited from. Rules and places stay as they are. It gives p itself when the
+// compaction has come too late to be of use.
+func (p *Program) Apply(c Compaction) *Program {
+	x := p.index.Apply(c.c)
+	if x == p.index {
+		return p
+	}
+	return &Program{
+		fields: p.fields, paths: p.paths, index: x, uses: p.uses, places: p.places, names: p.names,
+		alert: p.alert, always: p.always,
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/rhost/rhost/event"
 )
 
 func parsed(t require.TestingT, text string) []*Rule {
@@ -59,6 +61,10 @@ func TestEditsAreAsGoodAsNew(t *testing.T) {
 				}
 				p, err = p.Edit(put, remove)
 				require.NoError(t, err)
+				if c, ok := p.Compact(); ok {
+					require.NoError(t, c.Run())
+					p = p.Apply(c)
+				}
 				whole, err := Compile(p.Rules())
 				require.NoError(t, err)
 				require.Equal(t, whole.Digest(), p.Digest())
@@ -71,6 +77,34 @@ func TestEditsAreAsGoodAsNew(t *testing.T) {
 		end := time.Unix(1000, 0)
 		require.Equal(t, lines(nil, compiled.Advance(end, Position{}, nil)), lines(nil, edited.Advance(end, Position{}, nil)))
 	})
+}
+
+// A thousand edits and more leave an index in a few pieces, and a program that
+// was compacted beside further edits is the same.
+func TestCompact(t *testing.T) {
+	rule := func(i int) []*Rule {
+		return parsed(t, fmt.Sprintf("rule: r%d\nwhen: type == \"t\" && data.n == %d\n", i, i))
+	}
+	p, err := Compile(nil)
+	require.NoError(t, err)
+	joined := false
+	for i := range 5000 {
+		c, worth := p.Compact()
+		p, err = p.Edit(rule(i), nil)
+		require.NoError(t, err)
+		if worth {
+			require.NoError(t, c.Run())
+			p, joined = p.Apply(c), true
+		}
+	}
+	assert.True(t, joined)
+	assert.Less(t, len(p.index.Segments()), 12)
+	m := NewMatcher(p, Options{})
+	for _, n := range []int{0, 17, 4999} {
+		ms := m.Feed(&event.Event{ID: "e", Type: "t", Data: fmt.Appendf(nil, `{"n":%d}`, n)}, Position{}, time.Time{}, nil)
+		require.Len(t, ms, 1)
+		assert.Equal(t, fmt.Sprint("r", n), ms[0].Rule.Name)
+	}
 }
 
 func TestEditRefuses(t *testing.T) {

@@ -1,7 +1,9 @@
 package cep
 
 import (
+	"encoding/hex"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -143,4 +145,56 @@ func TestRestoreRefuses(t *testing.T) {
 	again, err := RestoreMatcher(other, Options{}, b, p)
 	require.NoError(t, err)
 	assert.Equal(t, counted(m), counted(again))
+}
+
+// goldenRules hold something of every engine.
+const goldenRules = snapshotRules + `
+---
+rule: combinations
+when: {pattern: a then any b then any c, define: {a: type == "fail", b: type == "ok", c: type == "other"}, skip: none, within: 1m, by: data.ip}
+---
+rule: mean
+when: {window: sliding 10s every 5s, by: data.ip, let: {n: count(), users: distinct(data.user)}}
+---
+rule: clock
+when: {schedule: "@every 20s", missed: all}
+---
+rule: stuck
+when: {state: data.ip, above: 0, for: 30s}
+`
+
+const goldenSnapshot = "testdata/snapshot-v1.hex"
+
+// Snapshots of earlier releases can still be read. When the form changes, the
+// version goes up, a new file joins this one, and this one stays readable.
+func TestSnapshotGolden(t *testing.T) {
+	p := mustCompile(t, goldenRules)
+	feed := func(m *Matcher, from, to int) (got []string) {
+		for i := from; i < to; i++ {
+			ev := &event.Event{
+				ID: fmt.Sprint("e", i), Source: "s", Type: []string{"fail", "fail", "ok", "other"}[i%4],
+				Data: fmt.Appendf(nil, `{"ip":%d,"user":"u%d"}`, i%3, i%2),
+			}
+			for _, match := range m.Feed(ev, Position{Lane: 1, Seq: uint64(i)}, time.Unix(int64(1000+i*3), 0).UTC(), nil) {
+				got = append(got, match.ID)
+			}
+		}
+		return got
+	}
+	m := NewMatcher(p, Options{Tenant: "t"})
+	feed(m, 0, 11)
+	b := m.AppendSnapshot(nil)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(goldenSnapshot, []byte(hex.EncodeToString(b)), 0o644))
+	}
+	text, err := os.ReadFile(goldenSnapshot)
+	require.NoError(t, err)
+	golden, err := hex.DecodeString(string(text))
+	require.NoError(t, err)
+	assert.Equal(t, golden, b, "the form has changed; run with UPDATE_GOLDEN=1 after giving it a new version")
+	again, err := RestoreMatcher(p, Options{Tenant: "t"}, golden)
+	require.NoError(t, err)
+	want := feed(m, 11, 40)
+	require.NotEmpty(t, want)
+	assert.Equal(t, want, feed(again, 11, 40))
 }
