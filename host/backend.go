@@ -94,7 +94,7 @@ func (b backend) WhyNot(ctx context.Context, name string) (json.RawMessage, erro
 	if err != nil {
 		return nil, err
 	}
-	m := cep.NewMatcher(program, cep.Options{Tenant: b.tenant.String(), Explain: true})
+	m := cep.NewMatcher(program, cep.Options{Tenant: b.tenant.String(), Explain: true, Tables: set.Tables})
 	var matches []cep.Match
 	err = b.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
 		for i := range f.Records {

@@ -114,6 +114,7 @@ func (l *lane) revise(ctx context.Context, digest string) error {
 	}
 	l.rules = set
 	l.matcher.Swap(set.Program)
+	l.matcher.SetTables(set.Tables)
 	if !l.live() {
 		return nil
 	}

@@ -22,11 +22,15 @@ const lookAtConfig = 2 * time.Second
 // watch follows the app folder. A change of rules or plugins is compiled aside
 // and put in force; one that does not compile changes nothing and is reported.
 func (h *Host) watch(ctx context.Context) error {
-	dirs := []string{filepath.Join(h.app, "rules"), filepath.Join(h.app, "plugins")}
+	var ofRules []string
+	for _, f := range ruleFolders() {
+		ofRules = append(ofRules, filepath.Join(h.app, f.name)+string(filepath.Separator))
+	}
+	dirs := append(slices.Clone(ofRules), filepath.Join(h.app, "plugins"))
 	waiting := false // rules are, for a plugin that they call
 	changed := func(files []string) {
 		rules := slices.ContainsFunc(files, func(name string) bool {
-			return strings.HasPrefix(name, dirs[0]+string(filepath.Separator))
+			return slices.ContainsFunc(ofRules, func(dir string) bool { return strings.HasPrefix(name, dir) })
 		})
 		h.reloadPlugins(ctx, files)
 		if rules || waiting {
@@ -175,7 +179,34 @@ func difference(old, now *RuleSet) string {
 	}
 	slices.Sort(gone)
 	parts = append(parts, gone...)
+	parts = append(parts, differentFiles(old.Files, now.Files)...)
 	return strings.Join(append(parts, fmt.Sprintf("%d unchanged", same)), " ")
+}
+
+// differentFiles names the tables and schemas that are new, changed or gone.
+func differentFiles(old, now []RuleFile) (parts []string) {
+	texts := make(map[string]string)
+	for _, f := range old {
+		texts[f.Name] = f.Text
+	}
+	for _, f := range now {
+		text, known := texts[f.Name]
+		delete(texts, f.Name)
+		switch {
+		case strings.HasPrefix(f.Name, "rules/"):
+		case !known:
+			parts = append(parts, "+"+f.Name)
+		case text != f.Text:
+			parts = append(parts, "~"+f.Name)
+		}
+	}
+	for name := range texts {
+		if !strings.HasPrefix(name, "rules/") {
+			parts = append(parts, "-"+name)
+		}
+	}
+	slices.Sort(parts)
+	return parts
 }
 
 // reporter makes calls of fn one at a time.

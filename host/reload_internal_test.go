@@ -112,3 +112,41 @@ func TestRulesEditedWhileStopped(t *testing.T) {
 	l.settle()
 	assert.Len(t, l.ids(), 3, "pair goes on with what it had begun, and new begins")
 }
+
+// Lookup tables and declared types belong to the rules: a folder that is made
+// while the host runs counts at once, and a table that was replaced is what the
+// next events are looked up in.
+func TestTablesAreReloaded(t *testing.T) {
+	app := newApp(t, map[string]string{
+		"rules/r.yaml":  "rule: r\nwhen: type == \"t\"\ndo: [{run: p}]\n",
+		"plugins/p.lua": "function invoke() return 1 end",
+	})
+	l := app.start()
+	n := 0
+	fire := func(data string) {
+		n++
+		l.send(ev("t", n, data))
+		l.settle()
+	}
+	fire(`{}`)
+	app.swap("rules/r.yaml", "rule: r\nwhen: type == \"t\" && data.ip in table.bad\ndo: [{run: p}]\n")
+	assert.ErrorContains(t, l.noticed("kept", "rules").Err, "there is no table called bad")
+	app.swap("tables/bad.txt", "10.0.0.1\n")
+	l.noticed("reloaded", "+tables/bad.txt")
+	fire(`{"ip":"10.0.0.1"}`)
+	fire(`{"ip":"10.0.0.2"}`)
+	app.swap("tables/bad.txt", "10.0.0.2\n")
+	l.noticed("reloaded", "~tables/bad.txt")
+	fire(`{"ip":"10.0.0.1"}`)
+	fire(`{"ip":"10.0.0.2"}`)
+	fire(`{"ip":"10.0.0.2"}`)
+	assert.Equal(t, []string{"1", "1", "1", "1"}, l.outputs("r"))
+
+	app.swap("schemas/t.json", `{"type":"object","properties":{"address":{"type":"string"}},"additionalProperties":false}`)
+	assert.ErrorContains(t, l.noticed("kept", "data.ip").Err, "schema")
+
+	// What was looked up then is looked up in the same tables on a replay.
+	l.stop()
+	require.NoError(t, os.Remove(filepath.Join(app.dir, "schemas/t.json")))
+	assert.Equal(t, []string{"1", "1", "1", "1"}, app.start().outputs("r"))
+}

@@ -5,11 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/rhost/rhost/cep"
@@ -18,7 +14,8 @@ import (
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// RuleFile is one file of rule documents.
+// RuleFile is one file of rule documents, or of what stands beside rules: a lookup
+// table or a schema.
 type RuleFile struct {
 	Name string `json:"name"` // relative to the app folder, with slashes
 	Text string `json:"text"`
@@ -30,6 +27,7 @@ type RuleSet struct {
 	Digest  string
 	Files   []RuleFile
 	Program *cep.Program
+	Tables  *cep.Tables // what conditions see as table.NAME
 
 	flows map[string]*workflow.Definition // by rule version; rules without `do:` have none
 }
@@ -50,57 +48,18 @@ func (r *RuleSet) flow(rule *cep.Rule) *workflow.Definition { return r.flows[rul
 // encode is the form in which a rule set is kept under its digest.
 func (r *RuleSet) encode() ([]byte, error) { return json.Marshal(r.Files) }
 
-// ReadRules reads the rule files of an app folder: rules/*.yaml and *.yml, in
-// the order of their names.
-func ReadRules(app string) ([]RuleFile, error) {
-	dir := filepath.Join(app, "rules")
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read rules: %w", err)
-	}
-	var files []RuleFile
-	for _, e := range entries {
-		ext := filepath.Ext(e.Name())
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || ext != ".yaml" && ext != ".yml" {
-			continue
-		}
-		text, err := ReadRuleFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("read rules: %w", err)
-		}
-		files = append(files, RuleFile{Name: "rules/" + e.Name(), Text: string(text)})
-	}
-	return files, nil
-}
-
-// maxRuleFile bounds one file of rules, which may hold many documents.
-const maxRuleFile = 256 << 20
-
-// ReadRuleFile reads one file of rules. It refuses what is no file, such as a
-// named pipe, from which a read may never return.
-func ReadRuleFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a file; move it away, or start its name with a dot", name)
-	case info.Size() > maxRuleFile:
-		return nil, fmt.Errorf("%s has %d bytes; a file of rules may have %d; split it", name, info.Size(), maxRuleFile)
-	}
-	return os.ReadFile(name)
-}
-
-// CompileRules compiles rule files, their conditions, patterns and steps. It
-// reports every problem of every file.
+// CompileRules compiles rule files, their conditions, patterns and steps, with the
+// tables and schemas beside them. It reports every problem of every file.
 func CompileRules(files []RuleFile) (*RuleSet, error) {
 	set := &RuleSet{Files: files, flows: make(map[string]*workflow.Definition)}
 	var rules []*cep.Rule
 	var errs []error
+	beside := materials{tables: make(map[string]*cep.Table)}
 	for _, f := range files {
+		if ok, err := beside.add(f); ok {
+			errs = append(errs, err)
+			continue
+		}
 		parsed, err := cep.ParseRules(f.Name, []byte(f.Text))
 		errs = append(errs, err)
 		rules = append(rules, parsed...)
@@ -108,7 +67,7 @@ func CompileRules(files []RuleFile) (*RuleSet, error) {
 	// Rules that were read are compiled even when others were not, so that every
 	// problem shows at once.
 	program, err := cep.Compile(rules)
-	errs = append(errs, err)
+	errs = append(errs, err, beside.check(rules))
 	shared := cep.NewTemplates()
 	for _, r := range rules {
 		do, onFailure := r.Steps()
@@ -122,7 +81,7 @@ func CompileRules(files []RuleFile) (*RuleSet, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	set.Program = program
+	set.Program, set.Tables = program, cep.NewTables(beside.tables)
 	encoded, err := set.encode()
 	if err != nil {
 		return nil, fmt.Errorf("encode rules: %w", err)

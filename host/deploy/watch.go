@@ -21,7 +21,8 @@ const quiet = 60 * time.Millisecond
 
 // Watch calls changed with the files below dirs that were written, renamed or
 // removed, each time they have been quiet for a moment, until ctx ends. Folders
-// that appear later are watched too; those that do not exist are left out.
+// that appear later are watched too, dirs themselves included; what holds them must
+// exist.
 // changed runs on Watch's goroutine: changes that happen meanwhile are reported
 // together afterwards.
 func Watch(ctx context.Context, dirs []string, changed func(files []string)) error {
@@ -32,6 +33,10 @@ func Watch(ctx context.Context, dirs []string, changed func(files []string)) err
 	defer w.Close()
 	for _, dir := range dirs {
 		if err := addTree(w, dir); err != nil {
+			return fmt.Errorf("watch %s: %w", dir, err)
+		}
+		// The folder above tells when dir is made, or made anew.
+		if err := w.Add(filepath.Dir(filepath.Clean(dir))); err != nil {
 			return fmt.Errorf("watch %s: %w", dir, err)
 		}
 	}
@@ -47,7 +52,7 @@ func Watch(ctx context.Context, dirs []string, changed func(files []string)) err
 			if !ok {
 				return errors.New("the watcher stopped")
 			}
-			if ignored(e.Name) || e.Op == fsnotify.Chmod {
+			if ignored(e.Name) || e.Op == fsnotify.Chmod || !below(dirs, e.Name) {
 				continue
 			}
 			if e.Op.Has(fsnotify.Create) {
@@ -114,4 +119,12 @@ func addFiles(set map[string]struct{}, root string) {
 func ignored(name string) bool {
 	base := filepath.Base(name)
 	return strings.HasPrefix(base, ".") || strings.HasSuffix(base, "~") || strings.HasPrefix(base, "#")
+}
+
+// below reports whether a file is one of dirs or beneath one.
+func below(dirs []string, name string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		rest, ok := strings.CutPrefix(filepath.Clean(name), filepath.Clean(dir))
+		return ok && (rest == "" || rest[0] == filepath.Separator)
+	})
 }

@@ -1,0 +1,132 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhost/rhost/cep"
+)
+
+// ReadRules reads the files of an app folder that rules are made of, in the order
+// of their names: rules/*.yaml and *.yml, then the lookup tables that conditions
+// name (tables/*.json, *.csv, *.txt) and the declared types of events
+// (schemas/*.json).
+func ReadRules(app string) ([]RuleFile, error) {
+	var files []RuleFile
+	for _, folder := range ruleFolders() {
+		some, err := readFolder(app, folder.name, folder.endings)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", folder.name, err)
+		}
+		files = append(files, some...)
+	}
+	return files, nil
+}
+
+// ruleFolder is a folder of an app with files that belong to its rules.
+type ruleFolder struct {
+	name    string
+	endings []string
+}
+
+func ruleFolders() []ruleFolder {
+	return []ruleFolder{
+		{"rules", []string{".yaml", ".yml"}},
+		{"tables", []string{".json", ".csv", ".txt"}},
+		{"schemas", []string{".json"}},
+	}
+}
+
+func readFolder(app, name string, endings []string) ([]RuleFile, error) {
+	dir := filepath.Join(app, name)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []RuleFile
+	for _, e := range entries {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains(endings, filepath.Ext(e.Name())) {
+			continue
+		}
+		text, err := ReadRuleFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, RuleFile{Name: name + "/" + e.Name(), Text: string(text)})
+	}
+	return files, nil
+}
+
+// maxRuleFile bounds one file of rules, which may hold many documents.
+const maxRuleFile = 256 << 20
+
+// ReadRuleFile reads one file of rules. It refuses what is no file, such as a
+// named pipe, from which a read may never return.
+func ReadRuleFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file; move it away, or start its name with a dot", name)
+	case info.Size() > maxRuleFile:
+		return nil, fmt.Errorf("%s has %d bytes; a file of rules may have %d; split it", name, info.Size(), maxRuleFile)
+	}
+	return os.ReadFile(name)
+}
+
+// materials is what stands beside rules: tables and declared types.
+type materials struct {
+	tables  map[string]*cep.Table
+	schemas []*cep.Schema
+}
+
+// add reads a file that is no rule file; ok is false for one that is.
+func (m *materials) add(f RuleFile) (ok bool, err error) {
+	folder, base, _ := strings.Cut(f.Name, "/")
+	name := strings.TrimSuffix(base, filepath.Ext(base))
+	switch folder {
+	case "tables":
+		if m.tables[name] != nil {
+			return true, fmt.Errorf("%s: there is another table called %s; rename one of them", f.Name, name)
+		}
+		t, err := cep.ParseTable(name, f.Name, []byte(f.Text))
+		if err != nil {
+			return true, err
+		}
+		m.tables[name] = t
+	case "schemas":
+		s, err := cep.ParseSchema(f.Name, []byte(f.Text))
+		if err != nil {
+			return true, err
+		}
+		m.schemas = append(m.schemas, s)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// check holds rules against the tables and types.
+func (m *materials) check(rules []*cep.Rule) error {
+	var names []string
+	for name := range m.tables {
+		names = append(names, name)
+	}
+	var schemas *cep.Schemas
+	if len(m.schemas) > 0 {
+		var err error
+		if schemas, err = cep.NewSchemas(m.schemas...); err != nil {
+			return err
+		}
+	}
+	return cep.Check(rules, names, schemas).Err()
+}
