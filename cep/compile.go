@@ -203,13 +203,17 @@ func (c *compiler) fail(pos yamldoc.Pos, err error) {
 
 // traits says what the conditions of the plan depend on.
 func (pl *plan) traits() engine.Traits {
-	var t engine.Traits
+	t := engine.Traits{Joins: make([][]predicate.Join, len(pl.preds))}
 	for i, p := range pl.preds {
 		if i >= engine.MaxConds || !p.Correlated() {
 			continue
 		}
 		bit := uint64(1) << i
 		t.Correlated |= bit
+		t.Joins[i] = p.Joins()
+		if onlyJoins(p) {
+			t.Equal |= bit
+		}
 		for _, r := range p.Reads() {
 			if r.Part != predicate.PartLast && pl.rule.When.Pattern.Elems[r.Elem].Repeated {
 				t.Whole |= bit
@@ -217,4 +221,21 @@ func (pl *plan) traits() engine.Traits {
 		}
 	}
 	return t
+}
+
+// onlyJoins reports whether its equality joins are all that a condition reads of
+// events bound before.
+func onlyJoins(p *predicate.Cond) bool {
+	if slow, _ := p.Interpreted(); slow {
+		return false
+	}
+	n := 0
+	for _, leaf := range p.Explain(&predicate.Event{Ev: new(event.Event)}, nil) {
+		for _, v := range leaf.Values {
+			if _, err := event.ParsePath(v.Path); err != nil { // last(a).data.x, a.data.x
+				n++
+			}
+		}
+	}
+	return n == len(p.Joins())
 }

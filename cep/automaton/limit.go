@@ -55,7 +55,15 @@ func (m *Machine) late(h *Held, now time.Time) bool {
 // began reports whether r, or an heir of it, began with h. No start is later
 // than that of the event being fed, so only the last heir can be it.
 func (r *run) began(h *Held) bool {
-	return r.start.ev == h || r.lo < r.hi && r.heirs.starts[r.hi-1].ev == h
+	return r.start.ev == h || r.last() == h
+}
+
+// last gives the start that has time for longest.
+func (r *run) last() *Held {
+	if r.lo < r.hi {
+		return r.heirs.starts[r.hi-1].ev
+	}
+	return r.start.ev
 }
 
 // refuse drops the runs that the event being fed began; all of them are new.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rhost/rhost/event"
 )
 
 // kind is what reaching a state means.
@@ -47,6 +49,8 @@ type state struct {
 	looks  uint64 // conditions that decide what happens next
 	alert  bool   // strict itself, or leads to a strict state
 	fires  bool   // time running out completes the match
+	still  bool   // an event that meets no condition leaves a run just as it is
+	join   *join  // what tells the runs that an event concerns from the others; nil: nothing
 	joined bool   // some condition ahead is correlated
 	whole  bool   // some condition ahead reads whole lists
 }
@@ -59,9 +63,10 @@ type NFA struct {
 	bounds bool // some state has a wait
 
 	alert, fires, greedy bool
-	all                  bool   // every state must be shown every event
-	starts               uint64 // conditions that can begin a match
-	anyStart             bool   // an event that meets none of them can, too
+	all                  bool         // every state must be shown every event
+	starts               uint64       // conditions that can begin a match
+	anyStart             bool         // an event that meets none of them can, too
+	paths                []event.Path // what joins compare of the event under test
 }
 
 // States is the number of states.
@@ -158,6 +163,12 @@ func (n *NFA) analyse(tr Traits) {
 		n.anyStart = n.anyStart || slices.ContainsFunc(n.states[i].edges, func(e edge) bool { return e.op == take && e.when.idle() })
 	}
 	for n.spread(tr) {
+	}
+	for i := range n.states {
+		s := &n.states[i]
+		if s.still = n.stays(int32(i)); s.still {
+			n.findJoin(s, tr)
+		}
 	}
 }
 

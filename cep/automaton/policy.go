@@ -3,6 +3,7 @@ package automaton
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 )
 
 // Machine is an automaton with a policy. It is immutable.
@@ -16,6 +17,9 @@ type Machine struct {
 	// quiet is set when a run that runs out of time leaves without a trace, so
 	// that nobody has to notice at once.
 	quiet bool
+
+	few  int          // groups of fewer runs are not indexed
+	seed maphash.Seed // of the values that runs are filed by
 }
 
 // NewMachine joins an automaton and a policy. A pattern that only time can
@@ -28,9 +32,10 @@ func NewMachine(n *NFA, p Policy) (*Machine, error) {
 	if (p.Skip.Kind == ToFirst || p.Skip.Kind == ToLast) && (p.Skip.Elem < 0 || p.Skip.Elem >= n.elems) {
 		return nil, fmt.Errorf("skip to element %d: the pattern has %d", p.Skip.Elem, n.elems)
 	}
-	m := &Machine{nfa: n, pol: p}
+	m := &Machine{nfa: n, pol: p, few: fewRuns}
 	m.best = p.Skip.Kind == PastLast && p.Emit == Immediate && !p.OnTimeout && !n.bounds
-	m.quiet = m.best && !n.fires
+	m.quiet = !p.OnTimeout && !n.fires && !n.bounds && (p.Emit == Immediate || p.Skip.Kind == NoSkip)
+	m.seed = maphash.MakeSeed()
 	return m, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,14 @@ func (c wish) holds(e letter, bound func(elem int) []letter) bool {
 	return len(all) > 0 && all[len(all)-1].value == e.value
 }
 
+// valuePath is where the value of a letter stands in its event.
+var valuePath = event.PathOf("data", "v")
+
+// event gives the letter as an event.
+func (e letter) event() *event.Event {
+	return &event.Event{Data: fmt.Appendf(nil, `{"v":%d}`, e.value)}
+}
+
 type model struct {
 	steps  []Step
 	conds  []wish
@@ -60,9 +69,12 @@ type model struct {
 
 func (m model) traits() Traits {
 	var tr Traits
+	tr.Joins = make([][]predicate.Join, len(m.conds))
 	for i, c := range m.conds {
 		if c.last {
 			tr.Correlated |= Cond(i + 1).Bit()
+			tr.Equal |= Cond(i + 1).Bit()
+			tr.Joins[i] = []predicate.Join{{Elem: c.elem, Part: predicate.PartLast, Path: valuePath, ElemPath: valuePath}}
 		}
 	}
 	return tr
@@ -193,7 +205,8 @@ func (p *player) each(look func()) {
 			continue
 		}
 		p.cur = e
-		in := &Input{Ev: new(event.Event), Pos: Position{Seq: uint64(i)}, Order: uint64(i + 1), At: now}
+		p.w.values = []event.Value{event.NumberValue(float64(e.value))}
+		in := &Input{Ev: e.event(), Pos: Position{Seq: uint64(i)}, Order: uint64(i + 1), At: now}
 		p.m.Feed(&p.w, &p.runs, in, t, p)
 		p.collect(zero)
 		look()

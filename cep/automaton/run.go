@@ -1,6 +1,7 @@
 package automaton
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -33,9 +34,9 @@ func (r *run) bound() Bound {
 // Runs is what one key has open. The zero Runs is ready for use; it belongs to
 // the goroutine that steps it.
 type Runs struct {
-	groups []group
-	ripe   []Done // complete, waiting for runs that began earlier
-	starts int    // open start events, or more: some may be gone since
+	groups []group // by state
+	ripe   []Done  // complete, waiting for runs that began earlier
+	starts int     // open start events, or more: some may be gone since
 	roster *roster
 }
 
@@ -43,12 +44,21 @@ type Runs struct {
 // first. It is dropped when runs end otherwise than by running out of time.
 type roster struct{ open []*Held }
 
-// group is the runs in one state. An event leaves alone all groups whose state
-// does not look at it, however many runs there are.
+// group is the runs in one state, in the order they came to it. An event leaves
+// alone all groups whose state does not look at it, however many runs there are;
+// and of a large group most runs, if the state has a join (join.go).
 type group struct {
 	state int32
 	runs  []run
+	gone  int    // how many of runs are blank: over, but still in their places
+	index *index // nil for a list
 }
+
+// len is the number of runs.
+func (g *group) len() int { return len(g.runs) - g.gone }
+
+// blank reports whether there is no run any more.
+func (r *run) blank() bool { return r.head == nil }
 
 // Empty reports whether nothing is open.
 func (r *Runs) Empty() bool { return len(r.groups) == 0 && len(r.ripe) == 0 }
@@ -57,17 +67,20 @@ func (r *Runs) Empty() bool { return len(r.groups) == 0 && len(r.ripe) == 0 }
 func (r *Runs) Len() int {
 	n := 0
 	for i := range r.groups {
-		n += len(r.groups[i].runs)
+		n += r.groups[i].len()
 	}
 	return n
 }
 
 // bytes is about the memory that the runs take, without the events.
 func (r *Runs) bytes() int {
-	const perRun, perNode = 48, 32
+	const perRun, perNode, perLink = 48, 32, 48
 	n := 0
 	for i := range r.groups {
 		n += perRun * cap(r.groups[i].runs)
+		if x := r.groups[i].index; x != nil {
+			n += perLink * cap(x.links)
+		}
 	}
 	deepest := int32(0) // runs share their chains; the longest is a fair guess at all of them
 	r.all(func(q *run) {
@@ -82,54 +95,79 @@ func (r *Runs) bytes() int {
 func (r *Runs) all(visit func(*run)) {
 	for i := range r.groups {
 		for j := range r.groups[i].runs {
-			visit(&r.groups[i].runs[j])
+			if q := &r.groups[i].runs[j]; !q.blank() {
+				visit(q)
+			}
 		}
 	}
+}
+
+// find gives the place among the groups that a state has or should have.
+func (r *Runs) find(state int32) (at int, ok bool) {
+	return slices.BinarySearchFunc(r.groups, state, func(g group, s int32) int { return cmp.Compare(g.state, s) })
 }
 
 // group gives the group of a state, or nil.
 func (r *Runs) group(state int32) *group {
-	for i := range r.groups {
-		if r.groups[i].state == state {
-			return &r.groups[i]
-		}
+	if at, ok := r.find(state); ok {
+		return &r.groups[at]
 	}
 	return nil
 }
 
-// add files runs in the groups of their states. A group that has become empty
-// lends its room to one that begins: most keys have a run or two, and there may
-// be a million keys.
+// begin makes a group for a state that has none. One that has become empty lends
+// its room: most keys have a run or two, and there may be a million keys.
+func (r *Runs) begin(state int32) *group {
+	g := group{state: state}
+	if i := slices.IndexFunc(r.groups, func(g group) bool { return g.len() == 0 }); i >= 0 {
+		r.groups[i].empty()
+		g.runs = r.groups[i].runs
+		r.groups = slices.Delete(r.groups, i, i+1)
+	}
+	at, _ := r.find(state)
+	r.groups = slices.Insert(r.groups, at, g)
+	return &r.groups[at]
+}
+
+// add files runs in the groups of their states.
 func (r *Runs) add(runs []run) {
 	for _, q := range runs {
 		g := r.group(q.state)
-		for i := 0; g == nil && i < len(r.groups); i++ {
-			if len(r.groups[i].runs) == 0 {
-				g = &r.groups[i]
-				g.state = q.state
-			}
-		}
 		if g == nil {
-			r.groups = append(r.groups, group{state: q.state})
-			g = &r.groups[len(r.groups)-1]
+			g = r.begin(q.state)
 		}
 		g.runs = append(g.runs, q)
 	}
-	r.groups = slices.DeleteFunc(r.groups, func(g group) bool { return len(g.runs) == 0 })
+	r.groups = slices.DeleteFunc(r.groups, func(g group) bool { return g.len() == 0 })
 	if len(r.groups) == 0 {
 		r.groups = nil
 	}
 }
 
-// keep drops the runs of g that stay does not keep.
+// keep drops the runs of g that stay does not keep. While it is at it, every run
+// that is still to be had is in one place only.
 func (g *group) keep(stay func(*run) bool) {
-	kept := g.runs[:0]
-	for i := range g.runs {
-		if stay(&g.runs[i]) {
-			kept = append(kept, g.runs[i])
+	if g.index != nil {
+		for i := range g.runs {
+			if q := &g.runs[i]; !q.blank() && !stay(q) {
+				g.drop(int32(i))
+			}
 		}
+		g.tidy()
+		return
 	}
-	g.clear(len(kept))
+	n := 0
+	for i := range g.runs {
+		if !stay(&g.runs[i]) {
+			g.runs[i] = run{}
+			continue
+		}
+		if n < i {
+			g.runs[n], g.runs[i] = g.runs[i], run{}
+		}
+		n++
+	}
+	g.clear(n)
 }
 
 // clear drops all runs of g but the first n, and room that is much too large.
@@ -140,6 +178,12 @@ func (g *group) clear(n int) {
 	if cap(g.runs) > small && cap(g.runs) > 4*n {
 		g.runs = slices.Clone(g.runs)
 	}
+}
+
+// empty drops all runs and the index.
+func (g *group) empty() {
+	g.index, g.gone = nil, 0
+	g.clear(0)
 }
 
 // deadline is when q runs out of time.
@@ -159,6 +203,9 @@ func (m *Machine) deadline(q *run) (t time.Time, ok bool) {
 // out of time has an outcome; otherwise it is the time when r can first be made
 // smaller.
 func (m *Machine) Deadline(r *Runs) (first time.Time, ok bool) {
+	if m.pol.Within <= 0 && !m.nfa.bounds {
+		return first, false
+	}
 	r.all(func(q *run) {
 		t, has := m.deadline(q)
 		if m.quiet && has && q.lo < q.hi {

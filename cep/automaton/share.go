@@ -174,7 +174,7 @@ func (w *Worker) dominate() bool {
 			seen = append(seen, q.state)
 			if g := w.r.group(q.state); g != nil {
 				for j := range g.runs {
-					gone = w.contend(&g.runs[j]) || gone
+					gone = !g.runs[j].blank() && w.contend(&g.runs[j]) || gone
 				}
 			}
 		}

@@ -116,9 +116,12 @@ func (w *writer) start(s start) {
 
 func (w *writer) group(g *group) {
 	w.e.Uint(uint64(g.state))
-	w.e.Uint(uint64(len(g.runs)))
+	w.e.Uint(uint64(g.len()))
 	for i := range g.runs {
 		q := &g.runs[i]
+		if q.blank() {
+			continue
+		}
 		w.e.Uint(uint64(w.node[q.head]))
 		w.start(q.start)
 		w.e.Uint(uint64(w.line[q.heirs]))
@@ -194,6 +197,7 @@ func (r *reader) runs(to *Runs) {
 	for range r.d.Len(2) {
 		r.group(to)
 	}
+	slices.SortFunc(to.groups, func(a, b group) int { return cmp.Compare(a.state, b.state) })
 	for range r.d.Len(8) {
 		if d, ok := r.done(); ok {
 			to.ripe = append(to.ripe, d)
@@ -230,7 +234,7 @@ func (r *reader) start() start {
 
 func (r *reader) group(to *Runs) {
 	state := int32(r.d.Bound(len(r.m.nfa.states)))
-	if to.group(state) != nil || r.m.nfa.states[state].kind == final || r.m.nfa.states[state].kind == stop {
+	if slices.ContainsFunc(to.groups, func(g group) bool { return g.state == state }) || r.m.nfa.states[state].kind == final || r.m.nfa.states[state].kind == stop {
 		r.d.Fail("runs in state %d", state)
 	}
 	g := group{state: state}

@@ -22,6 +22,7 @@ type desk struct {
 	turn  engine.Turn
 	order uint64
 	lines []string
+	crowd bool // all letters have one key, not one for each value
 }
 
 func (k *desk) Holds(c Cond, b engine.Bindings) bool {
@@ -49,9 +50,15 @@ func (k *desk) feed(i int) {
 			t.Truth.True |= Cond(j + 1).Bit()
 		}
 	}
-	ev := &event.Event{ID: strings.Repeat("i", i), Source: "s", Type: "t"}
+	ev := k.cur.event()
+	ev.ID, ev.Source, ev.Type = strings.Repeat("i", i), "s", "t"
+	t.Values = []event.Value{event.NumberValue(float64(k.cur.value))}
 	t.In, t.Conds = &Input{Ev: ev, Pos: Position{Seq: uint64(i)}, Order: k.order, At: now}, k
-	k.s.Feed(t, []byte{'k', byte('0' + k.cur.value)})
+	key := []byte{'k', byte('0' + k.cur.value)}
+	if k.crowd {
+		key = key[:1]
+	}
+	k.s.Feed(t, key)
 	k.collect()
 }
 

@@ -15,7 +15,7 @@ func (m *Machine) New() engine.State { return &State{m: m, keys: engine.NewTable
 
 // Needs says which events the rule must be shown.
 func (m *Machine) Needs() engine.Needs {
-	return engine.Needs{Starts: m.nfa.starts, AnyStart: m.nfa.anyStart, SeesAll: m.nfa.alert}
+	return engine.Needs{Starts: m.nfa.starts, AnyStart: m.nfa.anyStart, SeesAll: m.nfa.alert, Paths: m.nfa.paths}
 }
 
 // Plan describes the machine to people.
@@ -61,7 +61,7 @@ func (s *State) Feed(t *engine.Turn, key []byte) {
 		e = s.keys.Add(key)
 	}
 	w := worker(t)
-	w.view.conds = t.Conds
+	w.view.conds, w.values = t.Conds, t.Values
 	s.m.Feed(w, &e.Value, t.In, t.Truth, &w.view)
 	w.view.conds = nil
 	w.give(t, e.Key)

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"github.com/rhost/rhost/event"
 )
 
 // Conds decides the conditions that depend on what a run has bound.
@@ -37,10 +39,15 @@ type Worker struct {
 	truth Truth
 	conds Conds
 
-	next    []run   // what the runs that the event concerns become
+	values []event.Value // of the event, as Machine.Needs asks for them
+	key    []byte
+
+	next    []run   // what the event makes of runs, besides leaving them where they are
 	done    []Done  // what they complete
 	over    []Done  // what ran out of time
-	room    int     // how many runs there may be in next
+	open    int     // how many runs there are, those in next counted
+	exact   bool    // those that ran out of time are not among them
+	stays   bool    // the run being stepped remains as it is, too
 	ways    []int32 // states reached from the run being stepped
 	tail    []int32 // states reached from where it went
 	node    *node   // the event bound to the run being stepped
@@ -58,20 +65,10 @@ type Worker struct {
 func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 	w.begin(m, r, in.At)
 	w.in, w.truth, w.conds = in, t, c
-	w.room = m.pol.MaxRuns - r.Len()
+	w.open, w.exact = r.Len(), !m.quiet
 	may := t.True | ^t.Known
 	for i := range r.groups {
-		g := &r.groups[i]
-		if s := &m.nfa.states[g.state]; s.looks&may == 0 && !s.alert && !m.nfa.all {
-			continue
-		}
-		w.room += len(g.runs)
-		for j := range g.runs {
-			if q := &g.runs[j]; !m.quiet || m.renew(q, in.At) {
-				w.step(q)
-			}
-		}
-		g.clear(0)
+		w.visit(&r.groups[i], may)
 	}
 	if !w.Closed && (m.nfa.starts&may != 0 || m.nfa.anyStart) {
 		before := len(w.next)
@@ -85,7 +82,35 @@ func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 	if w.started {
 		m.admit(w)
 	}
+	if w.exact && m.quiet {
+		m.sweep(r, in.At)
+	}
 	w.end()
+}
+
+// visit shows the event to those runs of a group that it may mean something to.
+func (w *Worker) visit(g *group, may uint64) {
+	s := &w.m.nfa.states[g.state]
+	may &= s.looks
+	if may == 0 && (s.still || !s.alert && !w.m.nfa.all) {
+		return
+	}
+	if s.join != nil && may&^s.join.conds == 0 && w.file(g) {
+		w.visitEqual(g)
+		return
+	}
+	g.keep(w.goesOn)
+}
+
+// goesOn shows the event to a run and reports whether the run remains.
+func (w *Worker) goesOn(q *run) bool {
+	if w.m.quiet && !w.m.renew(q, w.at) {
+		if !w.exact {
+			w.open--
+		}
+		return false
+	}
+	return w.step(q)
 }
 
 func (w *Worker) begin(m *Machine, r *Runs, at time.Time) {
@@ -101,20 +126,21 @@ func (w *Worker) end() {
 	clear(w.done)
 	clear(w.over)
 	w.next, w.done, w.over, w.took = w.next[:0], w.done[:0], w.over[:0], w.took[:0]
-	w.in, w.conds, w.node = nil, nil, nil
+	w.in, w.conds, w.node, w.values = nil, nil, nil, nil
 }
 
 // step does for one run what the event allows: it follows Proceed edges to all
 // the Take and Ignore edges that hold, and every one of those leaves a run or a
-// match behind. A nil run is the one that is always waiting to begin.
-func (w *Worker) step(q *run) {
+// match behind. A nil run is the one that is always waiting to begin. It reports
+// whether the run itself is among what is left.
+func (w *Worker) step(q *run) bool {
 	states := w.m.nfa.states
 	at, runs, took := w.m.nfa.start, len(w.next), len(w.took)
 	e := test{w: w, truth: w.truth}
 	if q != nil {
 		at, e.bound = q.state, q.bound()
 	}
-	w.node = nil
+	w.node, w.stays = nil, false
 	stopped := false
 	w.ways = append(w.ways[:0], at)
 	for k := 0; k < len(w.ways); k++ {
@@ -137,13 +163,53 @@ func (w *Worker) step(q *run) {
 		}
 	}
 	if stopped {
-		w.next, w.took = w.next[:runs], w.took[:took]
+		w.next, w.took, w.stays = w.next[:runs], w.took[:took], false
 	}
-	left := len(w.next) - runs
+	w.settle(q, runs)
+	return w.stays
+}
+
+// settle counts what a step of q left behind, which begins at from in next, and
+// refuses what there is no room for. Whether there is depends on nothing but the
+// runs that still have time: not on which of the others were looked at.
+func (w *Worker) settle(q *run, from int) {
+	was, left := 0, len(w.next)-from
+	if q != nil {
+		was = 1
+	}
+	if w.stays {
+		left++
+	}
+	if w.open-was+left > w.m.pol.MaxRuns && left > was {
+		w.recount(q, from)
+		if excess := min(w.open-was+left-w.m.pol.MaxRuns, len(w.next)-from); excess > 0 {
+			w.Overflow += uint64(excess)
+			w.next = w.next[:len(w.next)-excess]
+			for len(w.took) > 0 && w.took[len(w.took)-1] >= len(w.next) {
+				w.took = w.took[:len(w.took)-1]
+			}
+			left -= excess
+		}
+	}
+	w.open += left - was
 	w.forked = w.forked || left > 1
 	if q != nil && left == 0 {
 		w.r.roster = nil
 	}
+}
+
+// recount leaves out of what is open the runs that ran out of time, which nobody
+// may have looked at since. The event then takes them away.
+func (w *Worker) recount(q *run, from int) {
+	if w.exact {
+		return
+	}
+	w.exact, w.open = true, from
+	w.r.all(func(o *run) {
+		if o == q || !w.m.late(o.last(), w.at) {
+			w.open++
+		}
+	})
 }
 
 // way adds a state to those being looked at, once.
@@ -169,9 +235,8 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 	}
 	next.head = w.node
 	if w.m.nfa.states[to].kind != final {
-		if w.keepRun(next) {
-			w.took = append(w.took, len(w.next)-1)
-		}
+		w.took = append(w.took, len(w.next))
+		w.next = append(w.next, next)
 	}
 	if w.ends(to, e) {
 		w.complete(&next)
@@ -199,23 +264,17 @@ func (w *Worker) ends(at int32, e *test) bool {
 
 // pass lets the event by.
 func (w *Worker) pass(q *run, to int32) {
+	if to == q.state && !w.stays {
+		w.stays = true
+		return
+	}
 	next := *q
 	next.state = to
 	if w.m.nfa.states[to].kind == final {
 		w.complete(&next)
 		return
 	}
-	w.keepRun(next)
-}
-
-// keepRun adds a run to those that the event leaves behind, if there is room.
-func (w *Worker) keepRun(q run) bool {
-	if len(w.next) >= w.room {
-		w.Overflow++
-		return false
-	}
-	w.next = append(w.next, q)
-	return true
+	w.next = append(w.next, next)
 }
 
 func (w *Worker) complete(q *run) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rhost/rhost/cep/predicate"
 )
 
 // Cond is the number of one of the rule's conditions, counted from 1. The zero
@@ -65,6 +67,12 @@ type Step struct {
 type Traits struct {
 	Correlated uint64 // on events bound before
 	Whole      uint64 // on more of them than the last one of each element
+
+	// Joins are the equalities that a condition needs, by its number less 1; it may
+	// be shorter than the conditions. Equal are the conditions, of those that are
+	// Correlated, that depend on nothing of events bound before but these values.
+	Joins [][]predicate.Join
+	Equal uint64
 }
 
 // MaxBoth bounds the operands of a conjunction: their orders multiply.
