@@ -21,6 +21,7 @@ func main() {
 	flag.DurationVar(&o.time, "time", 500*time.Millisecond, "how long one taking lasts")
 	flag.BoolVar(&o.json, "json", false, "print JSON, one figure a line")
 	flag.Func("sizes", "numbers of rules for match and rules, separated by commas (default 1,1000,100000; 1000000 takes minutes and 2 GB)", o.setSizes)
+	flag.StringVar(&o.only, "only", "", "take only measures whose names contain this")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -36,6 +37,7 @@ type options struct {
 	runs  int
 	time  time.Duration
 	json  bool
+	only  string
 	sizes []int
 	rules int // of the sizes, the one at hand
 }

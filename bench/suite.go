@@ -76,6 +76,7 @@ func (s suite) run(ctx context.Context, o options) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	measures = slices.DeleteFunc(measures, func(m measure) bool { return !strings.Contains(m.name, o.only) })
 	figures := make([]figure, len(measures))
 	for run := range o.runs {
 		for i, m := range measures {
