@@ -64,6 +64,7 @@ func TestConditions(t *testing.T) {
 		{`data.x in [1, 2] && data.x in [3, 4]`, `exclude each other`},
 		{`data.x in [1, 2] && data.x in [2, 3]`, ``},
 		{`data.x + 1 > 2`, ``},
+		{`true`, ``},
 		{`true || type == "a"`, `check-condition r: event: true || type == "a" is always true`},
 	} {
 		t.Run(c.cond, func(t *testing.T) {

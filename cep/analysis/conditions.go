@@ -12,7 +12,7 @@ import (
 // Condition is a condition of a rule, as its automaton numbers them: c1 is the
 // first.
 type Condition struct {
-	Name string      // the element's; "until" and the element's; or "where"
+	Name string      // the element's; for what ends a loop, the element's and ".until"; or "where"
 	Elem int         // the element's number; -1 for what is none
 	Text string      // as written
 	Pos  yamldoc.Pos // of the first character of Text
@@ -81,7 +81,7 @@ func (rd *reading) until(set *predicate.Set, scope predicate.Scope, seq []syntax
 			name = rd.rule.When.Pattern.Elems[t.Elem].Name
 		}
 		scope.Under = max(t.Elem, predicate.NoElement)
-		rd.add(set, scope, Condition{Name: strings.TrimSpace("until " + name), Elem: -1, Text: t.Until, Pos: t.UntilPos})
+		rd.add(set, scope, Condition{Name: name + ".until", Elem: -1, Text: t.Until, Pos: t.UntilPos})
 	}
 }
 
@@ -110,6 +110,7 @@ func (k *checker) conditions(rd *reading) {
 		c := &rd.conds[i]
 		s := newSolver()
 		switch {
+		case c.Text == "true": // the plain word for any event
 		case !c.tests:
 			verdict := "always true"
 			if c.tree.kind == predicate.FormulaFalse {

@@ -104,7 +104,7 @@ func (g *cascade) file() {
 }
 
 func (rd *reading) negative(c *Condition) bool {
-	return c.Elem >= 0 && rd.rule.When.Pattern.Elems[c.Elem].Negative || strings.HasPrefix(c.Name, "until")
+	return c.Elem >= 0 && rd.rule.When.Pattern.Elems[c.Elem].Negative || strings.HasSuffix(c.Name, ".until")
 }
 
 // typesOf gives the types that a condition pins, or none.

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/yamldoc"
 )
 
 func explainCmd() *cobra.Command {
@@ -21,14 +23,22 @@ func explainCmd() *cobra.Command {
 		Use:   "explain [RULE]",
 		Short: "Say how a rule is run, why it matched, or why it did not",
 		Long: `Without flags: how a rule is run — which engine and why, where its conditions are
-filed, what it keeps. With --match: which event met which condition of a
-recorded match, with the values seen. With --why-not: how far a rule came, and
-the condition that stopped it: over the events of a file, or over those that the
-running host has in its log.`,
+filed, what it keeps — and its automaton: states, and what leads from one to the
+next. --format draws the automaton: as Mermaid text for documents, or as an SVG
+picture that needs nothing beside itself.
+
+With --match: which event met which condition of a recorded match, with the
+values seen. With --why-not: how far a rule came, and the condition that stopped
+it: over the events of a file, or over those that the running host has in its log.
+
+Exit codes: 0 explained · 1 failed · 2 no such rule, or bad input ·
+3 a running host is needed and there is none`,
 		Example: `  rhost explain ssh-burst --app plugins/examples/sshguard
+  rhost explain ssh-burst --rule rules/ssh.yaml --format svg --output ssh.svg
   rhost explain --match m-4f…
   rhost explain ssh-burst --why-not --events events.ndjson`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: ruleNames(&r, &o.rules),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.rule = args[0]
@@ -43,14 +53,23 @@ running host has in its log.`,
 	f.Lookup("why-not").NoOptDefVal = " " // `explain RULE --why-not` names it once
 	f.StringVar(&o.events, "events", "", "file of events for --why-not, - for stdin")
 	f.StringArrayVar(&o.rules, "rule", nil, "rule file or folder instead of the app's (repeatable)")
-	f.BoolVar(&o.json, "json", false, "JSON, for machines")
+	f.StringVar(&o.format, "format", "text", "of the automaton: text, mermaid, svg or json")
+	f.StringVarP(&o.output, "output", "o", "", "file to write to instead of stdout")
+	f.StringVar(&o.advance, "advance-to", "", "with --why-not: after the last event, let time pass until then (RFC 3339)")
+	f.BoolVar(&o.json, "json", false, "JSON, for machines; the same as --format json")
+	o.flags(cmd, false)
+	fixedWords(cmd, "format", explainFormats...)
 	return cmd
 }
+
+var explainFormats = []string{"text", "mermaid", "svg", "json"} //nolint:gochecknoglobals // never changed
 
 type explainOptions struct {
 	rule, match, whyNot, events string
 	rules                       []string
+	format, output, advance     string
 	json                        bool
+	declared
 }
 
 func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
@@ -64,6 +83,13 @@ func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
 	if o.rule == "" {
 		return usage(errors.New("name a rule, or a match with --match"))
 	}
+	if o.json {
+		o.format = "json"
+	}
+	if !slices.Contains(explainFormats, o.format) {
+		return usage(fmt.Errorf("--format %s: write %s", o.format, strings.Join(explainFormats, ", ")))
+	}
+	o.json = o.format == "json"
 	if whyNot && o.events == "" {
 		return whyNotLive(cmd, r, o)
 	}
@@ -81,71 +107,23 @@ func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
 	if whyNot {
 		return whyNotOver(cmd, program, o)
 	}
-	plan, _ := program.Plan(o.rule)
-	if o.json {
-		raw, err := json.Marshal(plan)
-		if err != nil {
-			return err
-		}
-		return printIndented(cmd.OutOrStdout(), raw)
+	plan, ok := program.Plan(o.rule)
+	if !ok {
+		return usage(fmt.Errorf("rule %s is off, so nothing runs it; set mode: shadow or live", o.rule))
 	}
-	return showPlan(newStyle(cmd.OutOrStdout()), plan)
-}
-
-// showPlan prints how a rule is run.
-func showPlan(out style, p cep.Plan) error {
-	rows := [][]string{
-		{"mode", p.Mode},
-		{"engine", p.Engine + ": " + p.Why},
-		{"keeps", p.Bound},
-	}
-	if len(p.By) > 0 {
-		rows = append(rows, []string{"by", strings.Join(p.By, ", ")})
-	}
-	if p.Within != "" {
-		rows = append(rows, []string{"within", p.Within})
-	}
-	if err := out.line("%s  version %s", out.bold(clean(p.Rule)), clip(p.Version, 12)); err != nil {
-		return err
-	}
-	for _, e := range p.Elements {
-		rows = append(rows, []string{e.Name, e.Condition}, []string{"", "found by " + e.Index})
-		if e.Correlated {
-			rows = append(rows, []string{"", "depends on events bound before"})
-		}
-		if e.Interpreted != "" {
-			rows = append(rows, []string{"", "slow, interpreted: " + e.Interpreted})
-		}
-	}
-	return out.table(nil, rows)
+	return o.write(cmd, program, plan)
 }
 
 func unknownRule(name string, p *cep.Program) error {
 	var names []string
-	for _, r := range p.Rules() {
+	p.All(func(r *cep.Rule) bool {
 		names = append(names, r.Name)
+		return true
+	})
+	if len(names) > 30 {
+		return fmt.Errorf("no rule is called %s; %s", name, yamldoc.Suggest(name, names[:min(len(names), 10_000)]))
 	}
 	return fmt.Errorf("no rule is called %s; there are %s", name, strings.Join(names, ", "))
-}
-
-// whyNotOver runs the rules over a file and tells how far one came.
-func whyNotOver(cmd *cobra.Command, program *cep.Program, o explainOptions) error {
-	in, done, err := openInput(cmd, o.events)
-	if err != nil {
-		return err
-	}
-	defer done()
-	stream := cep.NewStream(program, cep.Options{Explain: true})
-	m := &matching{stream: stream, discard: true}
-	if err := m.lines(in, o.events, false); err != nil {
-		return usage(err)
-	}
-	furthest, _ := stream.Matcher().WhyNot(o.rule)
-	raw, err := json.Marshal(furthest)
-	if err != nil {
-		return err
-	}
-	return showFurthest(cmd, raw, o.json)
 }
 
 // whyNotLive asks the running host, which reads its log again.
