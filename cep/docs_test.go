@@ -1,0 +1,276 @@
+package cep_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/cep"
+)
+
+// TestManual runs every example of the manual's pages on rules, as `rhost match`
+// would. An example is a block of a rule and what follows it:
+//
+//	yaml rule         a file of rules; its `tests:` must pass
+//	text error        what ParseRules and Compile say of it, word by word
+//	ndjson events     what a new stream is fed
+//	ndjson matches    what came of these: a line for each match, with the keys
+//	                  that matter; bind or window must be among them
+//	json counts       what the rule counted meanwhile, as far as it is named
+//	text stopped      why rules were stopped
+//	json plan         what `rhost explain` says, as far as it is named
+//
+// Before a rule stand the files that it needs: `csv table NAME`, or json or txt, and
+// `json schema FILE`.
+//
+// Tables whose columns are called Condition, Event, Result or Pattern, With, Events,
+// Matches are run row by row. Nothing is checked of blocks of the kinds in
+// unchecked; a block of any other kind is an error, and so is a rule that nothing
+// checks.
+func TestManual(t *testing.T) {
+	for _, page := range []string{"rules.md", "sigma.md"} {
+		t.Run(page, func(t *testing.T) {
+			blocks, rows := readPage(t, filepath.Join("..", "docs", page))
+			for _, e := range examples(t, blocks) {
+				t.Run(fmt.Sprint("line ", e.open.line), e.run)
+			}
+			for _, r := range rows {
+				t.Run(fmt.Sprint("line ", r.line), r.run)
+			}
+		})
+	}
+}
+
+// unchecked are the kinds of blocks that are there to be read only.
+var unchecked = []string{"console", "yaml fragment", "text"}
+
+// example is a block that opens one, with the files it needs and its checks.
+type example struct {
+	files  []block
+	open   block
+	checks []block
+}
+
+// examples puts blocks together.
+func examples(t *testing.T, blocks []block) []example {
+	t.Helper()
+	var list []example
+	var files []block
+	for _, b := range blocks {
+		switch {
+		case slices.Contains(unchecked, b.kind):
+		case strings.Contains(b.kind, " table ") || strings.HasPrefix(b.kind, "json schema ") || b.kind == "yaml mapping":
+			files = append(files, b)
+		case b.kind == "yaml rule" || b.kind == "yaml sigma":
+			list, files = append(list, example{files: files, open: b}), nil
+		case len(list) > 0 && len(files) == 0 && isCheck(b.kind):
+			last := &list[len(list)-1]
+			last.checks = append(last.checks, b)
+		default:
+			require.Fail(t, "unexpected block", "line %d: %q", b.line, b.kind)
+		}
+	}
+	return list
+}
+
+func isCheck(kind string) bool {
+	switch kind {
+	case "ndjson events", "ndjson matches", "text error", "text stopped", "json counts", "json plan",
+		"yaml document", "yaml converted", "text problem":
+		return true
+	}
+	return false
+}
+
+func (e example) run(t *testing.T) {
+	if e.open.kind == "yaml sigma" {
+		e.sigma(t)
+		return
+	}
+	e.rules(t, "rule.yaml", e.open.text)
+}
+
+// rules compiles rules and makes the checks.
+func (e example) rules(t *testing.T, file, text string) {
+	t.Helper()
+	rules, err := cep.ParseRules(file, []byte(text))
+	var program *cep.Program
+	if err == nil {
+		program, err = e.compile(t, rules)
+	}
+	if len(e.checks) > 0 && e.checks[0].kind == "text error" {
+		require.Error(t, err)
+		assert.Equal(t, strings.TrimSpace(e.checks[0].text), err.Error())
+		return
+	}
+	require.NoError(t, err)
+	tested := e.tests(t, rules)
+	require.True(t, tested || len(e.checks) > 0, "nothing checks this rule")
+	for i := 0; i < len(e.checks); i++ {
+		switch c := e.checks[i]; c.kind {
+		case "json plan":
+			plan, ok := program.Plan(rules[0].Name)
+			require.True(t, ok)
+			assertHas(t, c, plan)
+		case "ndjson events":
+			i += e.events(t, program, c, e.checks[i+1:])
+		default:
+			require.Fail(t, "unexpected block", "line %d: %q", c.line, c.kind)
+		}
+	}
+}
+
+// compile checks and compiles rules, with the tables and schemas of the example, as
+// a host does.
+func (e example) compile(t *testing.T, rules []*cep.Rule) (*cep.Program, error) {
+	t.Helper()
+	program, err := cep.Compile(rules)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range e.tables(t) {
+		names = append(names, name)
+	}
+	var schemas []*cep.Schema
+	for _, f := range e.files {
+		if name, ok := strings.CutPrefix(f.kind, "json schema "); ok {
+			schema, err := cep.ParseSchema(name, []byte(f.text))
+			require.NoError(t, err, "line %d", f.line)
+			schemas = append(schemas, schema)
+		}
+	}
+	all, err := cep.NewSchemas(schemas...)
+	require.NoError(t, err)
+	return program, cep.Check(rules, names, all).Err()
+}
+
+// tables reads the lookup tables of the example.
+func (e example) tables(t *testing.T) map[string]*cep.Table {
+	t.Helper()
+	tables := make(map[string]*cep.Table)
+	for _, f := range e.files {
+		if format, name, ok := strings.Cut(f.kind, " table "); ok {
+			table, err := cep.ParseTable(name, name+"."+format, []byte(f.text))
+			require.NoError(t, err, "line %d", f.line)
+			tables[name] = table
+		}
+	}
+	return tables
+}
+
+// tests runs the tests that rules bring along.
+func (e example) tests(t *testing.T, rules []*cep.Rule) (tested bool) {
+	t.Helper()
+	for _, r := range rules {
+		for _, test := range r.Tests {
+			tested = true
+			result, err := cep.RunTest(r, test, nil)
+			require.NoError(t, err)
+			assert.Empty(t, result.Failed, test.Pos.String())
+		}
+	}
+	return tested
+}
+
+// events feeds a block of events and makes the checks that follow it; it gives
+// how many.
+func (e example) events(t *testing.T, program *cep.Program, events block, checks []block) (used int) {
+	t.Helper()
+	s := cep.NewStream(program, cep.Options{Tables: cep.NewTables(e.tables(t))})
+	var got []cep.Match
+	for i, line := range strings.Split(strings.TrimSpace(events.text), "\n") {
+		var err error
+		got, err = s.Line(i+1, []byte(line), got)
+		require.NoError(t, err, "line %d", events.line+1+i)
+	}
+	for used < len(checks) && checks[used].kind != "ndjson events" && checks[used].kind != "json plan" {
+		switch c := checks[used]; c.kind {
+		case "ndjson matches":
+			assertMatches(t, c, got)
+		case "json counts":
+			stats := s.Matcher().Stats()
+			require.Len(t, stats.Rules, 1)
+			assertHas(t, c, stats.Rules[0])
+		case "text stopped":
+			var stopped []string
+			for _, err := range s.Matcher().Stopped() {
+				stopped = append(stopped, err.Error())
+			}
+			assert.Equal(t, strings.TrimSpace(c.text), strings.Join(stopped, "\n"))
+		}
+		used++
+	}
+	require.Positive(t, used, "nothing follows the events at line %d", events.line)
+	return used
+}
+
+// assertMatches compares matches with lines that may leave out keys.
+func assertMatches(t *testing.T, want block, got []cep.Match) {
+	t.Helper()
+	var wanted []map[string]any
+	for _, line := range strings.Split(strings.TrimSpace(want.text), "\n") {
+		if line == "" {
+			continue
+		}
+		var m map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &m), line)
+		require.True(t, m["bind"] != nil || m["window"] != nil, "neither bind nor window: %s", line)
+		wanted = append(wanted, m)
+	}
+	var lines, wantLines []string
+	for i := range got {
+		var m map[string]any
+		require.NoError(t, json.Unmarshal(got[i].AppendJSON(nil), &m))
+		if i < len(wanted) {
+			for key := range m {
+				if w, ok := wanted[i][key]; !ok {
+					delete(m, key)
+				} else if key == "id" && w == "m-…" {
+					m[key] = w
+				}
+			}
+		}
+		lines = append(lines, marshal(t, m))
+	}
+	for _, m := range wanted {
+		wantLines = append(wantLines, marshal(t, m))
+	}
+	assert.Equal(t, strings.Join(wantLines, "\n"), strings.Join(lines, "\n"), "matches of line %d", want.line)
+}
+
+// assertHas checks that a value, as JSON, has what a block names of it. Keys are
+// compared without regard to case.
+func assertHas(t *testing.T, want block, got any) {
+	t.Helper()
+	var wanted, have map[string]any
+	require.NoError(t, json.Unmarshal([]byte(want.text), &wanted), want.text)
+	require.NoError(t, json.Unmarshal([]byte(marshal(t, got)), &have))
+	for key, w := range wanted {
+		found := false
+		for name, v := range have {
+			if strings.EqualFold(name, key) {
+				found = true
+				assert.True(t, reflect.DeepEqual(w, v), "line %d: %s: want %v, got %v", want.line, key, w, v)
+			}
+		}
+		assert.True(t, found, "line %d: there is no %s", want.line, key)
+	}
+}
+
+func marshal(t *testing.T, v any) string {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	require.NoError(t, e.Encode(v))
+	return strings.TrimSpace(b.String())
+}
