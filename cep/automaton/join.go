@@ -72,6 +72,23 @@ func (n *NFA) findJoin(s *state, tr Traits) {
 	}
 }
 
+// decides reports whether conditions depend on nothing of what a run has bound but
+// on the value it is filed by.
+func (j *join) decides(conds uint64, tr Traits) bool {
+	for ; conds != 0; conds &= conds - 1 {
+		i := bits.TrailingZeros64(conds)
+		if tr.Equal>>i&1 == 0 || i >= len(tr.Joins) {
+			return false
+		}
+		for _, o := range tr.Joins[i] {
+			if o.Elem != j.Elem || o.Part != j.Part || o.ElemPath != j.ElemPath {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // index finds the runs of a group by their value. Runs keep their order, and
 // their places until there is too little in between.
 type index struct {
@@ -221,20 +238,23 @@ func (w *Worker) visitEqual(g *group) {
 	g.tidy()
 }
 
-// drop makes a place of an indexed group blank.
+// drop makes a place of a group blank. tidy is to be called next.
 func (g *group) drop(at int32) {
-	if int(at) < len(g.index.links) {
+	if g.index != nil && int(at) < len(g.index.links) {
 		g.index.remove(at)
 	}
 	g.runs[at] = run{}
 	g.gone++
 }
 
-// tidy closes the gaps of an indexed group once they are many, and gives up the
-// index when few runs are left.
+// tidy closes the gaps of a group: of one without an index at once, of one with once
+// they are many. A group of few runs gives up its index.
 func (g *group) tidy() {
 	old := g.index
 	switch {
+	case g.gone == 0:
+		return
+	case old == nil:
 	case g.len() < old.least:
 		g.index, old = nil, nil
 	case g.gone <= len(g.runs)/2:

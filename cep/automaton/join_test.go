@@ -3,6 +3,7 @@ package automaton
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ func TestIndexChangesNothing(t *testing.T) {
 	indexed := 0
 	often(t, func(t *rapid.T) {
 		m, pol := drawModel(t, true, rapid.Bool().Draw(t, "combine")), drawPolicy(t)
+		m.apart = true // or runs that an index finds alike are shared
 		es := drawCrowd(t, 40)
 		list, filed := newDesk(t, m, pol, es), newDesk(t, m, pol, es)
 		list.crowd, filed.crowd = true, true
@@ -249,4 +251,64 @@ type equals struct {
 func (q equals) Holds(_ Cond, b engine.Bindings) bool {
 	w := b.Events(0)[0].Ev.Get(q.path)
 	return q.v.Kind() != event.Missing && w.Kind() != event.Missing && q.v.Equal(w)
+}
+
+// Runs that are shared because conditions ahead cannot tell them apart give the
+// matches that keeping all of them would.
+func TestSharingChangesNoMatch(t *testing.T) {
+	saved := 0
+	often(t, func(t *rapid.T) {
+		m := drawModel(t, true, rapid.Bool().Draw(t, "combine"))
+		es := drawCrowd(t, 40)
+		shared := newDesk(t, m, Policy{}, es)
+		m.apart = true
+		apart := newDesk(t, m, Policy{}, es)
+		shared.crowd, apart.crowd = true, true
+		shared.s.(*State).m.few = 2
+		for i := range es {
+			shared.feed(i)
+			apart.feed(i)
+			saved += apart.s.Size().Runs - shared.s.Size().Runs
+		}
+		end := time.Unix(0, 0).Add(time.Hour)
+		shared.expire(end)
+		apart.expire(end)
+		require.Equal(t, apart.lines, shared.lines, "%s over %v", m, es)
+	})
+	require.Positive(t, saved)
+}
+
+// Of a loop before a condition on its last event, one run is left for each value
+// that the last event may have.
+func TestLoopIsSharedByValue(t *testing.T) {
+	m := failThenOK(0, true)
+	const n, users = 2000, 3
+	es := make([]letter, n, n+2)
+	for i := range es {
+		es[i] = letter{'f', i % users, time.Duration(i) * time.Second}
+	}
+	es = append(es, letter{'o', 9, n * time.Second}, letter{'o', 0, n * time.Second})
+	k := newDesk(t, m, Policy{Limit: n}, es)
+	k.crowd = true
+	most := 0
+	for i := range es {
+		k.feed(i)
+		most = max(most, k.s.Size().Runs)
+	}
+	require.LessOrEqual(t, most, fewRuns+users+6)
+	require.Len(t, k.lines, 1)
+	require.Equal(t, n-1, strings.Count(k.lines[0], "e0:"), "up to the last failure of user 0")
+}
+
+// Runs that are out of time do not count, looked at or not.
+func TestRunsOutOfTimeMakeRoom(t *testing.T) {
+	a, ca := elem(0, Next, "a", 1, 1)
+	b, cb := elem(1, Then, "b", 1, 1)
+	m := model{steps: []Step{a, b}, conds: []wish{ca, cb}, within: 5 * time.Second}
+	p := newPlayer(t, m, Policy{MaxRuns: 3, Skip: Skip{Kind: NoSkip}}, []letter{
+		{'a', 0, 0}, {'a', 0, 0}, {'a', 0, 0}, {'a', 0, time.Second}, {'a', 0, 6 * time.Second}, {'b', 0, 7 * time.Second},
+	})
+	p.lazy = true
+	require.Equal(t, []string{"event 5 e0:4 e1:5"}, p.play())
+	require.Equal(t, uint64(1), p.w.Overflow)
 }

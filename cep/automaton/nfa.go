@@ -51,7 +51,9 @@ type state struct {
 	fires  bool   // time running out completes the match
 	still  bool   // an event that meets no condition leaves a run just as it is
 	join   *join  // what tells the runs that an event concerns from the others; nil: nothing
-	joined bool   // some condition ahead is correlated
+	ahead  uint64 // correlated conditions ahead
+	joined bool   // there are some
+	equal  bool   // they can tell runs apart by the value of join only
 	whole  bool   // some condition ahead reads whole lists
 }
 
@@ -168,23 +170,24 @@ func (n *NFA) analyse(tr Traits) {
 		s := &n.states[i]
 		if s.still = n.stays(int32(i)); s.still {
 			n.findJoin(s, tr)
+			s.equal = s.join != nil && s.join.decides(s.ahead, tr)
 		}
 	}
 }
 
-// spread carries joined and whole one round backwards along the edges, and
-// reports whether that changed anything.
+// spread carries ahead and whole one round backwards along the edges, and reports
+// whether that changed anything.
 func (n *NFA) spread(tr Traits) (changed bool) {
 	for i := len(n.states) - 1; i >= 0; i-- {
 		s := &n.states[i]
-		joined, whole := s.joined, s.whole
+		ahead, whole := s.ahead, s.whole
 		for _, e := range s.edges {
 			c := e.when.conds()
-			joined = joined || c&tr.Correlated != 0 || n.states[e.to].joined
+			ahead |= c&tr.Correlated | n.states[e.to].ahead
 			whole = whole || c&tr.Whole != 0 || n.states[e.to].whole
 		}
-		changed = changed || joined != s.joined || whole != s.whole
-		s.joined, s.whole = joined, whole
+		changed = changed || ahead != s.ahead || whole != s.whole
+		s.ahead, s.joined, s.whole = ahead, ahead != 0, whole
 	}
 	return changed
 }

@@ -65,6 +65,7 @@ type model struct {
 	steps  []Step
 	conds  []wish
 	within time.Duration
+	apart  bool // nothing is known of what conditions read but that they read
 }
 
 func (m model) traits() Traits {
@@ -73,7 +74,9 @@ func (m model) traits() Traits {
 	for i, c := range m.conds {
 		if c.last {
 			tr.Correlated |= Cond(i + 1).Bit()
-			tr.Equal |= Cond(i + 1).Bit()
+			if !m.apart {
+				tr.Equal |= Cond(i + 1).Bit()
+			}
 			tr.Joins[i] = []predicate.Join{{Elem: c.elem, Part: predicate.PartLast, Path: valuePath, ElemPath: valuePath}}
 		}
 	}
@@ -148,6 +151,7 @@ type player struct {
 	runs   Runs
 	cur    letter
 	lines  []string
+	lazy   bool // let time pass unseen
 	hidden bool // show only events that meet some condition
 	most   int  // most runs open at once
 	reader Reader
@@ -186,9 +190,11 @@ func (p *player) each(look func()) {
 	zero := time.Unix(0, 0).UTC()
 	for i, e := range p.es {
 		now := zero.Add(e.at)
-		p.m.Expire(&p.w, &p.runs, now)
-		p.collect(zero)
-		look()
+		if !p.lazy {
+			p.m.Expire(&p.w, &p.runs, now)
+			p.collect(zero)
+			look()
+		}
 		t := Truth{Known: ^p.model.traits().Correlated}
 		shown := false
 		for j, c := range p.model.conds {

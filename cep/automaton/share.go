@@ -15,7 +15,9 @@ import (
 //
 // For the same reason, of several runs in one state that began with one event,
 // only the one that would come first is kept, unless conditions ahead could tell
-// them apart.
+// them apart. Where these look at nothing but a value that the state is filed by
+// (join.go), as in `fail{5,} then ok` with ok having the user of the last failure, one
+// run is kept for each value rather than for each event; once there are many.
 
 // line is a list of starts in order of time, which runs share: each has a part of
 // it, and only a run whose part ends the list may add to it.
@@ -152,62 +154,114 @@ func (w *Worker) tailOf(p, q *run) bool {
 	return !w.m.nfa.states[p.state].joined || a.seen&^seen == 0
 }
 
+// forkKey is what runs have in common of which one will do: their state, their
+// start, and the value of the state's join, if conditions ahead look at it. Without a
+// start it stands for all of them.
 type forkKey struct {
 	state int32
 	start *Held
+	value uint64
 }
 
-// dominate keeps, of the runs in one state that began with one event, the one
-// that comes first when they complete. It reports whether any had to go.
-func (w *Worker) dominate() bool {
+// dominate keeps, of the runs in one state that began with one event and that no
+// condition ahead can tell apart, the one that comes first when they complete. It
+// reports whether any in next had to go.
+func (w *Worker) dominate() (gone bool) {
+	const large = 1024 // a map that was larger once takes long to clear
 	if w.keep == nil {
 		w.keep = make(map[forkKey]*run)
 	}
-	gone := false
-	seen := w.tail[:0]
 	for i := range w.next {
 		q := &w.next[i]
-		if q.start.ev == nil || w.m.nfa.states[q.state].joined {
+		if q.start.ev == nil {
 			continue
 		}
-		if !slices.Contains(seen, q.state) {
-			seen = append(seen, q.state)
-			if g := w.r.group(q.state); g != nil {
-				for j := range g.runs {
-					gone = !g.runs[j].blank() && w.contend(&g.runs[j]) || gone
-				}
-			}
+		k, ok := w.forkKey(q)
+		if !ok {
+			continue
 		}
-		gone = w.contend(q) || gone
+		if all := (forkKey{state: k.state, value: k.value}); w.keep[all] == nil {
+			w.keep[all] = q
+			w.rivals = append(w.rivals, all)
+			w.eachRival(all, func(g *group, at int32) {
+				p := &g.runs[at]
+				w.contend(forkKey{k.state, p.start.ev, k.value}, p)
+			})
+		}
+		w.contend(k, q)
+		gone = true
+	}
+	for _, all := range w.rivals {
+		w.eachRival(all, func(g *group, at int32) {
+			if g.runs[at].start.ev == nil {
+				g.drop(at)
+			}
+		})
+	}
+	for _, all := range w.rivals {
+		if g := w.r.group(all.state); g != nil {
+			g.tidy()
+		}
+	}
+	w.rivals = w.rivals[:0]
+	if len(w.keep) > large {
+		w.keep = nil
 	}
 	clear(w.keep)
-	for _, state := range seen {
-		if g := w.r.group(state); gone && g != nil {
-			g.keep(func(q *run) bool { return q.start.ev != nil })
-		}
-	}
-	w.tail = seen
 	return gone
 }
 
-// contend sets q against the best run so far in its state with its start, and
-// reports whether one of them had to go.
-func (w *Worker) contend(q *run) bool {
-	k := forkKey{q.state, q.start.ev}
+// forkKey gives what a run has in common with those that would do in its place; ok
+// is false where that is not known, or not worth finding out.
+func (w *Worker) forkKey(q *run) (k forkKey, ok bool) {
+	s := &w.m.nfa.states[q.state]
+	k = forkKey{q.state, q.start.ev, nothing}
+	if !s.joined {
+		return k, true
+	}
+	if g := w.r.group(q.state); !s.equal || g == nil || g.len() < w.m.few || !w.file(g) {
+		return k, false
+	}
+	k.value = w.runValue(q, s.join)
+	return k, k.value >= hashed
+}
+
+// eachRival visits the runs, beside those in next, that k stands for.
+func (w *Worker) eachRival(k forkKey, visit func(g *group, at int32)) {
+	g := w.r.group(k.state)
+	switch {
+	case g == nil:
+	case k.value == nothing:
+		for i := range g.runs {
+			if !g.runs[i].blank() {
+				visit(g, int32(i))
+			}
+		}
+	default:
+		e, ok := g.index.ends[k.value]
+		for at := e.first; ok && at >= 0; {
+			next := g.index.links[at].next
+			visit(g, at)
+			at = next
+		}
+	}
+}
+
+// contend sets q against the best run so far of its key, and marks the one that
+// has to go, if any.
+func (w *Worker) contend(k forkKey, q *run) {
 	p, there := w.keep[k]
 	if !there {
 		w.keep[k] = q
-		return false
+		return
 	}
 	if before(q, p) {
 		w.keep[k] = q
 		p, q = q, p
 	}
-	if !p.covers(q) {
-		return false
+	if p.covers(q) {
+		q.start.ev = nil
 	}
-	q.start.ev = nil
-	return true
 }
 
 // before reports whether a match of p comes before the same match of q.

@@ -103,13 +103,17 @@ func copied(t require.TestingT, s engine.State) (engine.State, []byte) {
 func TestSnapshotChangesNothing(t *testing.T) {
 	often(t, func(t *rapid.T) {
 		m := drawModel(t, rapid.Bool().Draw(t, "correlated"), true)
-		es := drawLetters(t, 16)
+		es := drawCrowd(t, 24)
+		crowd, few := rapid.Bool().Draw(t, "crowd"), rapid.SampledFrom([]int{2, fewRuns}).Draw(t, "few")
 		pol := Policy{
 			Limit: rapid.SampledFrom([]int{0, 1, 3}).Draw(t, "limit"), DropOld: rapid.Bool().Draw(t, "drop oldest"),
 			Skip: Skip{Kind: SkipKind(rapid.IntRange(0, 2).Draw(t, "skip"))}, OnTimeout: rapid.Bool().Draw(t, "on timeout"),
 			Emit: Emit(rapid.IntRange(0, 1).Draw(t, "emit")),
 		}
 		kept, moved := newDesk(t, m, pol, es), newDesk(t, m, pol, es)
+		for _, k := range []*desk{kept, moved} {
+			k.crowd, k.s.(*State).m.few = crowd, few
+		}
 		for i := range es {
 			kept.feed(i)
 			moved.feed(i)

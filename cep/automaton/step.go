@@ -55,7 +55,8 @@ type Worker struct {
 	forked  bool    // some run left several behind
 	took    []int   // runs in next that bound the event
 	keep    map[forkKey]*run
-	gen     uint64 // of marks
+	rivals  []forkKey // those without a start in keep
+	gen     uint64    // of marks
 	view    view
 }
 
