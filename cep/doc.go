@@ -1,12 +1,16 @@
 // Package cep is the complex-event-processing core: rules in, matches out.
 //
 // ParseRules reads rule documents, every problem at once. Compile turns rules
-// into a Program: conditions compiled and filed in an index, patterns turned
-// into automata, everything immutable and ready to be shared. A Matcher follows
-// one lane of events through a Program: Feed takes an event, Advance takes
-// nothing but time, and both append the matches they cause. Swap puts another
-// Program in place without losing the partial matches of rules that stayed as
-// they were.
+// into a Program: conditions filed in an index (cep/index), patterns, windows,
+// schedules and states given to an engine each (cep/engine), everything immutable
+// and ready to be shared. A Matcher follows one lane of events through a Program:
+// Feed takes an event, Advance takes nothing but time, and both append the matches
+// they cause.
+//
+// Programs are edited rather than made anew: Edit and Update cost what they change.
+// Swap puts the result in place without losing the partial matches of rules that
+// stayed as they were. AppendCache and LoadProgram keep a compiled program on disk;
+// AppendSnapshot and RestoreMatcher move what a matcher knows to another machine.
 //
 // A Match says which rule matched, when, what completed it and which events are
 // bound to which element. Its id is a hash of all that identifies it, so the same
@@ -16,12 +20,12 @@
 //
 // # Work per event
 //
-// The fields that any rule mentions are read in one pass over the payload. The
-// index then leads from the event's type and the values of those fields to the
-// conditions that may hold; each is evaluated once, whatever the number of rules
-// that share it. Only rules with a condition that holds are visited, and of
-// those only the partial matches of the event's key. An event that touches no
-// rule costs the pass and a few lookups, and allocates nothing.
+// The fields that any rule mentions are read in one pass over the event. The
+// index then leads from their values to the conditions that hold; what conditions
+// have in common is evaluated once, whatever the number of rules. Only rules with a
+// condition that holds are visited, and of those only the partial matches of the
+// event's key. An event that touches no rule costs the pass and a few lookups, and
+// allocates nothing. Of a rule that no event has concerned, a matcher knows nothing.
 //
 // # Why
 //
