@@ -15,9 +15,10 @@ import (
 
 // block is a fenced block of a page.
 type block struct {
-	kind string // its info string: "yaml rule"
-	line int    // of the fence
-	text string
+	kind    string // its info string: "yaml rule"
+	line    int    // of the fence
+	text    string
+	pending string // why it cannot be run yet; from a comment <!-- pending: … --> before it
 }
 
 // readPage gives the blocks and the rows of the tables of a page.
@@ -26,15 +27,18 @@ func readPage(t *testing.T, name string) (blocks []block, rows []row) {
 	src, err := os.ReadFile(name)
 	require.NoError(t, err)
 	var open *block
+	var pending string
 	var table tableReader
 	for i, line := range strings.Split(string(src), "\n") {
 		switch info, fence := strings.CutPrefix(line, "```"); {
 		case fence && open == nil:
-			open = &block{kind: info, line: i + 1}
+			open, pending = &block{kind: info, line: i + 1, pending: pending}, ""
 		case fence:
 			blocks, open = append(blocks, *open), nil
 		case open != nil:
 			open.text += line + "\n"
+		case strings.HasPrefix(line, "<!-- pending: "):
+			pending = strings.TrimSuffix(strings.TrimPrefix(line, "<!-- pending: "), " -->")
 		default:
 			rows = table.line(i+1, line, rows)
 		}
