@@ -12,14 +12,11 @@ import (
 // cascade is which rules can make which match, by the events they emit.
 type cascade struct {
 	rules []*reading
-	emits [][]emitted          // by rule
-	typed map[string][]int     // rules with a condition about a type, by type
-	all   []int                // rules with a condition about any type
-	done  map[string]*emission // by type
+	emits [][]emitted      // by rule
+	typed map[string][]int // rules with a condition about a type, by type
+	all   []int            // rules with a condition about any type
+	done  map[string][]int // rules that may look at a type, once it was asked for
 }
-
-// emission keeps what depends on the type alone.
-type emission struct{ takers []int }
 
 // emitted is an event that a rule emits, as far as its text tells.
 type emitted struct {
@@ -82,7 +79,7 @@ func (k *checker) loops() {
 
 // file sorts the rules by the types that their conditions are about.
 func (g *cascade) file() {
-	g.typed, g.done = make(map[string][]int), make(map[string]*emission)
+	g.typed, g.done = make(map[string][]int), make(map[string][]int)
 	for i, rd := range g.rules {
 		for n := range rd.conds {
 			c := &rd.conds[n]
@@ -126,15 +123,15 @@ func typesOf(t *tree) []string {
 
 // takers gives the rules that may look at events of a type.
 func (g *cascade) takers(kind string) []int {
-	e, ok := g.done[kind]
+	list, ok := g.done[kind]
 	if !ok {
-		e = &emission{takers: g.typed[kind]}
+		list = g.typed[kind]
 		if len(g.done) < maxTypes {
-			e.takers = append(slices.Clone(e.takers), g.all...)
+			list = append(slices.Clip(list), g.all...)
 		}
-		g.done[kind] = e
+		g.done[kind] = list
 	}
-	return e.takers
+	return list
 }
 
 // maxTypes is for how many emitted types the rules that look at any type are

@@ -52,11 +52,6 @@ func (t *tree) not() tree {
 	return out
 }
 
-// isLiteral reports whether the tree is one test.
-func (t *tree) isLiteral() bool {
-	return t.kind == predicate.FormulaAtom || t.kind == predicate.FormulaLeaf
-}
-
 // parts gives the operands of a conjunction; of anything else, itself.
 func (t *tree) parts() []tree {
 	if t.kind == predicate.FormulaAnd {

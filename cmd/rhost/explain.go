@@ -97,7 +97,7 @@ func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
 	if len(names) == 0 {
 		names = []string{filepath.Join(r.app, "rules")}
 	}
-	program, err := readProgram(names, false)
+	program, err := (&loading{progress: cmd.ErrOrStderr()}).program(names)
 	if err != nil {
 		return usage(err)
 	}

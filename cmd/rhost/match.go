@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +24,16 @@ Events are CloudEvents, one JSON object a line; only type is required. A line
 {"watermark": TIME} only moves time on. At the end of the input time stops,
 unless --advance-to moves it.
 
+Lookup tables are read from tables/ beside the rules, or from --tables.
+
+With --cache the compiled rules are kept in a folder and used again as long as
+neither the rules nor this program have changed: a million rules are then ready
+in a fraction of the time. The folder must be one that only you can read.
+
 Exit codes: 0 whether or not anything matched · 2 for a bad rule or event line`,
 		Example: `  rhost match --rule rules/ --events events.ndjson
-  tail -f events.ndjson | rhost match --rule brute-force.yaml --events -`,
+  tail -f events.ndjson | rhost match --rule brute-force.yaml --events -
+  rhost match --rule a-million.yaml --cache ~/.cache/rhost < events.ndjson`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return match(cmd, o) },
 	}
@@ -39,29 +43,34 @@ Exit codes: 0 whether or not anything matched · 2 for a bad rule or event line`
 	f.BoolVar(&o.json, "json", false, "NDJSON, even on a terminal")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "report bad rules and lines, process the rest, and exit 2")
 	f.StringVar(&o.advance, "advance-to", "", "after the last line, let time pass until then (RFC 3339)")
+	f.StringVar(&o.cache, "cache", "", "folder to keep compiled rules in")
+	o.flags(cmd, false)
 	return cmd
 }
 
 type matchOptions struct {
-	rules           []string
-	events, advance string
-	json, keepGoing bool
+	rules                  []string
+	events, advance, cache string
+	json, keepGoing        bool
+	declared
 }
 
 func match(cmd *cobra.Command, o matchOptions) error {
 	if len(o.rules) == 0 {
 		return usage(errors.New("no rules; name a file or folder with --rule"))
 	}
-	var until time.Time
-	if o.advance != "" {
-		var err error
-		if until, err = time.Parse(time.RFC3339, o.advance); err != nil {
-			return usage(fmt.Errorf("--advance-to %s: write a time such as 2026-01-02T15:04:05Z", o.advance))
-		}
+	until, err := parseAdvance(o.advance)
+	if err != nil {
+		return err
 	}
-	program, ruleErr := readProgram(o.rules, o.keepGoing)
+	l := loading{cache: o.cache, keepGoing: o.keepGoing, progress: cmd.ErrOrStderr()}
+	program, ruleErr := l.program(o.rules)
 	if program == nil {
 		return usage(ruleErr)
+	}
+	tables, _, err := o.readTables(o.rules)
+	if err != nil {
+		return usage(err)
 	}
 	in, done, err := openInput(cmd, o.events)
 	if err != nil {
@@ -69,7 +78,7 @@ func match(cmd *cobra.Command, o matchOptions) error {
 	}
 	defer done()
 	m := &matching{
-		stream: cep.NewStream(program, cep.Options{}), out: bufio.NewWriter(cmd.OutOrStdout()),
+		stream: cep.NewStream(program, cep.Options{Tables: tables}), out: bufio.NewWriter(cmd.OutOrStdout()),
 		style: newStyle(cmd.OutOrStdout()), plain: o.json || !isTerminal(cmd.OutOrStdout()),
 		live: o.events == "-",
 	}
@@ -84,37 +93,6 @@ func match(cmd *cobra.Command, o matchOptions) error {
 		lineErr = errors.Join(lineErr, stopped)
 	}
 	return errors.Join(err, m.out.Flush(), usage(errors.Join(ruleErr, lineErr)))
-}
-
-// readProgram compiles the rules. With keepGoing, files that are wrong are left
-// out and reported beside the program.
-func readProgram(names []string, keepGoing bool) (*cep.Program, error) {
-	files, err := ruleFiles(names)
-	if err != nil {
-		return nil, err
-	}
-	var rules []*cep.Rule
-	var errs []error
-	for _, f := range files {
-		parsed, err := cep.ParseRules(f.Name, []byte(f.Text))
-		if err == nil {
-			_, err = cep.Compile(parsed)
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		rules = append(rules, parsed...)
-	}
-	ruleErr := errors.Join(errs...)
-	if ruleErr != nil && !keepGoing {
-		return nil, ruleErr
-	}
-	program, err := cep.Compile(rules)
-	if err != nil {
-		return nil, errors.Join(ruleErr, err)
-	}
-	return program, ruleErr
 }
 
 // matching is one run of `rhost match`.
@@ -194,124 +172,18 @@ func (m *matching) one(match *cep.Match) error {
 	if match.Timeout {
 		what = m.style.yellow("  timed out")
 	}
+	if match.Score != nil {
+		what += m.style.dim(fmt.Sprintf("  score %.2f", *match.Score))
+	}
+	if w := match.Window; w != nil {
+		bound = append(bound, m.style.dim(w.From.UTC().Format("15:04:05")+"–"+w.To.UTC().Format("15:04:05")))
+		for _, l := range w.Let {
+			if l.Value.Kind() != event.Missing {
+				bound = append(bound, m.style.cyan(l.Name)+" "+clean(string(l.Value.AppendJSON(nil))))
+			}
+		}
+	}
 	_, err := fmt.Fprintf(m.out, "%s  %s  %s%s\n", m.style.dim(match.At.UTC().Format("2006-01-02 15:04:05")),
 		m.style.bold(pad(match.Rule.Name, 12)), strings.Join(bound, " · "), what)
 	return err
-}
-
-func testCmd() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "test [APP|RULES]...",
-		Short: "Run the tests that rules carry",
-		Long: `Run the tests: of rules: events in, expected number of matches out. Exit code 1
-when a test fails, 2 when a rule or an event cannot be read.`,
-		Example: `  rhost test plugins/examples/sshguard
-  rhost test rules/ssh.yaml --json`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{"."}
-			}
-			return runTests(cmd, args, asJSON)
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	return cmd
-}
-
-func runTests(cmd *cobra.Command, names []string, asJSON bool) error {
-	for i, name := range names {
-		if isApp(name) {
-			names[i] = filepath.Join(name, "rules")
-		}
-	}
-	files, err := ruleFiles(names)
-	if err != nil {
-		return usage(err)
-	}
-	t := &testRun{out: newRecords(cmd, asJSON, "RULE", "TEST", "MATCHES", "")}
-	for _, f := range files {
-		rules, err := cep.ParseRules(f.Name, []byte(f.Text))
-		if err != nil {
-			return usage(err)
-		}
-		for _, rule := range rules {
-			if err := t.rule(rule, filepath.Dir(f.Name)); err != nil {
-				return usage(err)
-			}
-		}
-	}
-	return t.end(newStyle(cmd.OutOrStdout()))
-}
-
-// testRun counts tests.
-type testRun struct {
-	out           *recordsOut
-	count, failed int
-	untested      []string
-}
-
-func (t *testRun) rule(r *cep.Rule, dir string) error {
-	if len(r.Tests) == 0 {
-		t.untested = append(t.untested, r.Name)
-	}
-	for i, test := range r.Tests {
-		var given []byte
-		if test.Given != "" {
-			var err error
-			if given, err = os.ReadFile(filepath.Join(dir, filepath.FromSlash(test.Given))); err != nil {
-				return fmt.Errorf("%s: given: %w; the path is relative to the rule file", test.Pos, err)
-			}
-		}
-		res, err := cep.RunTest(r, test, given)
-		if err != nil {
-			return err
-		}
-		t.count++
-		if !res.Passed() {
-			t.failed++
-		}
-		name := test.Given
-		if name == "" {
-			name = fmt.Sprintf("events of test %d", i+1)
-		}
-		if err := t.show(r.Name, name, res); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *testRun) show(rule, name string, res cep.TestResult) error {
-	verdict := "ok"
-	if !res.Passed() {
-		verdict = "FAILED: " + strings.Join(res.Failed, "; ")
-	}
-	if t.out.json {
-		return t.out.encode(map[string]any{
-			"rule": rule, "test": name, "matches": len(res.Matches), "passed": res.Passed(), "failed": res.Failed,
-		})
-	}
-	t.out.rows = append(t.out.rows, []string{rule, name, fmt.Sprint(len(res.Matches)), verdict})
-	return nil
-}
-
-func (t *testRun) end(out style) error {
-	if err := t.out.flush(); err != nil {
-		return err
-	}
-	if !t.out.json {
-		for _, name := range t.untested {
-			if err := out.line("%s", out.dim(name+" has no tests")); err != nil {
-				return err
-			}
-		}
-	}
-	if t.failed > 0 {
-		return fmt.Errorf("%d of %s failed", t.failed, plural(t.count, "test"))
-	}
-	if t.out.json {
-		return nil
-	}
-	return out.line("%s passed", plural(t.count, "test"))
 }
