@@ -17,12 +17,23 @@ import (
 // row is a row of a table of the manual that is run.
 type row struct {
 	line  int
+	table string // its columns
 	cells []string
 }
 
+// The tables that are run, by their columns.
+const (
+	selections = "Selection Condition"
+	conditions = "Condition Event Result"
+	engines    = "Pattern With Engine"
+	patterns   = "Pattern With Events Matches"
+)
+
+var runTables = []string{selections, conditions, engines, patterns}
+
 // tableReader finds the tables whose columns say that they are run.
 type tableReader struct {
-	columns int
+	columns string
 	last    []string // cells of the row above
 }
 
@@ -30,19 +41,19 @@ func (r *tableReader) line(n int, text string, rows []row) []row {
 	cells := cellsOf(text)
 	switch header := strings.Join(cells, " "); {
 	case cells == nil:
-		r.columns, r.last = 0, nil
-	case header == "Condition Event Result" || header == "Pattern With Events Matches" || header == "Selection Condition":
-		r.columns = len(cells)
-	case r.columns != len(cells) || strings.HasPrefix(cells[0], "---"):
+		r.columns, r.last = "", nil
+	case slices.Contains(runTables, header):
+		r.columns = header
+	case r.columns == "" || strings.HasPrefix(cells[0], "---"):
 	default:
 		if cells[0] == "" && r.last != nil { // as above
 			cells[0] = r.last[0]
-			if len(cells) == 4 && cells[1] == "" {
+			if len(cells) == 4 && cells[1] == "" { // nor other keys
 				cells[1] = r.last[1]
 			}
 		}
 		r.last = cells
-		rows = append(rows, row{n, cells})
+		rows = append(rows, row{n, r.columns, cells})
 	}
 	return rows
 }
@@ -66,11 +77,14 @@ func cellsOf(text string) []string {
 }
 
 func (r row) run(t *testing.T) {
-	switch len(r.cells) {
-	case 2:
+	require.Len(t, r.cells, len(strings.Fields(r.table)))
+	switch r.table {
+	case selections:
 		r.selection(t)
-	case 3:
+	case conditions:
 		r.condition(t)
+	case engines:
+		r.engine(t)
 	default:
 		r.pattern(t)
 	}
@@ -150,6 +164,16 @@ func (r row) pattern(t *testing.T) {
 }
 
 var base = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// engine asks which engine follows a pattern.
+func (r row) engine(t *testing.T) {
+	rules, err := cep.ParseRules("rule.yaml", []byte(r.rule()))
+	require.NoError(t, err)
+	program, err := cep.Compile(rules)
+	require.NoError(t, err)
+	plan, _ := program.Plan("r")
+	assert.Equal(t, r.cells[2], plan.Engine, plan.Why)
+}
 
 // rule writes the rule of a row of patterns.
 func (r row) rule() string {

@@ -33,8 +33,7 @@ import (
 // Before a rule stand the files that it needs: `csv table NAME`, or json or txt, and
 // `json schema FILE`.
 //
-// Tables whose columns are called Condition, Event, Result or Pattern, With, Events,
-// Matches are run row by row. Nothing is checked of blocks of the kinds in
+// Tables with the columns that runTables lists are run row by row. Nothing is checked of blocks of the kinds in
 // unchecked; a block of any other kind is an error, and so is a rule that nothing
 // checks.
 func TestManual(t *testing.T) {
