@@ -136,19 +136,7 @@ func (r row) pattern(t *testing.T) {
 	require.NoError(t, err, text)
 	s := cep.NewStream(program, cep.Options{})
 	var got []cep.Match
-	at := base.Add(-time.Second)
-	for i, word := range strings.Fields(r.cells[2]) {
-		id, when, timed := strings.Cut(word, "@")
-		at = at.Add(time.Second)
-		if timed {
-			d, err := time.ParseDuration(when)
-			require.NoError(t, err)
-			at = base.Add(d)
-		}
-		line := fmt.Sprintf(`{"watermark":%q}`, at.Format(time.RFC3339Nano))
-		if id != "" {
-			line = fmt.Sprintf(`{"id":%q,"type":%q,"time":%q,"data":{"n":%s}}`, id, id[:1], at.Format(time.RFC3339Nano), id[1:])
-		}
+	for i, line := range r.lines(t) {
 		got, err = s.Line(i+1, []byte(line), got)
 		require.NoError(t, err)
 	}
@@ -161,6 +149,27 @@ func (r row) pattern(t *testing.T) {
 		list = append(list, shown(&got[i], strings.Contains(want, "@")))
 	}
 	assert.Equal(t, want, strings.Join(list, " · "), "%s over %s", text, r.cells[2])
+}
+
+// lines writes the events of a row.
+func (r row) lines(t *testing.T) (lines []string) {
+	t.Helper()
+	at := base.Add(-time.Second)
+	for _, word := range strings.Fields(r.cells[2]) {
+		id, when, timed := strings.Cut(word, "@")
+		at = at.Add(time.Second)
+		if timed {
+			d, err := time.ParseDuration(when)
+			require.NoError(t, err)
+			at = base.Add(d)
+		}
+		line := fmt.Sprintf(`{"watermark":%q}`, at.Format(time.RFC3339Nano))
+		if id != "" {
+			line = fmt.Sprintf(`{"id":%q,"type":%q,"time":%q,"data":{"n":%s}}`, id, id[:1], at.Format(time.RFC3339Nano), id[1:])
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 var base = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
