@@ -127,9 +127,22 @@ func (c *counting) file(i int, t test) {
 // match gives the conjunctions that an event meets; the slice is good until the
 // next call.
 func (c *counting) match(ev *event.Event) []int {
+	c.values = c.paths.Scan(ev, c.values)
+	return c.counted(ev)
+}
+
+// matchLine is match for an event as JSON.
+func (c *counting) matchLine(line []byte, ev *event.Event) (hits []int, err error) {
+	if c.values, err = c.paths.ParseScan(line, false, ev, c.values); err != nil {
+		return nil, err
+	}
+	return c.counted(ev), nil
+}
+
+// counted counts for the values of an event.
+func (c *counting) counted(ev *event.Event) []int {
 	c.now++
 	c.hits = c.hits[:0]
-	c.values = c.paths.Scan(ev, c.values)
 	for i, v := range c.values {
 		if i >= len(c.fields) {
 			break

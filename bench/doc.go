@@ -1,14 +1,19 @@
 // Command bench measures rhost beside a baseline, in one run.
 //
-//	go run ./bench              every suite
+//	go run ./bench              every suite, in about five minutes
 //	go run ./bench match ingest only these
+//	go run ./bench -sizes 1000000 rules
 //	go run ./bench -runs 5 -json
+//	go run ./bench -only "window 2,000" -cpuprofile cpu.out stateful
 //
 // Each suite interleaves what it compares and repeats it; the table shows the
 // median, the smallest and the largest of the runs, and the ratio of ours to the
-// baseline's median. Machines differ and are noisy: trust the ratios.
+// baseline's median. Machines differ and are noisy: trust the ratios. What cannot
+// be built here is shown with the figure that was recorded of it, and marked so.
 //
-// Suites: match (events through a thousand rules), ingest (durable commits),
-// action (calls of plugins), fuel (what metering costs), start (from the command
-// to the first match).
+// Suites of the core: match (JSON in, matches out), rules (memory, loading and
+// edits), stateful (patterns), keys (many keys), latency, alloc, sigma. Of the
+// host: ingest (durable commits), action (calls of plugins), fuel (what metering
+// costs), start (from the command to the first match). docs/performance.md explains
+// methods and baselines.
 package main

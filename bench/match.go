@@ -41,9 +41,7 @@ func matchSuite(_ context.Context, o options) ([]measure, func() error, error) {
 			return err
 		})},
 		{name: base, unit: "events/s", fn: over(lines, func(line []byte, _ int) error {
-			if ev, err = event.Parse(line); err == nil {
-				count.match(&ev)
-			}
+			_, err := count.matchLine(line, &ev)
 			return err
 		})},
 		{name: "encoding/json, rules by type", unit: "events/s", base: base, fn: over(lines, func(line []byte, _ int) error {

@@ -68,6 +68,12 @@ func mixNamed(name string) (*mix, error) {
 	return nil, fmt.Errorf("no mix of rules is called %q", name)
 }
 
+// counted reports whether the counting algorithm can be asked. It has to try every
+// expression on every event, and keeps each compiled.
+func (m *mix) counted(rules int) bool {
+	return rules <= 100_000 || m.sort == nil && m.name != "wildcard"
+}
+
 func (m *mix) of(i int) *mix {
 	if m.sort == nil {
 		return m

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,7 +25,11 @@ func rulesSuite(_ context.Context, o options) ([]measure, func() error, error) {
 	}
 	var all []measure
 	for _, m := range mixes() {
-		all = append(all, mixMeasures(&ruleset{mix: m.name, rules: o.rules, cache: filepath.Join(dir, m.name)})...)
+		list := mixMeasures(&ruleset{mix: m.name, rules: o.rules, cache: filepath.Join(dir, m.name)})
+		if !m.counted(o.rules) {
+			list = slices.DeleteFunc(list, func(l measure) bool { return strings.Contains(l.name, "counting") })
+		}
+		all = append(all, list...)
 	}
 	return all, func() error { return os.RemoveAll(dir) }, nil
 }
