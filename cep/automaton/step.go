@@ -48,6 +48,7 @@ type Worker struct {
 	open    int     // how many runs there are, those in next counted
 	exact   bool    // those that ran out of time are not among them
 	stays   bool    // the run being stepped remains as it is, too
+	from    int     // where in next begins what it leaves behind
 	ways    []int32 // states reached from the run being stepped
 	tail    []int32 // states reached from where it went
 	node    *node   // the event bound to the run being stepped
@@ -141,7 +142,7 @@ func (w *Worker) step(q *run) bool {
 	if q != nil {
 		at, e.bound = q.state, q.bound()
 	}
-	w.node, w.stays = nil, false
+	w.node, w.stays, w.from = nil, false, runs
 	stopped := false
 	w.ways = append(w.ways[:0], at)
 	for k := 0; k < len(w.ways); k++ {
@@ -166,15 +167,15 @@ func (w *Worker) step(q *run) bool {
 	if stopped {
 		w.next, w.took, w.stays = w.next[:runs], w.took[:took], false
 	}
-	w.settle(q, runs)
+	w.settle(q)
 	return w.stays
 }
 
-// settle counts what a step of q left behind, which begins at from in next, and
+// settle counts what a step of q left behind and
 // refuses what there is no room for. Whether there is depends on nothing but the
 // runs that still have time: not on which of the others were looked at.
-func (w *Worker) settle(q *run, from int) {
-	was, left := 0, len(w.next)-from
+func (w *Worker) settle(q *run) {
+	was, left := 0, len(w.next)-w.from
 	if q != nil {
 		was = 1
 	}
@@ -182,8 +183,8 @@ func (w *Worker) settle(q *run, from int) {
 		left++
 	}
 	if w.open-was+left > w.m.pol.MaxRuns && left > was {
-		w.recount(q, from)
-		if excess := min(w.open-was+left-w.m.pol.MaxRuns, len(w.next)-from); excess > 0 {
+		w.recount(q)
+		if excess := min(w.open-was+left-w.m.pol.MaxRuns, len(w.next)-w.from); excess > 0 {
 			w.Overflow += uint64(excess)
 			w.next = w.next[:len(w.next)-excess]
 			for len(w.took) > 0 && w.took[len(w.took)-1] >= len(w.next) {
@@ -201,11 +202,11 @@ func (w *Worker) settle(q *run, from int) {
 
 // recount leaves out of what is open the runs that ran out of time, which nobody
 // may have looked at since. The event then takes them away.
-func (w *Worker) recount(q *run, from int) {
+func (w *Worker) recount(q *run) {
 	if w.exact {
 		return
 	}
-	w.exact, w.open = true, from
+	w.exact, w.open = true, w.from
 	w.r.all(func(o *run) {
 		if o == q || !w.m.late(o.last(), w.at) {
 			w.open++
@@ -236,8 +237,9 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 	}
 	next.head = w.node
 	if w.m.nfa.states[to].kind != final {
-		w.took = append(w.took, len(w.next))
-		w.next = append(w.next, next)
+		if w.leave(next) {
+			w.took = append(w.took, len(w.next)-1)
+		}
 	}
 	if w.ends(to, e) {
 		w.complete(&next)
@@ -265,7 +267,7 @@ func (w *Worker) ends(at int32, e *test) bool {
 
 // pass lets the event by.
 func (w *Worker) pass(q *run, to int32) {
-	if to == q.state && !w.stays {
+	if to == q.state {
 		w.stays = true
 		return
 	}
@@ -275,7 +277,19 @@ func (w *Worker) pass(q *run, to int32) {
 		w.complete(&next)
 		return
 	}
-	w.next = append(w.next, next)
+	w.leave(next)
+}
+
+// leave adds a run to those that the step leaves behind, once, however many ways
+// lead to it.
+func (w *Worker) leave(q run) bool {
+	for i := w.from; i < len(w.next); i++ {
+		if o := &w.next[i]; o.state == q.state && o.head == q.head {
+			return false
+		}
+	}
+	w.next = append(w.next, q)
+	return true
 }
 
 func (w *Worker) complete(q *run) {
