@@ -15,7 +15,9 @@
 // things differ by design. A pattern without strict contiguity may be shown only
 // the events that some condition accepts: the answer is the same, because an
 // ignored event never changes what a run can still become. And a pattern that
-// ends in `then not` fires at its deadline also when nothing at all came between.
+// ends in `then not` fires at its deadline also when nothing at all came between. As in
+// Flink, a pattern that can bind the same events in two ways, such as (a+){2}, gives the
+// match twice; the two have one id.
 //
 // # Runs
 //
@@ -23,8 +25,16 @@
 // the node before them and never change, so forking a run copies five words and
 // all forks share what they have bound. Under the default policy, where of all
 // matches that complete together only the first is given out, a run also speaks
-// for later starts whose events are a tail of its own (share.go); a loop over n
-// events then costs n nodes, not n².
+// for later starts whose events are a tail of its own, and for forks that no
+// condition ahead can tell from it (share.go); a loop over n events then costs n
+// nodes, not n².
+//
+// The runs of a key are kept by state. An event leaves alone the states that look
+// at none of the conditions it may meet. Where many runs of one state wait for an
+// event that equals something they have bound, they are filed by that value, and
+// the event visits those of its own (join.go). Which runs were visited makes no
+// difference to anything: not to the order of what remains, nor to what the bound
+// on runs refuses.
 //
 // # Concurrency
 //

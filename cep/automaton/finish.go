@@ -28,11 +28,6 @@ func first(a, b Done) int {
 	return a.Bound.earlier(b.Bound)
 }
 
-// same reports whether two are one match, to which several ways led.
-func same(a, b Done) bool {
-	return first(a, b) == 0 && a.Trigger == b.Trigger && a.Deadline.Equal(b.Deadline)
-}
-
 // finish gives out what the step completed. What it gives out prunes the rest.
 func (m *Machine) finish(w *Worker) {
 	r := w.r
@@ -45,7 +40,7 @@ func (m *Machine) finish(w *Worker) {
 		return
 	}
 	slices.SortStableFunc(ready, first)
-	rest := slices.CompactFunc(ready, same)
+	rest := ready
 	for len(rest) > 0 && w.Err == nil && !w.waits(rest[0]) {
 		d := rest[0]
 		rest = rest[1:]

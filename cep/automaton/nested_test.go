@@ -187,7 +187,8 @@ func (d *nestDrawer) steps(depth int) []Step {
 	return steps
 }
 
-// All matches of nested patterns are those that trying everything finds.
+// All matches of nested patterns are those that trying everything finds. A match
+// that there are two ways to is given twice.
 func TestNestedMatchesReference(t *testing.T) {
 	often(t, func(t *rapid.T) {
 		d := &nestDrawer{T: t}
@@ -201,6 +202,6 @@ func TestNestedMatchesReference(t *testing.T) {
 		if p.w.Overflow > 0 {
 			t.Skip("too many")
 		}
-		require.Equal(t, want, got, "%+v %v over %v\n%s", steps, d.conds, es, p.m.nfa)
+		require.Equal(t, want, slices.Compact(got), "%+v %v over %v\n%s", steps, d.conds, es, p.m.nfa)
 	})
 }

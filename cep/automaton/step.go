@@ -237,9 +237,8 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 	}
 	next.head = w.node
 	if w.m.nfa.states[to].kind != final {
-		if w.leave(next) {
-			w.took = append(w.took, len(w.next)-1)
-		}
+		w.took = append(w.took, len(w.next))
+		w.next = append(w.next, next)
 	}
 	if w.ends(to, e) {
 		w.complete(&next)
@@ -267,7 +266,7 @@ func (w *Worker) ends(at int32, e *test) bool {
 
 // pass lets the event by.
 func (w *Worker) pass(q *run, to int32) {
-	if to == q.state {
+	if to == q.state && !w.stays {
 		w.stays = true
 		return
 	}
@@ -277,19 +276,7 @@ func (w *Worker) pass(q *run, to int32) {
 		w.complete(&next)
 		return
 	}
-	w.leave(next)
-}
-
-// leave adds a run to those that the step leaves behind, once, however many ways
-// lead to it.
-func (w *Worker) leave(q run) bool {
-	for i := w.from; i < len(w.next); i++ {
-		if o := &w.next[i]; o.state == q.state && o.head == q.head {
-			return false
-		}
-	}
-	w.next = append(w.next, q)
-	return true
+	w.next = append(w.next, next)
 }
 
 func (w *Worker) complete(q *run) {
