@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/host"
 )
 
 // declared is where the lookup tables and the schemas of events are.
@@ -71,7 +72,7 @@ func folders(named string, rules []string, name string) []string {
 func (d *declared) readTables(rules []string) (tables *cep.Tables, names []string, err error) {
 	all := make(map[string]*cep.Table)
 	where := make(map[string]string)
-	err = eachFile(folders(d.tables, rules, "tables"), []string{".json", ".csv", ".txt"}, func(path string, text []byte) error {
+	err = eachFile(folders(d.tables, rules, "tables"), tableEndings, func(path string, text []byte) error {
 		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 		if first, ok := where[name]; ok {
 			return fmt.Errorf("%s: table %s: %s has that name too; rename one of them", path, name, first)
@@ -83,18 +84,46 @@ func (d *declared) readTables(rules []string) (tables *cep.Tables, names []strin
 	return cep.NewTables(all), sortedKeys(all), err
 }
 
-// readSchemas reads the schemas of events; nil if there are none.
-func (d *declared) readSchemas(rules []string) (*cep.Schemas, error) {
+// beside reads the tables and schemas as host.CompileRules takes them, after making
+// sure that each can be read: these know the files by other names.
+func (d *declared) beside(rules []string) (files []host.RuleFile, err error) {
+	if _, _, err := d.readTables(rules); err != nil {
+		return nil, err
+	}
+	if err := d.readSchemas(rules); err != nil {
+		return nil, err
+	}
+	keep := func(folder string) func(string, []byte) error {
+		return func(path string, text []byte) error {
+			files = append(files, host.RuleFile{Name: folder + "/" + filepath.Base(path), Text: string(text)})
+			return nil
+		}
+	}
+	err = errors.Join(
+		eachFile(folders(d.tables, rules, "tables"), tableEndings, keep("tables")),
+		eachFile(folders(d.schemas, rules, "schemas"), schemaEndings, keep("schemas")))
+	return files, err
+}
+
+// The endings of tables and schemas.
+var (
+	tableEndings  = []string{".json", ".csv", ".txt"} //nolint:gochecknoglobals // never changed
+	schemaEndings = []string{".json"}                 //nolint:gochecknoglobals // never changed
+)
+
+// readSchemas makes sure that the schemas of events can be read.
+func (d *declared) readSchemas(rules []string) error {
 	var list []*cep.Schema
-	err := eachFile(folders(d.schemas, rules, "schemas"), []string{".json"}, func(path string, text []byte) error {
+	err := eachFile(folders(d.schemas, rules, "schemas"), schemaEndings, func(path string, text []byte) error {
 		s, err := cep.ParseSchema(path, text)
 		list = append(list, s)
 		return err
 	})
-	if err != nil || len(list) == 0 {
-		return nil, err
+	if err != nil {
+		return err
 	}
-	return cep.NewSchemas(list...)
+	_, err = cep.NewSchemas(list...)
+	return err
 }
 
 // maxDeclared bounds one table or schema, in bytes; their readers have closer

@@ -154,6 +154,9 @@ func (c *checked) validate(cmd *cobra.Command, name string, o *validateOptions) 
 	var files []host.RuleFile
 	what := ""
 	if isApp(name) {
+		if o.tables+o.schemas != "" {
+			return nil, errors.New("--tables and --schemas go with rule files; an app has its own, in tables/ and schemas/")
+		}
 		s, err := host.Check(cmd.Context(), host.Options{App: name, Set: o.set, Version: version})
 		if err != nil {
 			return nil, err
@@ -167,20 +170,17 @@ func (c *checked) validate(cmd *cobra.Command, name string, o *validateOptions) 
 		if files, err = ruleFiles([]string{name}); err != nil {
 			return nil, err
 		}
+		more, err := o.beside([]string{name})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
 	}
 	set, err := host.CompileRules(files)
 	if err != nil {
 		return nil, err
 	}
 	p := set.Program
-	_, tables, tableErr := o.readTables([]string{name})
-	schemas, schemaErr := o.readSchemas([]string{name})
-	if err := errors.Join(tableErr, schemaErr); err != nil {
-		return nil, err
-	}
-	if err := cep.Check(p.Rules(), tables, schemas).Err(); err != nil {
-		return nil, err
-	}
 	list := analysis.Check(p)
 	if isApp(name) {
 		config, err := host.ReadConfig(name, o.set)
