@@ -72,7 +72,7 @@ func TestManualInNFA(t *testing.T) {
 		}
 		assert.Equal(t, matchesOf(x), matchesOf(y), "line %d: %s and nfa", r.line, one.Engine)
 	}
-	assert.Greater(t, compared, 100)
+	assert.Greater(t, compared, 50, "rows were compared")
 }
 
 var plainElement = regexp.MustCompile(`(?m)^    ([a-z]\w*): type == "\w+"$`)
