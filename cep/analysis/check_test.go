@@ -115,7 +115,7 @@ rule: wide
 when: type == "t" && data.n > 10
 ---
 rule: other
-when: type == "t" && data.n > 5`, "check-shadowed wide: adds nothing: each of its events matches other"},
+when: type == "t" && data.n > 5`, "check-covered wide: each of its events matches other"},
 		{"apart", `
 rule: a
 when: type == "t" && data.n > 10

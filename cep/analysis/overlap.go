@@ -220,7 +220,7 @@ func (k *checker) report(rd, other *reading) {
 	same, _ := other.rule.Steps()
 	code, fix := CodeCovered, "if one is enough, exclude these events from the other"
 	what := "each of its events matches %s (%s) as well"
-	if stepsText(do) == stepsText(same) {
+	if do != nil && stepsText(do) == stepsText(same) {
 		code, fix, what = CodeShadowed, "remove it, or let it do something else", "adds nothing: each of its events matches %s (%s), which does the same"
 	}
 	w := k.warn(rd.rule, rd.rule.Pos, code, fix, what, other.rule.Name, other.rule.Pos)

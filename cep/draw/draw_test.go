@@ -44,6 +44,17 @@ func TestOf(t *testing.T) {
 		[]draw.Kind{g.Nodes[0].Kind, g.Nodes[1].Kind, g.Nodes[2].Kind, g.Nodes[3].Kind, g.Nodes[4].Kind})
 }
 
+func TestRenumber(t *testing.T) {
+	g := draw.Renumber(engine.Graph{
+		Nodes: []engine.GraphNode{{Name: "0"}, {Name: "1"}, {Name: "2", Start: true}, {Name: "3", Final: true}},
+		Edges: []engine.GraphEdge{{From: 0, To: 3, If: "c3"}, {From: 2, To: 0, If: "c1"}, {From: 2, To: 2, If: "!c1"}},
+	})
+	assert.Equal(t, engine.Graph{
+		Nodes: []engine.GraphNode{{Name: "0", Start: true}, {Name: "1"}, {Name: "2", Final: true}, {Name: "3"}},
+		Edges: []engine.GraphEdge{{From: 0, To: 1, If: "c1"}, {From: 0, To: 0, If: "!c1"}, {From: 1, To: 2, If: "c3"}},
+	}, g)
+}
+
 func TestParallelEdgesAreJoined(t *testing.T) {
 	g := draw.Of("", engine.Graph{
 		Nodes: []engine.GraphNode{{Name: "0", Start: true}, {Name: "1", Final: true}},

@@ -2,6 +2,7 @@ package draw
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,6 +76,53 @@ func Of(title string, g engine.Graph, elems, conds []string) Graph {
 		}
 		out.Edges[k].Label = strings.TrimPrefix(out.Edges[k].Label+"\n"+label, "\n")
 	}
+	return out
+}
+
+// Renumber gives an automaton whose states are numbered in the order in which they
+// are reached from the start: a reader follows them more easily than the numbers
+// that suited an engine.
+func Renumber(g engine.Graph) engine.Graph {
+	const none = -1
+	at := make([]int, len(g.Nodes)) // by old number
+	for i := range at {
+		at[i] = none
+	}
+	var order []int
+	add := func(i int) {
+		if at[i] == none {
+			at[i] = len(order)
+			order = append(order, i)
+		}
+	}
+	next := make([][]int, len(g.Nodes))
+	for _, e := range g.Edges {
+		next[e.From] = append(next[e.From], e.To)
+	}
+	for i := range g.Nodes {
+		if g.Nodes[i].Start {
+			add(i)
+		}
+	}
+	for k := 0; k < len(order); k++ {
+		for _, to := range next[order[k]] {
+			add(to)
+		}
+	}
+	for i := range g.Nodes {
+		add(i)
+	}
+	var out engine.Graph
+	for k, i := range order {
+		n := g.Nodes[i]
+		n.Name = strconv.Itoa(k)
+		out.Nodes = append(out.Nodes, n)
+	}
+	for _, e := range g.Edges {
+		e.From, e.To = at[e.From], at[e.To]
+		out.Edges = append(out.Edges, e)
+	}
+	slices.SortStableFunc(out.Edges, func(a, b engine.GraphEdge) int { return a.From - b.From })
 	return out
 }
 

@@ -80,9 +80,6 @@ func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
 	if name := strings.TrimSpace(o.whyNot); name != "" {
 		o.rule = name
 	}
-	if o.rule == "" {
-		return usage(errors.New("name a rule, or a match with --match"))
-	}
 	if o.json {
 		o.format = "json"
 	}
@@ -90,21 +87,29 @@ func explain(cmd *cobra.Command, r *reach, o explainOptions) error {
 		return usage(fmt.Errorf("--format %s: write %s", o.format, strings.Join(explainFormats, ", ")))
 	}
 	o.json = o.format == "json"
-	if whyNot && o.events == "" {
+	if whyNot && o.events == "" && o.rule != "" {
 		return whyNotLive(cmd, r, o)
 	}
-	names := o.rules
-	if len(names) == 0 {
-		names = []string{filepath.Join(r.app, "rules")}
+	if o.rule == "" && len(o.rules) == 0 {
+		return usage(errors.New("name a rule, or a match with --match"))
 	}
-	program, err := (&loading{progress: cmd.ErrOrStderr()}).program(names)
+	if len(o.rules) == 0 {
+		o.rules = []string{filepath.Join(r.app, "rules")}
+	}
+	program, err := (&loading{progress: cmd.ErrOrStderr()}).program(o.rules)
 	if err != nil {
 		return usage(err)
+	}
+	if o.rule == "" && program.Len() == 1 {
+		o.rule = program.Rules()[0].Name
 	}
 	if _, ok := program.Rule(o.rule); !ok {
 		return usage(unknownRule(o.rule, program))
 	}
-	if whyNot {
+	switch {
+	case whyNot && o.events == "":
+		return usage(errors.New("--why-not of a rule file needs events: name a file with --events, - for stdin"))
+	case whyNot:
 		return whyNotOver(cmd, program, o)
 	}
 	plan, ok := program.Plan(o.rule)
@@ -120,14 +125,23 @@ func unknownRule(name string, p *cep.Program) error {
 		names = append(names, r.Name)
 		return true
 	})
+	if name == "" {
+		return fmt.Errorf("name one of the rules: %s", clip(strings.Join(names, ", "), 500))
+	}
 	if len(names) > 30 {
 		return fmt.Errorf("no rule is called %s; %s", name, yamldoc.Suggest(name, names[:min(len(names), 10_000)]))
 	}
 	return fmt.Errorf("no rule is called %s; there are %s", name, strings.Join(names, ", "))
 }
 
-// whyNotLive asks the running host, which reads its log again.
+// whyNotLive asks the running host, which reads its log again. Only rules with a
+// pattern or a condition have partial matches to tell of.
 func whyNotLive(cmd *cobra.Command, r *reach, o explainOptions) error {
+	if p, err := (&loading{}).program([]string{filepath.Join(r.app, "rules")}); err == nil && r.url == "" {
+		if rule, ok := p.Rule(o.rule); ok && (rule.When.Window != nil || rule.When.State != nil || rule.When.Schedule != nil) {
+			return usage(fmt.Errorf("rule %s waits for no pattern, so a host keeps nothing that would tell; try it on a file with --events", o.rule))
+		}
+	}
 	c, err := r.host()
 	if err != nil {
 		return fmt.Errorf("%w; or name a file with --events", err)

@@ -21,6 +21,7 @@ import (
 // asked for.
 func (o *explainOptions) write(cmd *cobra.Command, program *cep.Program, plan cep.Plan) error {
 	rule, _ := program.Rule(o.rule)
+	plan.Graph = draw.Renumber(plan.Graph)
 	w := cmd.OutOrStdout()
 	var file bytes.Buffer
 	if o.output != "" && o.output != "-" {
@@ -193,7 +194,7 @@ func showAutomaton(out style, p cep.Plan, conds []analysis.Condition) error {
 		ways[e.From] = append(ways[e.From], e)
 	}
 	var rows [][]string
-	for _, i := range fromStart(&p.Graph) {
+	for i := range p.Graph.Nodes {
 		state := stateName(&p.Graph.Nodes[i])
 		if len(ways[i]) == 0 {
 			rows = append(rows, []string{state, "", ""})
@@ -211,34 +212,6 @@ func showAutomaton(out style, p cep.Plan, conds []analysis.Condition) error {
 		return err
 	}
 	return out.table([]string{"STATE", "ON", "TO"}, rows)
-}
-
-// fromStart gives the states in the order in which they are reached.
-func fromStart(g *engine.Graph) (order []int) {
-	seen := make([]bool, len(g.Nodes))
-	add := func(i int) {
-		if !seen[i] {
-			order, seen[i] = append(order, i), true
-		}
-	}
-	for i := range g.Nodes {
-		if g.Nodes[i].Start {
-			add(i)
-		}
-	}
-	next := make(map[int][]int)
-	for _, e := range g.Edges {
-		next[e.From] = append(next[e.From], e.To)
-	}
-	for k := 0; k < len(order); k++ {
-		for _, to := range next[order[k]] {
-			add(to)
-		}
-	}
-	for i := range g.Nodes {
-		add(i)
-	}
-	return order
 }
 
 func stateName(n *engine.GraphNode) string {
