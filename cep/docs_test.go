@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/cep/analysis"
 )
 
 // TestManual runs every example of the manual's pages on rules, as `rhost match`
@@ -28,6 +29,7 @@ import (
 //	                  follow go on with the stream
 //	text changes      what became of partial matches: RULE ACTION OPEN
 //	json why-not      what `rhost explain --why-not` says, as far as it is named
+//	text warnings     what `rhost validate` finds odd
 //	json plan         what `rhost explain` says, as far as it is named
 //
 // Before a rule stand the files that it needs: `csv table NAME`, or json or txt, and
@@ -84,7 +86,7 @@ func examples(t *testing.T, blocks []block) []example {
 
 func isCheck(kind string) bool {
 	switch kind {
-	case "ndjson events", "ndjson matches", "text error", "text stopped", "json counts", "json plan",
+	case "ndjson events", "ndjson matches", "text error", "text stopped", "json counts", "json plan", "text warnings",
 		"text steps", "yaml change", "text changes", "json why-not",
 		"yaml document", "yaml converted", "text problem":
 		return true
@@ -126,6 +128,12 @@ func (e example) rules(t *testing.T, file, text string) {
 			plan, ok := program.Plan(rules[0].Name)
 			require.True(t, ok)
 			assertHas(t, c, plan)
+		case c.kind == "text warnings":
+			var told []string
+			for _, w := range analysis.Check(program) {
+				told = append(told, fmt.Sprintf("%s [%s]", w, w.Code))
+			}
+			assert.Equal(t, strings.TrimSpace(c.text), strings.Join(told, "\n"), "line %d", c.line)
 		case c.kind == "ndjson events":
 			require.Less(t, i+1, len(e.checks), "nothing follows the events at line %d", c.line)
 			if f == nil || !f.goesOn {
