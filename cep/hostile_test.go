@@ -169,6 +169,9 @@ func TestDrain(t *testing.T) {
 			f.m.Swap(two)
 			for _, l := range boxLines(t, tt.after) {
 				n++
+				m, err := cep.RestoreMatcher(two, cep.Options{}, f.m.AppendSnapshot(nil), one)
+				require.NoError(t, err)
+				f.m = m
 				f.line(n, l)
 			}
 			if tt.until > 0 {
