@@ -62,6 +62,7 @@ type NFA struct {
 	states []state
 	start  int32
 	elems  int
+	widest int  // edges that can be reached from one state without an event, and one
 	bounds bool // some state has a wait
 
 	alert, fires, greedy bool
@@ -143,8 +144,10 @@ func (n *NFA) trim() {
 func (n *NFA) analyse(tr Traits) {
 	for i := range n.states {
 		s := &n.states[i]
+		width := 1
 		for _, j := range n.reach(int32(i), func(e edge) bool { return e.op == proceed }) {
 			t := &n.states[j]
+			width += len(t.edges)
 			s.alert = s.alert || t.strict
 			for _, e := range t.edges {
 				s.looks |= e.when.conds()
@@ -154,6 +157,7 @@ func (n *NFA) analyse(tr Traits) {
 		for _, j := range n.reach(int32(i), func(e edge) bool { return e.op == proceed && e.when.idle() }) {
 			s.fires = s.fires || n.states[j].kind == pending
 		}
+		n.widest = max(n.widest, width)
 		n.fires = n.fires || s.fires
 		n.bounds = n.bounds || s.wait > 0
 		n.alert = n.alert || s.alert && int32(i) != n.start
@@ -195,7 +199,8 @@ func (n *NFA) spread(tr Traits) (changed bool) {
 // reach lists the states that edges which may be followed lead to from i,
 // itself first.
 func (n *NFA) reach(i int32, follow func(edge) bool) []int32 {
-	list, seen := []int32{i}, map[int32]bool{i: true}
+	list, seen := []int32{i}, make([]bool, len(n.states))
+	seen[i] = true
 	for k := 0; k < len(list); k++ {
 		for _, e := range n.states[list[k]].edges {
 			if follow(e) && !seen[e.to] {

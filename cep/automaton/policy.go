@@ -22,6 +22,15 @@ type Machine struct {
 	seed maphash.Seed // of the values that runs are filed by
 }
 
+// An event is shown to at most as many runs as a key may have, each of which looks at
+// the edges that can be reached from its state without one. mostWork bounds these edges
+// for all of them: a pattern that has many may have fewer runs. No pattern has fewer
+// than leastRuns.
+const (
+	mostWork  = 1 << 24
+	leastRuns = 1 << 8
+)
+
 // NewMachine joins an automaton and a policy. A pattern that only time can
 // complete needs a bound on time.
 func NewMachine(n *NFA, p Policy) (*Machine, error) {
@@ -32,6 +41,7 @@ func NewMachine(n *NFA, p Policy) (*Machine, error) {
 	if (p.Skip.Kind == ToFirst || p.Skip.Kind == ToLast) && (p.Skip.Elem < 0 || p.Skip.Elem >= n.elems) {
 		return nil, fmt.Errorf("skip to element %d: the pattern has %d", p.Skip.Elem, n.elems)
 	}
+	p.MaxRuns = min(p.MaxRuns, max(leastRuns, mostWork/n.widest))
 	m := &Machine{nfa: n, pol: p, few: fewRuns}
 	m.best = p.Skip.Kind == PastLast && p.Emit == Immediate && !p.OnTimeout && !n.bounds
 	m.quiet = !p.OnTimeout && !n.fires && !n.bounds && (p.Emit == Immediate || p.Skip.Kind == NoSkip)

@@ -2,7 +2,6 @@ package automaton
 
 import (
 	"math/bits"
-	"slices"
 	"time"
 
 	"github.com/rhost/rhost/event"
@@ -51,6 +50,8 @@ type Worker struct {
 	from    int     // where in next begins what it leaves behind
 	ways    []int32 // states reached from the run being stepped
 	tail    []int32 // states reached from where it went
+	marks   []mark  // by state
+	steps   uint64  // counts steps, and searches in them
 	node    *node   // the event bound to the run being stepped
 	started bool    // the event opened a run
 	forked  bool    // some run left several behind
@@ -59,6 +60,14 @@ type Worker struct {
 	rivals  []forkKey // those without a start in keep
 	gen     uint64    // of marks
 	view    view
+}
+
+// mark is what the step of a run has found out about a state. It counts if its
+// numbers are those of the step and the search.
+type mark struct {
+	way, known, search uint64
+	leads              bool  // to the end of the match, if known
+	from               int32 // the state before it in the search
 }
 
 // Feed moves the runs of one key on by an event and lets it begin new ones.
@@ -117,6 +126,9 @@ func (w *Worker) goesOn(q *run) bool {
 
 func (w *Worker) begin(m *Machine, r *Runs, at time.Time) {
 	w.m, w.r, w.at = m, r, at
+	if n := len(m.nfa.states); len(w.marks) < n {
+		w.marks = append(w.marks, make([]mark, n-len(w.marks))...)
+	}
 	w.Out, w.Err = w.Out[:0], nil
 	w.started, w.forked = false, false
 }
@@ -143,8 +155,11 @@ func (w *Worker) step(q *run) bool {
 		at, e.bound = q.state, q.bound()
 	}
 	w.node, w.stays, w.from = nil, false, runs
+	w.steps++
+	e.step = w.steps
 	stopped := false
-	w.ways = append(w.ways[:0], at)
+	w.ways = w.ways[:0]
+	w.way(at, e.step)
 	for k := 0; k < len(w.ways); k++ {
 		s := &states[w.ways[k]]
 		for i := range s.edges {
@@ -156,7 +171,7 @@ func (w *Worker) step(q *run) bool {
 			case ed.op == proceed && states[ed.to].kind == stop:
 				stopped = true
 			case ed.op == proceed:
-				w.way(ed.to)
+				w.way(ed.to, e.step)
 			case ed.op == take:
 				w.take(q, int(ed.elem), ed.to, &e)
 			case q != nil:
@@ -215,8 +230,9 @@ func (w *Worker) recount(q *run) {
 }
 
 // way adds a state to those being looked at, once.
-func (w *Worker) way(to int32) {
-	if !slices.Contains(w.ways, to) {
+func (w *Worker) way(to int32, step uint64) {
+	if w.marks[to].way != step {
+		w.marks[to].way = step
 		w.ways = append(w.ways, to)
 	}
 }
@@ -246,20 +262,35 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 }
 
 // ends reports whether the match is complete in a state, or may be left at that.
+// What a step has found out of a state it does not look for again, so that all its
+// searches together take little more than one.
 func (w *Worker) ends(at int32, e *test) bool {
-	states := w.m.nfa.states
+	w.steps++
 	w.tail = append(w.tail[:0], at)
+	w.marks[at].search, w.marks[at].from = w.steps, -1
 	for k := 0; k < len(w.tail); k++ {
-		s := &states[w.tail[k]]
-		if s.kind == final {
+		i := w.tail[k]
+		s, mk := &w.m.nfa.states[i], &w.marks[i]
+		known := mk.known == e.step
+		if s.kind == final || known && mk.leads {
+			for ; i >= 0; i = w.marks[i].from {
+				w.marks[i].known, w.marks[i].leads = e.step, true
+			}
 			return true
 		}
-		for i := range s.edges {
-			ed := &s.edges[i]
-			if ed.op == proceed && states[ed.to].kind != stop && !slices.Contains(w.tail, ed.to) && e.holds(ed.when) {
+		for j := range s.edges {
+			if known {
+				break
+			}
+			ed := &s.edges[j]
+			if ed.op == proceed && w.marks[ed.to].search != w.steps && w.m.nfa.states[ed.to].kind != stop && e.holds(ed.when) {
+				w.marks[ed.to].search, w.marks[ed.to].from = w.steps, i
 				w.tail = append(w.tail, ed.to)
 			}
 		}
+	}
+	for _, i := range w.tail {
+		w.marks[i].known, w.marks[i].leads = e.step, false
 	}
 	return false
 }
@@ -279,8 +310,20 @@ func (w *Worker) pass(q *run, to int32) {
 	w.next = append(w.next, next)
 }
 
+// complete notes a match. Where only the first of several will be given out, it
+// keeps that one; otherwise no more than there may be runs.
 func (w *Worker) complete(q *run) {
-	w.done = append(w.done, Done{Bound: q.bound(), Start: q.start.ev, Trigger: w.in.Hold()})
+	d := Done{Bound: q.bound(), Start: q.start.ev, Trigger: w.in.Hold()}
+	switch {
+	case w.m.best && len(w.done) == 1:
+		if first(d, w.done[0]) < 0 {
+			w.done[0] = d
+		}
+	case len(w.done) < w.m.pol.MaxRuns:
+		w.done = append(w.done, d)
+	default:
+		w.Overflow++
+	}
 }
 
 // test decides guards for one run, each condition at most once.
@@ -288,6 +331,7 @@ type test struct {
 	w     *Worker
 	truth Truth
 	bound Bound
+	step  uint64
 }
 
 func (t *test) holds(g guard) bool {
