@@ -115,7 +115,14 @@ rule: wide
 when: type == "t" && data.n > 10
 ---
 rule: other
-when: type == "t" && data.n > 5`, "check-covered wide: each of its events matches other"},
+when: type == "t" && data.n > 5`, "check-shadowed wide: adds nothing: each of its events matches other"},
+		{"covered, and says something else", `
+rule: wide
+when: type == "t"
+---
+rule: narrow
+severity: high
+when: type == "t" && data.n > 10`, "check-covered narrow"},
 		{"apart", `
 rule: a
 when: type == "t" && data.n > 10

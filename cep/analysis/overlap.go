@@ -3,6 +3,7 @@ package analysis
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -220,7 +221,7 @@ func (k *checker) report(rd, other *reading) {
 	same, _ := other.rule.Steps()
 	code, fix := CodeCovered, "if one is enough, exclude these events from the other"
 	what := "each of its events matches %s (%s) as well"
-	if do != nil && stepsText(do) == stepsText(same) {
+	if stepsText(do) == stepsText(same) && (do != nil || saysSame(rd.rule, other.rule)) {
 		code, fix, what = CodeShadowed, "remove it, or let it do something else", "adds nothing: each of its events matches %s (%s), which does the same"
 	}
 	w := k.warn(rd.rule, rd.rule.Pos, code, fix, what, other.rule.Name, other.rule.Pos)
@@ -228,6 +229,13 @@ func (k *checker) report(rd, other *reading) {
 	if code == CodeCovered {
 		k.effects(rd.rule, other.rule)
 	}
+}
+
+// saysSame reports whether two rules say the same of their matches: where a rule
+// takes no steps, that is what it is for.
+func saysSame(a, b *syntax.Rule) bool {
+	return a.Severity == b.Severity && a.Owner == b.Owner && a.Priority == b.Priority &&
+		slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Labels, b.Labels)
 }
 
 func stepsText(n *yamldoc.Node) string {
