@@ -255,3 +255,24 @@ func TestManyRules(t *testing.T) {
 	t.Logf("%d warnings in %v", len(list), time.Since(began))
 	assert.NotEmpty(t, list)
 }
+
+// Conditions written to take long are given up on, not thought through.
+func TestHostileConditions(t *testing.T) {
+	repeat := func(n int, sign, format string) string {
+		parts := make([]string, n)
+		for i := range parts {
+			parts[i] = strings.ReplaceAll(format, "#", fmt.Sprint(i))
+		}
+		return strings.Join(parts, sign)
+	}
+	for name, cond := range map[string]string{
+		"a long list against many alternatives": `data.x in [` + repeat(20_000, ",", `"v#"`) + `] && (` + repeat(2000, " || ", `data.x == "v#"`) + `)`,
+		"many exceptions":                       repeat(3000, " && ", `data.x != #`),
+		"many choices":                          repeat(700, " && ", `(data.x# == # || data.x == #)`),
+		"many pieces":                           repeat(3000, " && ", `data.x.contains("#")`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Empty(t, found(t, "rule: r\nwhen: '"+cond+"'\n"))
+		})
+	}
+}

@@ -55,12 +55,16 @@ func oneField(path event.Path, list []literal, cost *int) bool {
 			return true
 		}
 	}
-	var constants []event.Value
+	n := 0
+	for i := range list {
+		n += len(list[i].atom.Values())
+	}
+	if *cost -= 3 * n * len(list); *cost < 0 {
+		return true
+	}
+	constants := make([]event.Value, 0, n)
 	for i := range list {
 		constants = append(constants, list[i].atom.Values()...)
-	}
-	if *cost -= 3 * len(constants) * len(list); *cost < 0 {
-		return true
 	}
 	switch root := path.Root(); {
 	case root == "type":

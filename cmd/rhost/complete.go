@@ -46,10 +46,24 @@ func namesIn(files []host.RuleFile, prefix string) (found []string) {
 	return found
 }
 
+// rules gives the names of an app's rules that begin with prefix.
+func (r *reach) rules(prefix string) []string {
+	files, err := ruleFiles([]string{filepath.Join(r.app, "rules")})
+	if err != nil {
+		return nil
+	}
+	return namesIn(files, prefix)
+}
+
 // fixedWords completes a flag that takes one of a few words.
 func fixedWords(cmd *cobra.Command, flag string, words ...string) {
-	complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return words, cobra.ShellCompDirectiveNoFileComp
+	completeFlag(cmd, flag, func([]string, string) []string { return words })
+}
+
+// completeFlag completes a flag with words, of which it is given the beginning.
+func completeFlag(cmd *cobra.Command, flag string, words func(args []string, prefix string) []string) {
+	complete := func(_ *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		return words(args, prefix), cobra.ShellCompDirectiveNoFileComp
 	}
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
 		panic(err) // the flag does not exist

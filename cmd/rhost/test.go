@@ -36,6 +36,16 @@ or --run names no rule`,
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "one JSON object a line")
 	f.StringVar(&o.run, "run", "", "only the rules of this name; * stands for any part of it")
+	completeFlag(cmd, "run", func(args []string, prefix string) []string {
+		if len(args) == 0 {
+			args = []string{"."}
+		}
+		files, err := ruleFiles(args)
+		if err != nil {
+			return nil
+		}
+		return namesIn(files, prefix)
+	})
 	return cmd
 }
 
