@@ -54,7 +54,10 @@ var (
 
 // TestManualLinks looks for what the links of the pages lead to.
 func TestManualLinks(t *testing.T) {
-	for _, page := range []string{"README.md", "rules.md", "sigma.md"} {
+	pages, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	for _, page := range pages {
+		page = filepath.Base(page)
 		src, err := os.ReadFile(filepath.Join("..", "docs", page))
 		require.NoError(t, err)
 		for _, link := range links.FindAllStringSubmatch(string(src), -1) {
