@@ -171,3 +171,69 @@ func BenchmarkBruteForce(b *testing.B) {
 		}
 	}
 }
+
+// rules are patterns as people write them.
+func rules() map[string]func(tb testing.TB, joins bool) *bench {
+	many := then(-1, 1)
+	many[0].Min = 5
+	within := engine.Policy{Within: time.Hour, Limit: 2000, Skip: engine.Skip{Kind: engine.NoSkip}}
+	return map[string]func(tb testing.TB, joins bool) *bench{
+		"pairs": func(tb testing.TB, joins bool) *bench {
+			return newBench(tb, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == a.data.id`}}, within, joins)
+		},
+		"greater": func(tb testing.TB, joins bool) *bench {
+			return newBench(tb, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.x > a.data.x`}}, within, joins)
+		},
+		"last": func(tb testing.TB, joins bool) *bench {
+			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == last(a).data.id`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins)
+		},
+		"sum": func(tb testing.TB, joins bool) *bench {
+			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && sum(a.data.x) < -1`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins)
+		},
+		"count": func(tb testing.TB, joins bool) *bench {
+			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && count(a) > 100000`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins)
+		},
+	}
+}
+
+// BenchmarkNothingChanges is an event that may concern what a hundred events have
+// opened, and completes nothing.
+func BenchmarkNothingChanges(b *testing.B) {
+	for name, rule := range rules() {
+		b.Run(name, func(b *testing.B) {
+			k := rule(b, true)
+			for i := range 100 {
+				k.feed(numbered("a", i), time.Unix(0, 0))
+			}
+			e := numbered("b", -1)
+			b.ReportAllocs()
+			for b.Loop() {
+				if k.feed(e, time.Unix(1, 0)) != 0 {
+					b.Fatal("a match")
+				}
+			}
+			b.ReportMetric(float64(k.s.Size().Runs), "runs")
+		})
+	}
+}
+
+// An event that changes nothing allocates nothing.
+func TestNothingChangesWithoutGarbage(t *testing.T) {
+	for name, rule := range rules() {
+		for _, joins := range []bool{false, true} {
+			k := rule(t, joins)
+			for i := range 50 {
+				k.feed(numbered("a", i), time.Unix(0, 0))
+			}
+			e := numbered("b", -1)
+			k.feed(e, time.Unix(1, 0)) // fills what is kept from event to event
+			in, key := *k.turn.In, []byte("k")
+			allocs := testing.AllocsPerRun(20, func() {
+				k.turn.In = &in
+				k.s.Feed(&k.turn, key)
+			})
+			require.Zero(t, allocs, "%s, joins %v", name, joins)
+			require.Empty(t, k.turn.Out)
+		}
+	}
+}

@@ -20,7 +20,7 @@ import (
 func drawPolicy(t *rapid.T) Policy {
 	return Policy{
 		Limit: rapid.SampledFrom([]int{0, 2, 6}).Draw(t, "limit"), DropOld: rapid.Bool().Draw(t, "drop oldest"),
-		MaxRuns:   rapid.SampledFrom([]int{0, 5, 12}).Draw(t, "runs"),
+		MaxRuns:   rapid.SampledFrom([]int{64, 12, 5}).Draw(t, "runs"),
 		Skip:      Skip{Kind: SkipKind(rapid.IntRange(0, 2).Draw(t, "skip"))},
 		OnTimeout: rapid.Bool().Draw(t, "on timeout"), Emit: Emit(rapid.IntRange(0, 1).Draw(t, "emit")),
 	}

@@ -1,6 +1,7 @@
 package automaton
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/rhost/rhost/cep/predicate"
@@ -17,7 +18,7 @@ type Reader struct {
 
 // elemList is what the chain has for one element.
 type elemList struct {
-	built  bool
+	read   int // nodes of the chain looked at
 	events []*predicate.Event
 	at     []int // the index in the chain of each
 }
@@ -35,23 +36,28 @@ func (r *Reader) Events(b Bound, elem int) []*predicate.Event {
 		r.elems = append(r.elems, elemList{})
 	}
 	l := &r.elems[elem]
-	if !l.built {
-		l.built = true
-		for i, nd := range r.nodes {
-			if int(nd.elem) == elem {
-				l.events, l.at = append(l.events, &nd.ev.Seen), append(l.at, i)
-			}
+	for ; l.read < len(r.nodes); l.read++ {
+		if nd := r.nodes[l.read]; int(nd.elem) == elem {
+			l.events, l.at = append(l.events, &nd.ev.Seen), append(l.at, l.read)
 		}
 	}
 	return l.events[:sort.SearchInts(l.at, b.n)]
 }
 
+// load walks the chain of b, back to where it is known if it goes on from the one
+// walked last.
 func (r *Reader) load(b Bound) {
-	r.Reset()
-	for range b.n {
-		r.nodes = append(r.nodes, nil)
+	known := len(r.nodes)
+	nd := b.head
+	for i := b.n; i > known; i-- {
+		nd = nd.prev
 	}
-	for nd, i := b.head, b.n; i > 0; nd, i = nd.prev, i-1 {
+	if known == 0 || known > b.n || r.nodes[known-1] != nd {
+		r.Reset()
+		known = 0
+	}
+	r.nodes = slices.Grow(r.nodes, b.n-known)[:b.n]
+	for nd, i := b.head, b.n; i > known; nd, i = nd.prev, i-1 {
 		r.nodes[i-1] = nd
 	}
 }
@@ -63,6 +69,6 @@ func (r *Reader) Reset() {
 	for i := range r.elems {
 		l := &r.elems[i]
 		clear(l.events)
-		l.built, l.events, l.at = false, l.events[:0], l.at[:0]
+		l.read, l.events, l.at = 0, l.events[:0], l.at[:0]
 	}
 }
