@@ -4,9 +4,13 @@ import "time"
 
 // Table keeps a value for each key, with at most one deadline each. The zero
 // Table is not ready for use; see NewTable.
+//
+// Deadlines that come first are in a heap; once there are many, the others are in
+// a timing wheel.
 type Table[V any] struct {
 	entries map[string]*Entry[V]
-	heap    []*Entry[V] // those with a deadline, by time
+	heap    []*Entry[V] // by time; all of them up to the wheel's present
+	wheel   *wheel[V]   // nil while there are few
 }
 
 // Entry is a key with its value.
@@ -14,9 +18,18 @@ type Entry[V any] struct {
 	Key   string
 	Value V
 
-	at    time.Time
-	place int // in the heap, from 1; 0: no deadline
+	at          time.Time
+	prev, next  *Entry[V] // in a slot of the wheel
+	place       int32     // in the heap, from 1; onWheel; or 0: no deadline
+	level, slot int8      // in the wheel
 }
+
+const (
+	// onWheel is the place of an entry that is not in the heap.
+	onWheel = -1
+	// crowd is how many deadlines a heap holds before a wheel is worth its room.
+	crowd = 256
+)
 
 // NewTable gives an empty table.
 func NewTable[V any]() *Table[V] { return &Table[V]{entries: make(map[string]*Entry[V])} }
@@ -51,11 +64,12 @@ func (t *Table[V]) All(visit func(*Entry[V])) {
 func (t *Table[V]) Clear() {
 	clear(t.entries)
 	clear(t.heap)
-	t.heap = t.heap[:0]
+	t.heap, t.wheel = t.heap[:0], nil
 }
 
 // Deadline gives the earliest deadline.
 func (t *Table[V]) Deadline() (at time.Time, ok bool) {
+	t.refill()
 	if len(t.heap) == 0 {
 		return time.Time{}, false
 	}
@@ -65,6 +79,7 @@ func (t *Table[V]) Deadline() (at time.Time, ok bool) {
 // Pop gives the entry with the earliest deadline, provided it is not after now,
 // and takes the deadline away. Several of one time come in no order.
 func (t *Table[V]) Pop(now time.Time) *Entry[V] {
+	t.refill()
 	if len(t.heap) == 0 || t.heap[0].at.After(now) {
 		return nil
 	}
@@ -73,22 +88,72 @@ func (t *Table[V]) Pop(now time.Time) *Entry[V] {
 	return e
 }
 
+// refill turns the wheel until the earliest deadline is in the heap. Those in the
+// heap are never later than any on the wheel.
+func (t *Table[V]) refill() {
+	if t.wheel == nil {
+		return
+	}
+	for len(t.heap) == 0 && t.wheel.count > 0 {
+		t.wheel.turn(t.push)
+	}
+	if t.wheel.count == 0 {
+		t.wheel = nil
+	}
+}
+
 // Set sets or moves the deadline of an entry.
 func (t *Table[V]) Set(e *Entry[V], at time.Time) {
+	t.Unset(e)
 	e.at = at
-	if e.place == 0 {
-		t.heap = append(t.heap, e)
-		e.place = len(t.heap)
+	switch {
+	case t.wheel != nil && tickOf(at) > t.wheel.cur:
+		e.place = onWheel
+		t.wheel.add(e)
+		return
+	case t.wheel == nil && len(t.heap) >= crowd:
+		t.spread()
+		if tickOf(at) > t.wheel.cur {
+			e.place = onWheel
+			t.wheel.add(e)
+			return
+		}
 	}
-	t.down(t.up(e.place - 1))
+	t.push(e)
+}
+
+// spread moves all deadlines but those of the earliest tick to a wheel.
+func (t *Table[V]) spread() {
+	all := t.heap
+	t.heap = nil
+	t.wheel = &wheel[V]{cur: tickOf(all[0].at)}
+	for _, e := range all {
+		if tickOf(e.at) > t.wheel.cur {
+			e.place = onWheel
+			t.wheel.add(e)
+		} else {
+			t.push(e)
+		}
+	}
+}
+
+func (t *Table[V]) push(e *Entry[V]) {
+	t.heap = append(t.heap, e)
+	e.place = int32(len(t.heap))
+	t.up(len(t.heap) - 1)
 }
 
 // Unset takes the deadline of an entry away, if it has one.
 func (t *Table[V]) Unset(e *Entry[V]) {
-	if e.place == 0 {
+	switch {
+	case e.place == 0:
+		return
+	case e.place == onWheel:
+		t.wheel.remove(e)
+		e.place = 0
 		return
 	}
-	i, last := e.place-1, len(t.heap)-1
+	i, last := int(e.place)-1, len(t.heap)-1
 	t.swap(i, last)
 	t.heap[last] = nil
 	t.heap = t.heap[:last]
@@ -99,13 +164,13 @@ func (t *Table[V]) Unset(e *Entry[V]) {
 }
 
 // At gives the deadline of an entry.
-func (e *Entry[V]) At() (at time.Time, ok bool) { return e.at, e.place > 0 }
+func (e *Entry[V]) At() (at time.Time, ok bool) { return e.at, e.place != 0 }
 
 func (t *Table[V]) before(i, j int) bool { return t.heap[i].at.Before(t.heap[j].at) }
 
 func (t *Table[V]) swap(i, j int) {
 	t.heap[i], t.heap[j] = t.heap[j], t.heap[i]
-	t.heap[i].place, t.heap[j].place = i+1, j+1
+	t.heap[i].place, t.heap[j].place = int32(i+1), int32(j+1)
 }
 
 func (t *Table[V]) up(i int) int {

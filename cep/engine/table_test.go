@@ -16,15 +16,29 @@ func TestDeadlinesAreOrdered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := engine.NewTable[int]()
 		due := make(map[string]time.Time)
-		draw := func() time.Time { return time.Unix(int64(rapid.IntRange(0, 9).Draw(t, "at")), 0) }
-		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
-			key := strconv.Itoa(rapid.IntRange(0, 20).Draw(t, "key"))
+		spans := rapid.SampledFrom([]int64{1, 1 << 18, 1 << 22, 1e9, 3600e9, 1 << 55})
+		draw := func() time.Time {
+			at := time.Unix(rapid.Int64Range(-1, 1).Draw(t, "era")*1e10, rapid.Int64Range(0, 99).Draw(t, "at")*spans.Draw(t, "span"))
+			return at.UTC()
+		}
+		many := rapid.SampledFrom([]int{20, 1500}).Draw(t, "keys")
+		for i := range rapid.IntRange(1, 2*many).Draw(t, "steps") {
+			key := strconv.Itoa(rapid.IntRange(0, many).Draw(t, "key"))
 			e := table.Get([]byte(key))
 			if e == nil {
 				e = table.Add([]byte(key))
 				e.Value = i
 			}
-			switch rapid.IntRange(0, 3).Draw(t, "do") {
+			switch rapid.IntRange(0, 9).Draw(t, "do") {
+			case 2:
+				if at, ok := table.Deadline(); ok {
+					e := table.Pop(at)
+					require.Equal(t, due[e.Key], at)
+					for _, other := range due {
+						require.False(t, other.Before(at))
+					}
+					delete(due, e.Key)
+				}
 			case 0:
 				table.Unset(e)
 				delete(due, key)
