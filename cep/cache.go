@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"unsafe"
 
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/index"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
@@ -40,6 +41,9 @@ var ErrCache = errors.New("no compiled rules of this kind")
 func (p *Program) AppendCache(dst []byte, key string) (out []byte, ok bool) {
 	segments := p.index.Segments()
 	if len(segments) > 1 || p.index.Len() != int(p.index.Next()) {
+		return dst, false
+	}
+	if !p.inOrder() {
 		return dst, false
 	}
 	at := len(dst) + len(cacheMagic)
@@ -79,6 +83,18 @@ func (p *Program) AppendCache(dst []byte, key string) (out []byte, ok bool) {
 	}
 	binary.BigEndian.PutUint32(w[at:], crc32.Checksum(w[at+4:], crc32.MakeTable(crc32.Castagnoli)))
 	return w, true
+}
+
+// inOrder reports whether conditions are numbered in the order of the rules, as a
+// cache has them.
+func (p *Program) inOrder() bool {
+	var next index.ID
+	ok := true
+	p.eachEntry(func(e *entry) {
+		ok = ok && (e.conds == 0 || e.first == next)
+		next += index.ID(e.conds)
+	})
+	return ok
 }
 
 func boolean(b bool) int {
@@ -186,10 +202,14 @@ func (r *cacheReader) rules(p *Program) {
 		pg := &pages[i]
 		pg.name = r.text()
 		copy(pg.version[:], r.take(32))
+		if len(files) == 0 {
+			r.bad = true
+			return
+		}
 		file := r.number(len(files) - 1)
 		pg.source.Line = r.number(1 << 40)
 		lengths[i] = r.number(len(r.b))
-		e := entry{page: pg, first: first, conds: uint32(r.number(1 << 16))}
+		e := entry{page: pg, first: first, conds: uint32(r.number(engine.MaxConds))}
 		r.all = append(r.all, r.number(1) == 1)
 		if r.bad {
 			return

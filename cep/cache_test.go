@@ -54,7 +54,7 @@ func TestCacheIsAsGoodAsNew(t *testing.T) {
 			require.Equal(t, a, b)
 		}
 		_, ok = p.AppendCache(nil, "key")
-		require.Equal(t, p.index.Len() == int(p.index.Next()) && len(p.index.Segments()) < 2, ok)
+		require.Equal(t, p.index.Len() == int(p.index.Next()) && len(p.index.Segments()) < 2 && p.inOrder(), ok)
 	})
 }
 

@@ -167,7 +167,7 @@ func (c *compiler) pattern(pl *plan) {
 		pl.needs.Starts = steps[0].Cond.Bit()
 		return
 	}
-	pl.same = fmt.Sprintf("%+v %v %+v %s", steps, pl.rule.When.By, policyOf(&pl.rule.When), pl.conditions())
+	pl.same = fmt.Sprintf("%q %+v %v %+v %s", pl.elems, steps, pl.rule.When.By, policyOf(&pl.rule.When), pl.conditions())
 	var err error
 	pl.engine, pl.choice, err = choose(steps, pl.traits(), policyOf(&pl.rule.When))
 	if err != nil {

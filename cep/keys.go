@@ -42,17 +42,29 @@ func keyValues(key string) []event.Value {
 		b = b[1:]
 		switch kind {
 		case event.Number:
+			if len(b) < 8 {
+				return parts
+			}
 			parts = append(parts, event.NumberValue(math.Float64frombits(binary.BigEndian.Uint64(b))))
 			b = b[8:]
 		case event.Bool:
+			if len(b) < 1 {
+				return parts
+			}
 			parts = append(parts, event.BoolValue(b[0] == 1))
 			b = b[1:]
 		case event.Time:
+			if len(b) < 12 {
+				return parts
+			}
 			s, ns := binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:])
 			parts = append(parts, event.TimeValue(time.Unix(int64(s), int64(ns)).UTC()))
 			b = b[12:]
 		default:
 			n, used := binary.Uvarint(b)
+			if used <= 0 || n > uint64(len(b)-used) {
+				return parts
+			}
 			text := b[used : used+int(n)]
 			b = b[used+int(n):]
 			if kind == event.String {

@@ -183,6 +183,9 @@ func (m *Matcher) given(rs *ruleState, pos Position, dst []Match) []Match {
 	}
 	clear(w.Out) // matches have what they need of it
 	w.Out = w.Out[:0]
+	if cap(w.Out) > 1<<10 {
+		w.Out = nil // it was an exception
+	}
 	if w.Err != nil {
 		m.stop(rs, w.Err)
 		w.Err = nil

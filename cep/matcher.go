@@ -101,7 +101,7 @@ func (m *Matcher) Feed(ev *event.Event, pos Position, at time.Time, dst []Match)
 // fed shows an event, whose fields have been read, to the rules.
 func (m *Matcher) fed(ev *event.Event, pos Position, dst []Match) []Match {
 	m.seen++
-	m.input = engine.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now, Fields: m.fields}
+	m.input = engine.Input{Ev: ev, Pos: pos, Order: m.seen, At: m.now, Fields: m.fields, Tables: m.opt.Tables}
 	m.turn.In = &m.input
 	m.env.seen = predicate.Event{Ev: ev, Fields: m.fields, Tables: m.opt.Tables}
 	m.look()
@@ -140,6 +140,9 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 		dst = m.fire(rs, m.now, pos, dst)
 	}
 	m.now = at.UTC()
+	if len(m.draining) > 0 {
+		m.retire()
+	}
 	return dst
 }
 
@@ -178,7 +181,9 @@ func (m *Matcher) look() {
 		}
 	}
 	for _, rs := range m.draining {
-		m.ask(rs)
+		if rs.err == nil {
+			m.ask(rs)
+		}
 	}
 	if len(m.touched) > 1 {
 		slices.SortFunc(m.touched, before)
@@ -194,7 +199,7 @@ func (m *Matcher) ask(rs *ruleState) {
 			m.mark(rs, uint8(i), true)
 		}
 	}
-	if rs.plan.needs.SeesAll {
+	if rs.plan.needs.SeesAll || rs.plan.needs.AnyStart {
 		m.touch(rs)
 	}
 }

@@ -81,7 +81,7 @@ func (m *Matcher) visit(rs *ruleState, dst []Match) []Match {
 	}
 	key, ok := rs.key(m)
 	if !ok {
-		if rs.met|rs.maybe != 0 {
+		if rs.met|rs.maybe != 0 || rs.plan.needs.AnyStart {
 			rs.counts.Keyless++
 		}
 		return dst

@@ -108,6 +108,11 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 	if d.Err() != nil {
 		return nil, d.Err()
 	}
+	for _, place := range p.always { // of rules that the snapshot does not know
+		if rs := m.rule(place); !rs.open() && rs.err == nil {
+			m.start(rs)
+		}
+	}
 	slices.SortStableFunc(m.draining, before)
 	m.timers.sort()
 	return m, nil

@@ -42,6 +42,21 @@ type stateState struct {
 	e       *stateEngine
 	keys    *engine.Table[watched]
 	firings []trigger.Firing
+	drains  bool
+}
+
+// Drain leaves what waits for its time, and forgets the rest.
+func (s *stateState) Drain(time.Time) {
+	s.drains = true
+	var gone []*engine.Entry[watched]
+	s.keys.All(func(e *engine.Entry[watched]) {
+		if _, waits := e.At(); !waits {
+			gone = append(gone, e)
+		}
+	})
+	for _, e := range gone {
+		s.keys.Remove(e)
+	}
 }
 
 func (s *stateState) Feed(t *engine.Turn, key []byte) {
@@ -51,6 +66,10 @@ func (s *stateState) Feed(t *engine.Turn, key []byte) {
 	e := s.keys.Get(key)
 	if e == nil {
 		if t.Closed {
+			return
+		}
+		if s.keys.Len() >= maxKeys {
+			t.Overflow++
 			return
 		}
 		e = s.keys.Add(key)
@@ -74,7 +93,10 @@ func (s *stateState) Feed(t *engine.Turn, key []byte) {
 // settle keeps or frees a key, and sets its deadline.
 func (s *stateState) settle(e *engine.Entry[watched]) {
 	at, ok := s.e.watch.Deadline(&e.Value.state)
+	was, waited := e.At()
 	switch {
+	case s.drains && (!ok || waited && at.After(was)):
+		s.keys.Remove(e)
 	case ok:
 		s.keys.Set(e, at)
 	case e.Value.state.Empty():
@@ -115,7 +137,7 @@ func (s *stateState) Expire(t *engine.Turn, now time.Time) {
 }
 
 func (s *stateState) Size() engine.Size {
-	const each = 200 // bytes of a key, its state and its place among deadlines, about
+	const each = 470 // bytes of a key, its state and its place among deadlines, about
 	n := s.keys.Len()
 	return engine.Size{Keys: n, Runs: n, Bytes: n * each}
 }
@@ -125,10 +147,18 @@ func (s *stateState) Clear()      { s.keys.Clear() }
 
 // The form of the state, version 1: how many keys, and for each, in order, its
 // text, its state in the form of package trigger, and the event that began.
-const stateVersion = 1
+// Where the rule drains, the version is stateDrains.
+const (
+	stateVersion = 1
+	stateDrains  = 2
+)
 
 func (s *stateState) AppendTo(e *engine.Encoder) {
-	e.Uint(stateVersion)
+	if s.drains {
+		e.Uint(stateDrains)
+	} else {
+		e.Uint(stateVersion)
+	}
 	var all []*engine.Entry[watched]
 	s.keys.All(func(k *engine.Entry[watched]) { all = append(all, k) })
 	slices.SortFunc(all, func(a, b *engine.Entry[watched]) int { return cmp.Compare(a.Key, b.Key) })
@@ -141,7 +171,11 @@ func (s *stateState) AppendTo(e *engine.Encoder) {
 }
 
 func (s *stateState) Restore(d *engine.Decoder) error {
-	if v := d.Uint(); v != stateVersion {
+	switch v := d.Uint(); v {
+	case stateVersion:
+	case stateDrains:
+		s.drains = true
+	default:
 		d.Fail("version %d of a state rule's state", v)
 	}
 	for range d.Len(3) {

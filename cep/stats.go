@@ -23,7 +23,7 @@ type RuleStats struct {
 	Keyless  uint64 // events that met a condition and had no value for `by`
 	Rejected uint64 // start events that `limit` refused
 	Dropped  uint64 // start events that made room under `limit: {full: drop-oldest}`
-	Overflow uint64 // partial matches beyond what one key may have
+	Overflow uint64 // partial matches beyond what one key may have, and keys beyond what a rule may have
 	Ignored  uint64 // values that an aggregate could not use
 	Unsure   uint64 // matches whose score was below `at_least`, or could not be told
 	Keys     int
@@ -79,8 +79,8 @@ func (e RuleError) Unwrap() error { return e.Err }
 // rule asked for. They see no more events until a Swap brings another version.
 func (m *Matcher) Stopped() []RuleError {
 	var list []RuleError
-	for _, rs := range m.rules {
-		if rs != nil && rs.err != nil {
+	for _, rs := range m.all() {
+		if rs.err != nil {
 			list = append(list, RuleError{rs.rule.Name, rs.err})
 		}
 	}

@@ -3,6 +3,7 @@ package cep
 import (
 	"slices"
 
+	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/syntax"
 )
 
@@ -44,6 +45,7 @@ func (m *Matcher) Swap(p *Program) []Change {
 	} else {
 		m.rules = nil
 	}
+	was := m.prog
 	m.swaps++
 	m.follow(p)
 	var changes []Change
@@ -54,8 +56,15 @@ func (m *Matcher) Swap(p *Program) []Change {
 	}
 	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
 		place, there := p.names.get(rs.rule.Name)
+		ends := Dropped
+		if there {
+			e, old := p.places.at(int(place)), was.find(rs.rule.Name)
+			if there = e.runs(); there && e.get().OnChange == syntax.Reset && (old == nil || old.version() != e.version()) {
+				there, ends = false, Reset
+			}
+		}
 		if !there {
-			changes = append(changes, m.discard(rs, Dropped))
+			changes = append(changes, m.discard(rs, ends))
 			return true
 		}
 		rs.place, rs.foreign = place, rs.foreign || !related
@@ -115,12 +124,19 @@ func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
 		rs.counts = RuleStats{}
 		m.keep(rs, place)
 		return append(changes, Change{Rule: rs.rule.Name, Action: Kept, Open: open})
+	case rs.plan.needs.Always: // it goes by the clock, and has nothing to finish
+		m.drop(rs)
+		return changes
 	default:
 		ch := Change{Rule: rs.rule.Name, Action: Drained, Open: rs.state.Size().Runs}
 		if on == syntax.Keep {
 			ch.Why = "the new version does not mean the same"
 		}
 		rs.draining, rs.place = true, place
+		if s, ok := rs.state.(engine.Drainer); ok {
+			s.Drain(m.now)
+			m.timers.update(rs)
+		}
 		m.draining = append(m.draining, rs)
 		return append(changes, ch)
 	}
@@ -146,7 +162,7 @@ func (m *Matcher) discard(rs *ruleState, a Action) Change {
 // retire forgets the rules that have drained.
 func (m *Matcher) retire() {
 	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
-		if rs.open() {
+		if rs.open() || rs.err != nil { // what stopped is told until the next Swap
 			return false
 		}
 		m.timers.remove(rs)

@@ -37,7 +37,10 @@ func (c *compiler) window(pl *plan) {
 		c.having(e, w)
 	}
 	pl.engine, pl.choice = e, "aggregates over windows"
-	pl.same = fmt.Sprintf("%s %+v %v %q %s", spec, w.Let, pl.rule.When.By, w.Having, pl.conditions())
+	for i := range lets {
+		lets[i].Pos = yamldoc.Pos{}
+	}
+	pl.same = fmt.Sprintf("%s %+v %v %q %s", spec, lets, pl.rule.When.By, w.Having, pl.conditions())
 }
 
 // having compiles the condition on the aggregates, which sees nothing else.

@@ -76,6 +76,9 @@ func (m *Matcher) WhyNot(rule string) (f Furthest, ok bool) {
 		return Furthest{}, false
 	}
 	pl := rs.plan
+	if len(pl.elems) == 0 {
+		return Furthest{}, false // windows and schedules wait for no element
+	}
 	f = Furthest{Rule: rule, Matches: rs.counts.Matches, Keyless: rs.counts.Keyless}
 	r := rs.reached(m.now)
 	if r == nil {
@@ -117,7 +120,7 @@ func look(in engine.Inspector, key []byte, now time.Time) (a ahead, ok bool) {
 // notice keeps, for every rule, what the event means to the partial match of its
 // key that has come furthest.
 func (m *Matcher) notice() {
-	for place := range m.rules {
+	for place := range m.prog.places.len() {
 		rs := m.explained(int32(place))
 		if rs == nil || rs.err != nil || rs.plan == nil || len(rs.plan.elem) == 0 {
 			continue

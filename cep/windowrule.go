@@ -36,12 +36,24 @@ func (w *windowEngine) New() engine.State {
 	return &windowState{w: w, keys: engine.NewTable[window.State]()}
 }
 
+// maxKeys bounds the keys of a rule over windows or a state: those that never grow
+// quiet, such as of a count that is never reached, would be kept for ever. What
+// comes with another key is counted as Overflow.
+const maxKeys = 1 << 20
+
 // windowState is the windows of one rule, by key.
 type windowState struct {
 	w       *windowEngine
 	keys    *engine.Table[window.State]
 	results []window.Result
+
+	drains bool // windows that begin after since are another's
+	since  time.Time
+	over   bool // the key at hand has none but those
 }
+
+// Drain leaves windows that are open to be finished, and begins no others.
+func (s *windowState) Drain(now time.Time) { s.drains, s.since = true, now }
 
 func (s *windowState) Feed(t *engine.Turn, key []byte) {
 	if s.w.where != engine.None && t.Truth.True&s.w.where.Bit() == 0 {
@@ -50,6 +62,10 @@ func (s *windowState) Feed(t *engine.Turn, key []byte) {
 	e := s.keys.Get(key)
 	if e == nil {
 		if t.Closed {
+			return
+		}
+		if s.keys.Len() >= maxKeys {
+			t.Overflow++
 			return
 		}
 		e = s.keys.Add(key)
@@ -63,6 +79,9 @@ func (s *windowState) Feed(t *engine.Turn, key []byte) {
 func (s *windowState) settle(e *engine.Entry[window.State]) {
 	at, ok := s.w.plan.Deadline(&e.Value)
 	switch {
+	case s.over:
+		s.over = false
+		s.keys.Remove(e)
 	case ok:
 		s.keys.Set(e, at)
 	case e.Value.Empty():
@@ -76,6 +95,10 @@ func (s *windowState) settle(e *engine.Entry[window.State]) {
 func (s *windowState) give(t *engine.Turn, key string, fed bool) {
 	for i := range s.results {
 		r := &s.results[i]
+		if s.drains && r.From.After(s.since) {
+			s.over = true
+			continue
+		}
 		t.Ignored += uint64(r.Ignored)
 		if !s.w.holds(r.Values) {
 			continue
@@ -144,10 +167,19 @@ func (s *windowState) Clear()      { s.keys.Clear() }
 
 // The form of the state, version 1: how many keys, and for each, in order, its
 // text and its window in the form of package window.
-const windowVersion = 1
+// Where the rule drains, the version is windowDrains, and since when comes first.
+const (
+	windowVersion = 1
+	windowDrains  = 2
+)
 
 func (s *windowState) AppendTo(e *engine.Encoder) {
-	e.Uint(windowVersion)
+	if s.drains {
+		e.Uint(windowDrains)
+		e.Time(s.since)
+	} else {
+		e.Uint(windowVersion)
+	}
 	var all []*engine.Entry[window.State]
 	s.keys.All(func(k *engine.Entry[window.State]) { all = append(all, k) })
 	slices.SortFunc(all, func(a, b *engine.Entry[window.State]) int { return cmp.Compare(a.Key, b.Key) })
@@ -159,7 +191,11 @@ func (s *windowState) AppendTo(e *engine.Encoder) {
 }
 
 func (s *windowState) Restore(d *engine.Decoder) error {
-	if v := d.Uint(); v != windowVersion {
+	switch v := d.Uint(); v {
+	case windowVersion:
+	case windowDrains:
+		s.drains, s.since = true, d.Time()
+	default:
 		d.Fail("version %d of a window's state", v)
 	}
 	for range d.Len(2) {

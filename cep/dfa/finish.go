@@ -57,7 +57,11 @@ func (w *worker) foremost() {
 		}
 		m := w.complete(best, lead)
 		w.give(m)
-		bar = m.Pairs[len(m.Pairs)-1].Held.Order + 1
+		next := m.Pairs[len(m.Pairs)-1].Held.Order + 1
+		if next <= bar {
+			return
+		}
+		bar = next
 		w.prune(bar)
 	}
 }

@@ -97,6 +97,13 @@ type Starter interface {
 	Start(now time.Time)
 }
 
+// Drainer is a State that must be told when the rule begins to drain, since what
+// it keeps goes on by itself. Turn.Closed says the rest.
+type Drainer interface {
+	// Drain says from when on nothing new may begin.
+	Drain(now time.Time)
+}
+
 // Size is what a State holds.
 type Size struct {
 	Keys  int // with anything open

@@ -43,6 +43,9 @@ type Input struct {
 	// program's paths. They are good until the event has been fed.
 	Fields []event.Value
 
+	// Tables are what conditions look up while the event is fed.
+	Tables *predicate.Tables
+
 	held *Held
 }
 
@@ -50,7 +53,7 @@ type Input struct {
 func (in *Input) Hold() *Held {
 	if in.held == nil {
 		h := &Held{Event: in.Ev.Clone(), Pos: in.Pos, Order: in.Order, At: in.At}
-		h.Seen.Ev = &h.Event
+		h.Seen.Ev, h.Seen.Tables = &h.Event, in.Tables
 		in.held = h
 	}
 	return in.held

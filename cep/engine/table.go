@@ -97,7 +97,7 @@ func (t *Table[V]) refill() {
 	for len(t.heap) == 0 && t.wheel.count > 0 {
 		t.wheel.turn(t.push)
 	}
-	if t.wheel.count == 0 {
+	if t.wheel.count == 0 && len(t.heap) < crowd/4 { // not at once: a crowd of one time would build it again and again
 		t.wheel = nil
 	}
 }

@@ -35,3 +35,5 @@ func Codes() map[string]string {
 }
 
 var errPatternTooLong = errors.New("the regular expression is longer than 1,024 bytes")
+
+var errPatternTooLarge = errors.New("the regular expression repeats too much: repetitions inside repetitions multiply")

@@ -3,6 +3,7 @@ package predicate
 import (
 	"math"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -194,8 +195,24 @@ func compileRegexp(pattern string) (*regexp.Regexp, error) {
 	if len(pattern) > MaxPattern {
 		return nil, errPatternTooLong
 	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	if len(prog.Inst) > maxProgram {
+		return nil, errPatternTooLarge
+	}
 	return regexp.Compile(pattern)
 }
+
+// maxProgram bounds the instructions that an expression compiles to. Matching takes
+// time in proportion to them, for every character of a text, and repetitions inside
+// repetitions multiply.
+const maxProgram = 2000
 
 // timeParts are CEL's accessors of times, which differ from Go's: months and
 // days of the month count from 0, except getDate.
