@@ -23,7 +23,6 @@ import (
 type ruleDrawer struct {
 	*rand.Rand
 	elems []string // in use, in order
-	many  map[string]bool
 	conds map[string]string
 	depth int
 	rich  bool // with conditions on what is bound

@@ -275,7 +275,7 @@ func TestSharingChangesNoMatch(t *testing.T) {
 		apart.expire(end)
 		require.Equal(t, apart.lines, shared.lines, "%s over %v", m, es)
 	})
-	require.Positive(t, saved)
+	require.True(t, saved > 0 || testing.Short(), "runs are shared")
 }
 
 // Of a loop before a condition on its last event, one run is left for each value
