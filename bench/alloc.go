@@ -31,7 +31,7 @@ func allocSuite(context.Context, options) ([]measure, func() error, error) {
 	list := []measure{
 		{name: "an event that no rule wants", unit: "allocs", fn: feeding(p, same(foreign))},
 		{name: "an event that one condition of one rule refuses", unit: "allocs", fn: feeding(p, same(near))},
-		{name: "the same, from JSON", unit: "allocs", fn: streaming(p, lines[1])},
+		{name: "an event that no rule wants, from JSON", unit: "allocs", fn: streaming(p, lines[1])},
 	}
 	more, err := patternAllocs()
 	return append(list, more...), nothing, err

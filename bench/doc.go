@@ -1,6 +1,6 @@
 // Command bench measures rhost beside a baseline, in one run.
 //
-//	go run ./bench              every suite, in about five minutes
+//	go run ./bench              every suite, in some five minutes
 //	go run ./bench match ingest only these
 //	go run ./bench -sizes 1000000 rules
 //	go run ./bench -runs 5 -json
