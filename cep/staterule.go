@@ -74,6 +74,7 @@ func (s *stateState) Feed(t *engine.Turn, key []byte) {
 		}
 		e = s.keys.Add(key)
 	}
+	was, _ := s.e.watch.Deadline(&e.Value.state)
 	s.firings = s.e.watch.Feed(&e.Value.state, t.In.At, t.Values[0], t.In.Order, s.firings[:0])
 	for i := range s.firings {
 		if s.firings[i].Order == t.In.Order {
@@ -81,10 +82,10 @@ func (s *stateState) Feed(t *engine.Turn, key []byte) {
 		}
 		s.give(t, e, &s.firings[i])
 	}
-	switch _, waits := s.e.watch.Deadline(&e.Value.state); {
+	switch due, waits := s.e.watch.Deadline(&e.Value.state); {
 	case !waits:
 		e.Value.held = nil
-	case e.Value.held == nil:
+	case e.Value.held == nil || !due.Equal(was): // another excursion than before
 		e.Value.held = t.In.Hold()
 	}
 	s.settle(e)

@@ -86,7 +86,10 @@ func (s *stepper) step(t *syntax.Term) engine.Step {
 		out.Both = s.sequences(t.Both)
 	}
 	if t.Until != "" {
-		s.scope.Under = max(t.Elem, predicate.NoElement)
+		s.scope.Under = t.Elem
+		if t.Elem < 0 { // of several: all that is bound may be looked at
+			s.scope.Under = len(s.scope.Elements)
+		}
 		out.Until = s.number(t.Until, t.UntilPos)
 	}
 	return out

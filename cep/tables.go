@@ -76,7 +76,10 @@ func (k *checker) rule(r *Rule) {
 func (k *checker) until(scope predicate.Scope, seq []syntax.Term) {
 	for i := range seq {
 		if t := &seq[i]; t.Until != "" {
-			scope.Under = max(t.Elem, 0)
+			scope.Under = t.Elem
+			if t.Elem < 0 {
+				scope.Under = len(scope.Elements)
+			}
 			k.condition(scope, t.Until, t.UntilPos)
 		}
 		for _, part := range seq[i].Parts() {

@@ -60,6 +60,10 @@ func (c *compiler) having(e *windowEngine, w *syntax.Window) {
 				"compare the names under let; to choose events use where:", "%s is not a value of the window", p))
 		}
 	}
+	if tables := cond.Tables(); len(tables) > 0 {
+		c.errs = append(c.errs, yamldoc.Errorf(w.HavingPos, "when.having", predicate.CodeUndefined,
+			"look it up in where:", "table.%s cannot be looked up in a condition on a window", tables[0]))
+	}
 	e.having = cond
 }
 
