@@ -193,7 +193,7 @@ func (e example) tests(t *testing.T, rules []*cep.Rule) (tested bool) {
 	for _, r := range rules {
 		for _, test := range r.Tests {
 			tested = true
-			result, err := cep.RunTest(r, test, nil)
+			result, err := cep.RunTest(r, test, nil, nil)
 			require.NoError(t, err)
 			assert.Empty(t, result.Failed, test.Pos.String())
 		}

@@ -208,18 +208,18 @@ tests:
 `))
 	require.NoError(t, err)
 	tests := rules[0].Tests
-	res, err := cep.RunTest(rules[0], tests[0], nil)
+	res, err := cep.RunTest(rules[0], tests[0], nil, nil)
 	require.NoError(t, err)
 	assert.True(t, res.Passed())
 	assert.Len(t, res.Matches, 1)
 	assert.NotEmpty(t, res.Matches[0].Why)
 
-	res, err = cep.RunTest(rules[0], tests[1], []byte("{\"type\":\"order\",\"data\":{\"total\":101}}\n"))
+	res, err = cep.RunTest(rules[0], tests[1], []byte("{\"type\":\"order\",\"data\":{\"total\":101}}\n"), nil)
 	require.NoError(t, err)
 	assert.False(t, res.Passed())
 	assert.Equal(t, []string{"1 matches instead of 3"}, res.Failed)
 
-	_, err = cep.RunTest(rules[0], tests[1], []byte("{\"type\":\"order\"}\n{\n"))
+	_, err = cep.RunTest(rules[0], tests[1], []byte("{\"type\":\"order\"}\n{\n"), nil)
 	require.ErrorContains(t, err, "fixtures/orders.ndjson: line 2: ")
 }
 

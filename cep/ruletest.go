@@ -23,9 +23,9 @@ type TestResult struct {
 func (r TestResult) Passed() bool { return len(r.Failed) == 0 }
 
 // RunTest runs one test of a rule on its own. given is the content of the file
-// that the test names; it is not used when the test lists its events itself. The
-// error names the line that cannot be read.
-func RunTest(r *Rule, t Test, given []byte) (TestResult, error) {
+// that the test names; it is not used when the test lists its events itself. tables
+// may be nil. The error names the line that cannot be read.
+func RunTest(r *Rule, t Test, given []byte, tables *Tables) (TestResult, error) {
 	live := *r
 	live.Mode = Live // a rule that is off or in shadow can be tested all the same
 	p, err := Compile([]*Rule{&live})
@@ -35,7 +35,7 @@ func RunTest(r *Rule, t Test, given []byte) (TestResult, error) {
 	if t.Given == "" {
 		given = bytes.Join(t.Events, []byte("\n"))
 	}
-	s := NewStream(p, Options{Explain: true})
+	s := NewStream(p, Options{Explain: true, Tables: tables})
 	var out TestResult
 	lines := event.NewReader(bytes.NewReader(given), 0)
 	for {

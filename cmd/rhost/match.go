@@ -89,10 +89,33 @@ func match(cmd *cobra.Command, o matchOptions) error {
 			err = m.print()
 		}
 	}
+	warnOfBounds(cmd, m.stream.Matcher().Stats())
 	for _, stopped := range m.stream.Matcher().Stopped() {
 		lineErr = errors.Join(lineErr, stopped)
 	}
 	return errors.Join(err, m.out.Flush(), usage(errors.Join(ruleErr, lineErr)))
+}
+
+// warnOfBounds tells what bounds and missing values made different.
+func warnOfBounds(cmd *cobra.Command, s cep.Stats) {
+	for i := range s.Rules {
+		r := &s.Rules[i]
+		for _, c := range []struct {
+			n    uint64
+			what string
+		}{
+			{r.Keyless, "events had no value for `by`"},
+			{r.Rejected, "start events were refused: limit.runs was reached"},
+			{r.Dropped, "start events made room for others: limit.full is drop-oldest"},
+			{r.Overflow, "partial matches, matches or keys were beyond what is kept"},
+			{r.Ignored, "values could not be aggregated"},
+			{r.Unsure, "matches were below at_least, or their score could not be told"},
+		} {
+			if c.n > 0 {
+				cmd.PrintErrf("note: rule %s: %d %s\n", r.Rule, c.n, c.what)
+			}
+		}
+	}
 }
 
 // matching is one run of `rhost match`.

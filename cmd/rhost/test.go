@@ -33,6 +33,7 @@ or --run names no rule`,
 			return runTests(cmd, args, o)
 		},
 	}
+	o.flags(cmd, false)
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "one JSON object a line")
 	f.StringVar(&o.run, "run", "", "only the rules of this name; * stands for any part of it")
@@ -52,6 +53,7 @@ or --run names no rule`,
 type testOptions struct {
 	run  string
 	json bool
+	declared
 }
 
 func runTests(cmd *cobra.Command, names []string, o testOptions) error {
@@ -67,7 +69,11 @@ func runTests(cmd *cobra.Command, names []string, o testOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	t := &testRun{out: newRecords(cmd, o.json, "RULE", "TEST", "MATCHES", "")}
+	tables, _, err := o.readTables(names)
+	if err != nil {
+		return usage(err)
+	}
+	t := &testRun{out: newRecords(cmd, o.json, "RULE", "TEST", "MATCHES", ""), tables: tables}
 	var errs []error
 	ran := 0
 	for _, f := range files {
@@ -94,6 +100,7 @@ func runTests(cmd *cobra.Command, names []string, o testOptions) error {
 // testRun counts tests.
 type testRun struct {
 	out           *recordsOut
+	tables        *cep.Tables
 	count, failed int
 	untested      []string
 }
@@ -110,7 +117,7 @@ func (t *testRun) rule(r *cep.Rule, dir string) error {
 				return fmt.Errorf("%s: given: %w; the path is relative to the rule file", test.Pos, err)
 			}
 		}
-		res, err := cep.RunTest(r, test, given)
+		res, err := cep.RunTest(r, test, given, t.tables)
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func TestRuleTests(t *testing.T) {
 				for _, test := range r.Tests {
 					given, err := os.ReadFile(filepath.Join(app, filepath.Dir(f.Name), test.Given))
 					require.NoError(t, err)
-					res, err := cep.RunTest(r, test, given)
+					res, err := cep.RunTest(r, test, given, nil)
 					require.NoError(t, err)
 					assert.Empty(t, res.Failed, "%s: rule %s over %s", app, r.Name, test.Given)
 				}
