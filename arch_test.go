@@ -58,6 +58,10 @@ var owners = map[string][]string{
 	"github.com/yuin/gopher-lua/...":    {"sandbox/lua/..."},
 	"github.com/dop251/goja/...":        {"sandbox/js/..."},
 	"github.com/goccy/go-yaml/...":      {"yamldoc/..."},
+	"cel.dev/cel-go/...":                {"cep/predicate/..."},
+	"github.com/santhosh-tekuri/...":    {"cep/predicate/..."},
+	"github.com/DataDog/...":            {"cep/window/..."},
+	"github.com/axiomhq/...":            {"cep/window/..."},
 }
 
 func TestImports(t *testing.T) {

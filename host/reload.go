@@ -37,11 +37,13 @@ func (h *Host) watch(ctx context.Context) error {
 			waiting = h.reloadRules(ctx)
 		}
 	}
+	since := h.began
 	for {
-		err := deploy.Watch(ctx, dirs, changed)
+		err := deploy.Watch(ctx, dirs, since, changed)
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
+		since = time.Now()
 		// A folder that cannot be read is no reason to stop matching.
 		h.report(Notice{Kind: "warning", Text: "changes of rules and plugins are not seen for now", Err: err})
 		select {

@@ -256,7 +256,7 @@ func watch(t *testing.T, dirs ...string) *watcher {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- deploy.Watch(ctx, dirs, func(files []string) {
+		ended <- deploy.Watch(ctx, dirs, time.Now(), func(files []string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.at = append(w.at, files...)

@@ -23,9 +23,10 @@ const quiet = 60 * time.Millisecond
 // removed, each time they have been quiet for a moment, until ctx ends. Folders
 // that appear later are watched too, dirs themselves included; what holds them must
 // exist.
+// Files written after since, while nobody watched yet, are reported first.
 // changed runs on Watch's goroutine: changes that happen meanwhile are reported
 // together afterwards.
-func Watch(ctx context.Context, dirs []string, changed func(files []string)) error {
+func Watch(ctx context.Context, dirs []string, since time.Time, changed func(files []string)) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", strings.Join(dirs, ", "), err)
@@ -42,8 +43,10 @@ func Watch(ctx context.Context, dirs []string, changed func(files []string)) err
 	}
 
 	pending := make(map[string]struct{})
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
+	timer := time.NewTimer(quiet)
+	for _, dir := range dirs {
+		addFiles(pending, dir, since)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -59,7 +62,7 @@ func Watch(ctx context.Context, dirs []string, changed func(files []string)) err
 				if err := addTree(w, e.Name); err != nil {
 					return fmt.Errorf("watch %s: %w", e.Name, err)
 				}
-				addFiles(pending, e.Name) // a folder may have had files before it was watched
+				addFiles(pending, e.Name, time.Time{}) // a folder may have had files before it was watched
 			}
 			pending[e.Name] = struct{}{}
 			timer.Reset(quiet)
@@ -71,13 +74,15 @@ func Watch(ctx context.Context, dirs []string, changed func(files []string)) err
 				return fmt.Errorf("watch: %w", err)
 			}
 			for _, dir := range dirs { // what was lost is unknown: report everything
-				addFiles(pending, dir)
+				addFiles(pending, dir, time.Time{})
 			}
 			timer.Reset(quiet)
 		case <-timer.C:
 			files := slices.Sorted(maps.Keys(pending))
 			clear(pending)
-			changed(files)
+			if len(files) > 0 {
+				changed(files)
+			}
 		}
 	}
 }
@@ -105,10 +110,13 @@ func addTree(w *fsnotify.Watcher, root string) error {
 	})
 }
 
-func addFiles(set map[string]struct{}, root string) {
+func addFiles(set map[string]struct{}, root string, since time.Time) {
 	//nolint:errcheck // an unreadable folder has no files to report
 	filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && !ignored(name) {
+		if err != nil || d.IsDir() || ignored(name) {
+			return nil
+		}
+		if info, err := d.Info(); err == nil && !info.ModTime().Before(since) {
 			set[name] = struct{}{}
 		}
 		return nil
