@@ -128,7 +128,7 @@ func (t *test) prepare() error {
 	}
 	switch t.op {
 	case OpMatches:
-		re, err := compileRegexp(t.lit.Str())
+		re, err := newPattern(t.lit.Str())
 		t.re = re
 		return err
 	case OpCIDR:

@@ -294,7 +294,7 @@ func (c *compiler) stringTest(o Op, subject, arg celast.Expr) truth {
 	t := test{op: o, lit: k.v}
 	switch o {
 	case OpMatches:
-		re, err := compileRegexp(t.lit.Str())
+		re, err := newPattern(t.lit.Str())
 		if err != nil {
 			return nil
 		}

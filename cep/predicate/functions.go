@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -190,29 +191,61 @@ func inCIDR(a, b event.Value) event.Value {
 	return event.BoolValue(net.contains(ip))
 }
 
-// compileRegexp bounds what cel-go and Go's regexp leave open.
+// compileRegexp compiles an expression that checkRegexp lets pass.
 func compileRegexp(pattern string) (*regexp.Regexp, error) {
+	if err := checkRegexp(pattern); err != nil {
+		return nil, err
+	}
+	return regexp.Compile(pattern)
+}
+
+// checkRegexp bounds what cel-go and Go's regexp leave open.
+func checkRegexp(pattern string) error {
 	if len(pattern) > MaxPattern {
-		return nil, errPatternTooLong
+		return errPatternTooLong
 	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	prog, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(prog.Inst) > maxProgram {
-		return nil, errPatternTooLarge
+		return errPatternTooLarge
 	}
-	return regexp.Compile(pattern)
+	return nil
 }
 
 // maxProgram bounds the instructions that an expression compiles to. Matching takes
 // time in proportion to them, for every character of a text, and repetitions inside
 // repetitions multiply.
 const maxProgram = 2000
+
+// pattern is a regular expression that is known to be sound, and compiled when a
+// value is first tried on it: of those that an index finds by texts, most never
+// are.
+type pattern struct {
+	text string
+	re   atomic.Pointer[regexp.Regexp]
+}
+
+func newPattern(text string) (*pattern, error) {
+	if err := checkRegexp(text); err != nil {
+		return nil, err
+	}
+	return &pattern{text: text}, nil
+}
+
+func (p *pattern) get() *regexp.Regexp {
+	re := p.re.Load()
+	if re == nil {
+		re = regexp.MustCompile(p.text)
+		p.re.Store(re)
+	}
+	return re
+}
 
 // timeParts are CEL's accessors of times, which differ from Go's: months and
 // days of the month count from 0, except getDate.

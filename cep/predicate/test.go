@@ -1,7 +1,6 @@
 package predicate
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,11 +13,11 @@ import (
 // immutable.
 type test struct {
 	op   Op
-	fold bool           // compare lower(value); the constant is in lower case
-	lit  event.Value    // the constant, except for OpIn
-	set  *valueSet      // for OpIn
-	re   *regexp.Regexp // for OpMatches
-	net  *prefix        // for OpCIDR
+	fold bool        // compare lower(value); the constant is in lower case
+	lit  event.Value // the constant, except for OpIn
+	set  *valueSet   // for OpIn
+	re   *pattern    // for OpMatches
+	net  *prefix     // for OpCIDR
 }
 
 // eval decides the test; a missing value or one of the wrong kind is unknown.
@@ -107,7 +106,7 @@ func (t *test) text(s string) Tri {
 	case OpContains:
 		return TriOf(strings.Contains(s, t.lit.Str()))
 	default: // OpMatches
-		return TriOf(t.re.MatchString(s))
+		return TriOf(t.re.get().MatchString(s))
 	}
 }
 
@@ -121,7 +120,7 @@ func (t *test) textFold(s string) bool {
 	case OpContains:
 		return containsLower(s, t.lit.Str())
 	default: // OpMatches
-		return t.re.MatchString(strings.ToLower(s))
+		return t.re.get().MatchString(strings.ToLower(s))
 	}
 }
 
