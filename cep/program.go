@@ -3,6 +3,7 @@ package cep
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"sync"
 
 	"github.com/rhost/rhost/cep/engine"
@@ -145,20 +146,28 @@ func (p *Program) planOf(e *entry) (*plan, error) {
 	return pl, nil
 }
 
-// names finds places by name. A copy shares the large part with the original.
+// names finds places by name. A copy shares the large parts with the original:
+// what edits change stands in over, and moves on to mid when that has grown, so
+// that an edit copies a few names and now and then more.
 type names struct {
 	base map[string]int32 // never changed once shared
-	over map[string]int32 // what is different; gone where there is none any more
+	mid  map[string]int32 // nor this; what is different from base
+	over map[string]int32 // what is different from both; gone where there is none any more
 	n    int
 }
 
-const gone = -1
+const (
+	gone    = -1
+	maxOver = 64 // names in over; mid has up to 1/64 of base
+)
 
 func (n *names) len() int { return n.n }
 
 func (n *names) get(name string) (place int32, ok bool) {
-	if at, there := n.over[name]; there {
-		return at, at != gone
+	for _, level := range [...]map[string]int32{n.over, n.mid} {
+		if at, there := level[name]; there {
+			return at, at != gone
+		}
 	}
 	place, ok = n.base[name]
 	return place, ok
@@ -166,30 +175,24 @@ func (n *names) get(name string) (place int32, ok bool) {
 
 // edit gives a copy to write to.
 func (n *names) edit() names {
-	if len(n.over) > 64 && len(n.over) > len(n.base)/64 {
-		return n.flat()
+	if len(n.over) <= maxOver {
+		return names{n.base, n.mid, merged(n.over), n.n}
 	}
-	over := make(map[string]int32, len(n.over)+1)
-	for k, v := range n.over {
-		over[k] = v
+	if mid := merged(n.mid, n.over); len(mid) <= max(maxOver, len(n.base)/64) {
+		return names{n.base, mid, make(map[string]int32), n.n}
 	}
-	return names{n.base, over, n.n}
+	base := merged(n.base, n.mid, n.over)
+	maps.DeleteFunc(base, func(_ string, place int32) bool { return place == gone })
+	return names{base, nil, make(map[string]int32), n.n}
 }
 
-// flat gives a copy that shares nothing.
-func (n *names) flat() names {
-	base := make(map[string]int32, n.n)
-	for k, v := range n.base {
-		base[k] = v
+// merged is a new map of all; what is later counts.
+func merged(all ...map[string]int32) map[string]int32 {
+	out := make(map[string]int32, len(all[0])+1)
+	for _, m := range all {
+		maps.Copy(out, m)
 	}
-	for k, v := range n.over {
-		if v == gone {
-			delete(base, k)
-		} else {
-			base[k] = v
-		}
-	}
-	return names{base, make(map[string]int32), n.n}
+	return out
 }
 
 func (n *names) set(name string, place int32) {
