@@ -18,12 +18,13 @@ const (
 // match has the same identity.
 type idText []byte
 
-func newIdentity(tenant string, r *Rule, kind, key string) idText {
-	var b idText
-	for _, part := range []string{tenant, r.Name, r.Version, kind, key} {
-		b.text(part)
+// identity begins the identity of a match, in room that the next one uses again.
+func (m *Matcher) identity(r *Rule, kind, key string) *idText {
+	m.id = m.id[:0]
+	for _, part := range [...]string{m.opt.Tenant, r.Name, r.Version, kind, key} {
+		m.id.text(part)
 	}
-	return b
+	return &m.id
 }
 
 func (b *idText) bound(bind []Binding) {
@@ -62,7 +63,8 @@ func (b *idText) number(n uint64) { *b = binary.AppendUvarint(*b, n) }
 func (b idText) encode() string {
 	const digits, chars = "abcdefghijklmnopqrstuvwxyz234567", 32
 	sum := sha256.Sum256(b)
-	id := append(make([]byte, 0, 2+chars), "m-"...)
+	var room [2 + chars]byte
+	id := append(room[:0], "m-"...)
 	var bits, have uint
 	for _, c := range sum[:chars*5/8] {
 		bits, have = bits<<8|uint(c), have+8

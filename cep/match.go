@@ -208,7 +208,7 @@ func (m *Matcher) match(rs *ruleState, d *engine.Done, pos Position) Match {
 	case engine.ByTime:
 	}
 	out.Bind = bindings(rs.plan.elems, out.pairs)
-	id := newIdentity(m.opt.Tenant, rs.rule, kind, d.Key)
+	id := m.identity(rs.rule, kind, d.Key)
 	id.bound(out.Bind)
 	id.time(d.Deadline)
 	if d.Let != nil {
@@ -245,7 +245,7 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 		Bind: []Binding{{rs.rule.When.Pattern.Elems[0].Name, []*event.Event{&h.Event}, []Position{h.Pos}}},
 		key:  string(rs.keyBuf), prog: m.prog, plan: rs.plan, pairs: []engine.Pair{{Elem: 0, Held: h}},
 	}
-	id := newIdentity(m.opt.Tenant, rs.rule, kindEvent, out.key)
+	id := m.identity(rs.rule, kindEvent, out.key)
 	id.bound(out.Bind)
 	out.ID = id.encode()
 	if !m.sure(rs, &out) {

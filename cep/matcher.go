@@ -48,6 +48,7 @@ type Matcher struct {
 	scratch index.Scratch
 	ids     []index.ID   // conditions that hold
 	touched []*ruleState // rules it concerns, in order
+	id      idText       // of the match being made
 }
 
 // NewMatcher gives a matcher at lane time 1970-01-01.
