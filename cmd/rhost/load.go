@@ -40,6 +40,7 @@ func (l *loading) program(names []string) (*cep.Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	thrift(files)
 	if l.cache == "" {
 		return l.compile(files)
 	}
@@ -58,6 +59,20 @@ func (l *loading) program(names []string) (*cep.Program, error) {
 		return p, err
 	}
 	return p, store(p, file, key)
+}
+
+// thrift makes the garbage collector work more often when there are very many
+// rules: what they take stays, what matching takes is little, and a heap that may
+// double would need a gigabyte to spare. GOGC says otherwise.
+func thrift(files []host.RuleFile) {
+	const much, percent = 32 << 20, 25
+	size := 0
+	for _, f := range files {
+		size += len(f.Text)
+	}
+	if size > much && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // compile parses and compiles the rules. With keepGoing, files that are wrong are
