@@ -80,11 +80,13 @@ func TestCheck(t *testing.T) {
 		`-data.id == 1`:                                                             `which - does not work on`,
 		`data.total in data.id`:                                                     `which in does not work on`,
 		`data.id.contains(data.total)`:                                              `data.total is a number by the schema, which contains does not work on`,
+
 		`data.items.exists(i, i.prize > 1) && data.itms.exists(i, i.price > 1)`: `r.yaml:1:66: the schema allows no data.itms`,
 		`enter.data.user == data.id && enter.data.usr == "x"`:                   `r.yaml:1:59: the schema declares no data.usr; did you mean user?`,
 		`last(many).data.n == "x"`:                                              `last(many).data.n is a number by the schema, which == with a text`,
 		`sum(many.data.user) > 1`:                                               `which sum does not work on`,
 		`free.data.whatever == 1`:                                               ``,
+
 		"\n data.x.contains(\"data.nope\") &&\n data.nope == 1 && data.nope == 2 && data.no == 1": `r.yaml:3:3: the schema allows no data.nope`,
 	} {
 		pinned := `type == "order.created" && ` + src
@@ -147,13 +149,14 @@ func TestParseSchema(t *testing.T) {
 	assert.Equal(t, []string{"b"}, schema(t, "a.json", `{"x-event-type": "b"}`).EventTypes())
 	assert.Equal(t, []string{"a"}, schema(t, "a.json", `true`).EventTypes())
 	for src, want := range map[string]string{
-		`{`:                                      "s.json:1: is not JSON: unexpected end",
-		"{\n\"a\": x}":                           "s.json:2: is not JSON",
-		`{"a": 1, "a": 2}`:                       "give each key of a map once",
-		`{"type": "strng"}`:                      "is not a JSON Schema: at '/type'",
-		`{"$ref": "https://example.com/a.json"}`: `leads out of the document, and nothing is loaded from elsewhere; copy what is meant under "$defs"`,
-		`{"$ref": "other.json"}`:                 "leads out of the document",
-		`{"$ref": "file:///etc/passwd"}`:         "leads out of the document",
+		`{`: "s.json:1: is not JSON: unexpected end",
+
+		"{\n\"a\": x}":                             "s.json:2: is not JSON",
+		`{"a": 1, "a": 2}`:                         "give each key of a map once",
+		`{"type": "strng"}`:                        "is not a JSON Schema: at '/type'",
+		`{"$ref": "https://example.com/a.json"}`:   `leads out of the document, and nothing is loaded from elsewhere; copy what is meant under "$defs"`,
+		`{"$ref": "other.json"}`:                   "leads out of the document",
+		`{"$ref": "file:///etc/passwd"}`:           "leads out of the document",
 		`{"$schema": "https://example.com/draft"}`: "leads out of the document",
 		`{"$ref": "#/$defs/x"}`:                    "is not a JSON Schema",
 		`{"x-event-type": ""}`:                     "x-event-type: names no type of events",
