@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/rhost/rhost/abi"
@@ -58,6 +59,7 @@ type Session struct {
 	last        string
 	effects     []abi.Effect
 	effectBytes int
+	outside     bool              // http was asked
 	seen        map[string]stored // keys of the state that the call looked at
 }
 
@@ -87,3 +89,19 @@ func (s *Session) Last() string { return s.last }
 
 // Effects returns the buffered effects, in order.
 func (s *Session) Effects() []abi.Effect { return s.effects }
+
+// Outside reports whether the call has done something outside that ending
+// without effects does not undo.
+func (s *Session) Outside() bool { return s.outside }
+
+// fresh is a session for running the call again from its beginning.
+func (s *Session) fresh() *Session { return NewSession(s.services, s.grant, s.limits) }
+
+// shadow is a session for running the call once more beside: it sees the state
+// that the call saw, and what it asks for happens nowhere.
+func (s *Session) shadow() *Session {
+	out := s.fresh()
+	out.services.Log = nil
+	out.seen = maps.Clone(s.seen)
+	return out
+}
