@@ -47,6 +47,7 @@ const (
 // Verdict is how a rollout ended.
 type Verdict struct {
 	Promoted bool
+	Canceled bool   // not promoted, and not for anything the version did
 	Reason   string // why not, or "" when promoted
 	Phase    Phase  // in which it ended
 	Old, New Stats

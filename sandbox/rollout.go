@@ -183,15 +183,27 @@ func (r *rollout) settle(reason string) {
 	r.shadows.end()
 	ctx, cancel := context.WithTimeout(context.Background(), r.plan.Drain)
 	defer cancel()
-	r.tell(old, reason, leaves.close(ctx, &s.quarantined))
+	r.tell(old, Verdict{Promoted: reason == "", Reason: reason, Err: leaves.close(ctx, &s.quarantined)})
+}
+
+// Abort ends a rollout in favour of the old version and waits for its end. It
+// reports whether there was one.
+func (s *Slot) Abort(reason string) bool {
+	_, r := s.current()
+	if r == nil {
+		return false
+	}
+	if r.failed.CompareAndSwap(false, true) {
+		r.bad <- reason
+	}
+	<-r.ended
+	return true
 }
 
 // tell reports the end of the rollout.
-func (r *rollout) tell(old *version, reason string, err error) {
-	v := Verdict{
-		Promoted: reason == "", Reason: reason, Phase: r.phase(),
-		New: r.version.gauge.stats(r.version.digest), Shadow: r.shadows.stats(), Err: err,
-	}
+func (r *rollout) tell(old *version, v Verdict) {
+	v.Phase, v.Shadow = r.phase(), r.shadows.stats()
+	v.New = r.version.gauge.stats(r.version.digest)
 	if old != nil {
 		v.Old = old.gauge.stats(old.digest)
 	}
@@ -203,7 +215,7 @@ func (r *rollout) cancel(ctx context.Context, reason string) error {
 	close(r.stop)
 	<-r.ended
 	err := r.version.close(ctx, &r.slot.quarantined)
-	r.tell(nil, reason, err)
+	r.tell(nil, Verdict{Canceled: true, Reason: reason, Err: err})
 	return err
 }
 
@@ -229,6 +241,6 @@ func (r *rollout) supersede(ctx context.Context) error {
 	close(r.stop)
 	<-r.ended
 	err := old.close(ctx, &s.quarantined)
-	r.tell(old, "", err)
+	r.tell(old, Verdict{Promoted: true, Err: err})
 	return err
 }

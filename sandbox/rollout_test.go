@@ -373,6 +373,17 @@ func TestRolloutUnderLoad(t *testing.T) {
 	assert.Positive(t, answered.Load())
 }
 
+func TestRolloutAbort(t *testing.T) {
+	r := roll(t, &guest{name: "new"}, sandbox.Plan{})
+	assert.True(t, r.Abort("the operator says so"))
+	v := <-r.verdicts
+	assert.Equal(t, "the operator says so", v.Reason)
+	assert.False(t, v.Promoted || v.Canceled)
+	assert.Equal(t, `"old"`, r.call(t))
+	assert.False(t, r.Abort("again"))
+	r.end(t)
+}
+
 func TestSelfTest(t *testing.T) {
 	session := func() *sandbox.Session { return sandbox.NewSession(sandbox.Services{}, nil, sandbox.Limits{}) }
 	_, err := sandbox.SelfTest(t.Context(), &guest{name: "good"}, &abi.Call{}, session())
