@@ -52,6 +52,8 @@ type PluginConfig struct {
 	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for
 	Limits LimitsConfig   `yaml:"limits"`
 	Config map[string]any `yaml:"config"` // handed to the plugin
+	// Rollout says how a new version comes into force.
+	Rollout RolloutConfig `yaml:"rollout"`
 
 	json json.RawMessage // Config, encoded once
 }
@@ -256,6 +258,9 @@ func (c Config) validate() error {
 		}
 		if p.Limits.limits().Negative() {
 			errs = append(errs, fmt.Errorf("%s: plugins.%s.limits: no limit may be below 0", p.Pos, name))
+		}
+		if err := p.Rollout.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: plugins.%s.rollout.%w", p.Pos, name, err))
 		}
 	}
 	return errors.Join(errs...)

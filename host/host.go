@@ -117,7 +117,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 	h := &Host{opts: o, app: o.App, logger: slog.New(slog.DiscardHandler), report: reporter(o.Report), began: time.Now(), hub: notify.NewHub()}
 	err := h.load(ctx)
 	if err == nil {
-		err = h.loadPlugins(ctx, "", nil)
+		err = h.loadPlugins(ctx, "", deploy.Options{})
 	}
 	s := Summary{Version: o.Version, App: o.App}
 	if err == nil {
@@ -176,25 +176,28 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.log = log
 	h.lib = newRuleLibrary(log)
-	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), log.PutBlob)
+	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
+		Keep: log.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
+	})
 }
 
 // loadPlugins compiles the plugins of the app and checks that rules and config
-// name no other.
-func (h *Host) loadPlugins(ctx context.Context, cache string, keep func(context.Context, string, []byte) error) error {
+// name no other. o says where their versions are kept.
+func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) error {
 	engines, err := NewEngines(cache)
 	if err != nil {
 		return err
 	}
 	h.engines = engines
-	h.plugins = deploy.NewPlugins(filepath.Join(h.app, "plugins"), deploy.Options{
-		Engines: engines,
-		Spares:  runtime.GOMAXPROCS(0),
-		Keep:    keep,
-		Building: func(name string) {
-			h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
-		},
-	})
+	o.Engines, o.Spares = engines, runtime.GOMAXPROCS(0)
+	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
+	o.Rolled = h.rolled
+	o.Building = func(name string) {
+		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
+	}
+	if h.plugins, err = deploy.NewPlugins(filepath.Join(h.app, "plugins"), o); err != nil {
+		return err
+	}
 	_, err = h.plugins.Load(ctx)
 	return errors.Join(err, h.rules.Load().checkPlugins(h.hasPlugin), h.checkConfiguredPlugins())
 }

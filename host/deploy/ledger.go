@@ -183,7 +183,7 @@ func (e *entry) find(digest string) (Version, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Version{}, fmt.Errorf("no version %s is known", digest)
+		return Version{}, fmt.Errorf("version %s is %w", digest, ErrUnknown)
 	case 1:
 		return found[0], nil
 	}

@@ -57,11 +57,12 @@ type Plugins struct {
 
 // Change says what a reload did.
 type Change struct {
-	Name   string
-	Old    string // digest before; "" when the plugin is new
-	New    string // digest now
-	Took   time.Duration
-	Engine string
+	Name   string        `json:"name"`
+	Old    string        `json:"old,omitempty"` // digest before; "" when the plugin is new
+	New    string        `json:"new"`           // digest now
+	Took   time.Duration `json:"took_ns"`
+	Engine string        `json:"engine"`
+	Phase  sandbox.Phase `json:"phase,omitempty"` // of the rollout that began; "" when none did
 }
 
 // NewPlugins returns the plugins of dir, none loaded yet. The error is that of a
@@ -167,12 +168,20 @@ func (p *Plugins) Reload(ctx context.Context, f Found) (Change, error) {
 			from, f.Kind = v.From, v.Kind
 		}
 	}
-	return p.install(ctx, f, src, from)
+	return p.install(ctx, f, src, from, p.plan(f.Name))
+}
+
+// plan says how a new version comes into force.
+func (p *Plugins) plan(name string) sandbox.Plan {
+	if p.opts.Plan == nil {
+		return sandbox.Plan{}
+	}
+	return p.opts.Plan(name)
 }
 
 // install brings bytes into force as a version of a plugin. The caller holds
 // reload.
-func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string) (Change, error) {
+func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string, plan sandbox.Plan) (Change, error) {
 	start := time.Now()
 	engine, ok := p.opts.Engines[f.Kind]
 	if !ok {
@@ -194,14 +203,13 @@ func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string)
 		return Change{}, errors.Join(err, module.Close(ctx))
 	}
 	p.publish(f, slot)
-	var plan sandbox.Plan
-	if p.opts.Plan != nil {
-		plan = p.opts.Plan(f.Name)
-	}
 	plan.Spares = p.opts.Spares
 	plan.Done = func(v sandbox.Verdict) { p.ended(f.Name, change.New, v) }
 	err = slot.Roll(ctx, module, plan)
 	change.Took = time.Since(start)
+	if progress, ok := slot.Progress(); ok {
+		change.Phase = progress.Phase
+	}
 	return change, err
 }
 

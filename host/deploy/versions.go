@@ -38,7 +38,7 @@ func (p *Plugins) Put(ctx context.Context, name string, kind Kind, src []byte) (
 	}
 	p.reload.Lock()
 	defer p.reload.Unlock()
-	return p.pinned(ctx, name, kind, src, "operator")
+	return p.pinned(ctx, name, kind, src, "operator", p.plan(name))
 }
 
 // Activate brings a version back into force that the plugin has had. digest may be
@@ -49,7 +49,7 @@ func (p *Plugins) Activate(ctx context.Context, name, digest string) (Change, er
 	e := p.ledger.get(name)
 	v, err := e.find(digest)
 	if err != nil {
-		return Change{}, fmt.Errorf("activate %s: %w (%w); `rhost plugin status %s` lists those there are", name, err, ErrUnknown, name)
+		return Change{}, fmt.Errorf("activate %s: %w; `rhost plugin status %s` lists those there are", name, err, name)
 	}
 	return p.back(ctx, name, v)
 }
@@ -60,7 +60,7 @@ func (p *Plugins) Rollback(ctx context.Context, name string) (Change, error) {
 	defer p.reload.Unlock()
 	slot, info := p.slot(name)
 	if info.Digest == "" {
-		return Change{}, fmt.Errorf("roll back %s: no plugin of this name is loaded (%w)", name, ErrUnknown)
+		return Change{}, fmt.Errorf("roll back %s: a plugin of this name is %w; `rhost plugin list` lists those there are", name, ErrUnknown)
 	}
 	if slot.Abort("by an operator") { // what stands by goes on
 		now, _ := slot.Info()
@@ -69,7 +69,7 @@ func (p *Plugins) Rollback(ctx context.Context, name string) (Change, error) {
 	e := p.ledger.get(name)
 	v, ok := e.before(info.Digest)
 	if !ok {
-		return Change{}, fmt.Errorf("roll back %s: it has had no version before this one (%w)", name, ErrUnknown)
+		return Change{}, fmt.Errorf("roll back %s: a version before this one is %w", name, ErrUnknown)
 	}
 	change, err := p.back(ctx, name, v)
 	if err == nil && change.Old != change.New {
@@ -82,16 +82,18 @@ func (p *Plugins) Rollback(ctx context.Context, name string) (Change, error) {
 // calls at once.
 func (p *Plugins) back(ctx context.Context, name string, v Version) (Change, error) {
 	if p.opts.Fetch == nil {
-		return Change{}, fmt.Errorf("version %s of %s: this host keeps no versions (%w)", v.Digest, name, ErrUnknown)
+		return Change{}, fmt.Errorf("version %s of %s is %w: this host keeps none", v.Digest, name, ErrUnknown)
 	}
 	src, err := p.opts.Fetch(ctx, v.Digest)
 	if err != nil {
 		return Change{}, fmt.Errorf("version %s of %s: %w", v.Digest, name, err)
 	}
-	return p.pinned(ctx, name, v.Kind, src, v.From)
+	plan := p.plan(name)
+	plan.Shadow, plan.Canary = false, 0
+	return p.pinned(ctx, name, v.Kind, src, v.From, plan)
 }
 
-func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, src []byte, from string) (Change, error) {
+func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, src []byte, from string, plan sandbox.Plan) (Change, error) {
 	folder := ""
 	p.mu.RLock()
 	f, ok := p.found[name]
@@ -102,7 +104,7 @@ func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, src []byte
 		}
 	}
 	digest := sandbox.Digest(src)
-	change, err := p.install(ctx, Found{Name: name, Kind: kind, File: f.File}, src, from)
+	change, err := p.install(ctx, Found{Name: name, Kind: kind, File: f.File}, src, from, plan)
 	if err != nil {
 		return change, err
 	}
@@ -201,7 +203,7 @@ func checkName(name string) error {
 		ok = ok && (r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
 	}
 	if !ok {
-		return fmt.Errorf("plugin name %q: use letters, digits, - and _, at most %d", name, most)
+		return &sandbox.Refusal{Module: name, Reason: "a plugin cannot have this name", Fix: fmt.Sprintf("use letters, digits, - and _, at most %d", most)}
 	}
 	return nil
 }

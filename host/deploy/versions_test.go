@@ -130,7 +130,7 @@ func TestPutWithoutAFile(t *testing.T) {
 	assert.Equal(t, "2", call(t, p, "q"))
 	for _, name := range []string{"", ".q", "_q", "../q", "a/b", "a b", string(make([]byte, 200))} {
 		_, err := p.Put(t.Context(), name, deploy.Lua, answer("1"))
-		assert.ErrorContains(t, err, "plugin name")
+		assert.ErrorContains(t, err, "cannot have this name")
 	}
 	_, err = p.Put(t.Context(), "q", deploy.Lua, []byte("function invoke("))
 	assert.ErrorContains(t, err, "q")
@@ -145,7 +145,7 @@ func TestActivateAndRollback(t *testing.T) {
 	require.True(t, (<-a.rolled).Promoted)
 	_, err := p.Rollback(t.Context(), "p")
 	assert.ErrorIs(t, err, deploy.ErrUnknown)
-	assert.ErrorContains(t, err, "no version before")
+	assert.ErrorContains(t, err, "a version before this one is not known")
 	for _, n := range []string{"2", "3"} {
 		write(t, a.dir, "p.lua", string(answer(n)))
 		reload(t, p, file)
