@@ -33,6 +33,8 @@ func (h *Host) watch(ctx context.Context) error {
 		rules := slices.ContainsFunc(files, func(name string) bool {
 			return slices.ContainsFunc(ofRules, func(dir string) bool { return strings.HasPrefix(name, dir) })
 		})
+		h.applying.Lock()
+		defer h.applying.Unlock()
 		h.reloadPlugins(ctx, files)
 		if rules || waiting {
 			waiting = h.reloadRules(ctx)

@@ -50,6 +50,8 @@ type Backend interface {
 	PutPlugin(ctx context.Context, name, kind string, src []byte) (json.RawMessage, error)
 	ActivatePlugin(ctx context.Context, name, digest string) (json.RawMessage, error)
 	RollbackPlugin(ctx context.Context, name string) (json.RawMessage, error)
+	// Apply puts a bundle into force, all of it or nothing, and says what changed.
+	Apply(ctx context.Context, bundle []byte) (json.RawMessage, error)
 	// Tail calls fn with each message of the topics as it happens, until ctx
 	// ends or fn fails.
 	Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error

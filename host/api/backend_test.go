@@ -76,6 +76,10 @@ func (b *backend) RollbackPlugin(_ context.Context, name string) (json.RawMessag
 	return b.act("rollback", name)
 }
 
+func (b *backend) Apply(_ context.Context, bundle []byte) (json.RawMessage, error) {
+	return b.act("apply", string(bundle))
+}
+
 func (b *backend) Status(context.Context) (json.RawMessage, error) { return b.act("status", "") }
 
 func (b *backend) Redrive(_ context.Context, id string) error {

@@ -8,7 +8,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-const maxPlugin = 32 << 20
+const (
+	maxPlugin = 32 << 20
+	maxBundle = 96 << 20 // 64 MiB in base64
+)
 
 type byName struct {
 	Name string `path:"name" maxLength:"128"`
@@ -45,6 +48,21 @@ func (s *server) registerLocal(api huma.API) {
 		OperationID: "rollback-plugin", Method: http.MethodPost, Path: "/v1/plugins/{name}/rollback",
 		Summary: "Bring the version before the present one back into force", Description: local, Errors: []int{404, 503},
 	}, s.rollbackPlugin)
+	huma.Register(api, huma.Operation{
+		OperationID: "apply", Method: http.MethodPost, Path: "/v1/apply", MaxBodyBytes: maxBundle, SkipValidateBody: true,
+		Summary: "Bring rules and plugins into force together, or say what that would change",
+		Description: local + " The body is a JSON object: files (name relative to the app folder, to bytes in base64), " +
+			"prune (remove files that the bundle does not have) and dry_run.",
+		Errors: []int{400, 413, 503},
+	}, s.apply)
+}
+
+type bundleInput struct {
+	RawBody []byte `contentType:"application/json"`
+}
+
+func (s *server) apply(ctx context.Context, in *bundleInput) (*raw, error) {
+	return reply(s.backend.Apply(ctx, in.RawBody))
 }
 
 func (s *server) plugins(ctx context.Context, _ *struct{}) (*page, error) {

@@ -183,21 +183,22 @@ func (p *Plugins) plan(name string) sandbox.Plan {
 // reload.
 func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string, plan sandbox.Plan) (Change, error) {
 	start := time.Now()
-	engine, ok := p.opts.Engines[f.Kind]
-	if !ok {
-		return Change{}, fmt.Errorf("load plugin %s: no engine runs %s plugins", f.Name, f.Kind)
-	}
 	slot, old := p.slot(f.Name)
-	change := Change{Name: f.Name, Old: old.Digest, Engine: engine.Name()}
-	if old.Digest == sandbox.Digest(src) {
-		change.New = old.Digest
+	change := Change{Name: f.Name, Old: old.Digest, Engine: old.Engine}
+	digest := sandbox.Digest(src)
+	progress, rolling := slot.Progress()
+	if old.Digest == digest || rolling && progress.New.Module == digest {
+		change.Old, change.New = digest, digest
 		return change, nil
 	}
-	module, err := p.prepare(ctx, engine, f, src)
+	module, err := p.try(ctx, f, src)
 	if err != nil {
 		return Change{}, err
 	}
-	change.New = module.Info().Digest
+	change.New, change.Engine = module.Info().Digest, module.Info().Engine
+	if err := p.keep(ctx, f.Name, module, src); err != nil {
+		return Change{}, errors.Join(err, module.Close(ctx))
+	}
 	err = p.ledger.change(f.Name, func(e *entry) { e.came(version(f.Kind, src, from)) })
 	if err != nil {
 		return Change{}, errors.Join(err, module.Close(ctx))
@@ -207,30 +208,55 @@ func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string,
 	plan.Done = func(v sandbox.Verdict) { p.ended(f.Name, change.New, v) }
 	err = slot.Roll(ctx, module, plan)
 	change.Took = time.Since(start)
-	if progress, ok := slot.Progress(); ok {
+	if progress, rolling = slot.Progress(); rolling {
 		change.Phase = progress.Phase
 	}
 	return change, err
 }
 
-// prepare compiles, tests and keeps a version.
-func (p *Plugins) prepare(ctx context.Context, engine sandbox.Engine, f Found, src []byte) (sandbox.Module, error) {
+// Check does with bytes what comes before they are put in force, and says what
+// would change.
+func (p *Plugins) Check(ctx context.Context, f Found, src []byte) (Change, error) {
+	start := time.Now()
+	if err := checkName(f.Name); err != nil {
+		return Change{}, err
+	}
+	module, err := p.try(ctx, f, src)
+	if err != nil {
+		return Change{}, err
+	}
+	_, old := p.slot(f.Name)
+	info := module.Info()
+	return Change{Name: f.Name, Old: old.Digest, New: info.Digest, Took: time.Since(start), Engine: info.Engine}, module.Close(ctx)
+}
+
+// try compiles and tests a version.
+func (p *Plugins) try(ctx context.Context, f Found, src []byte) (sandbox.Module, error) {
+	engine, ok := p.opts.Engines[f.Kind]
+	if !ok {
+		return nil, &sandbox.Refusal{Module: f.Name, Reason: fmt.Sprintf("no engine runs %s plugins", f.Kind)}
+	}
 	module, err := engine.Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
 	if err != nil {
 		return nil, err
 	}
 	if p.opts.Test != nil {
-		err = p.opts.Test(ctx, f.Name, module)
-	}
-	if err == nil && p.opts.Keep != nil {
-		if err = p.opts.Keep(ctx, module.Info().Digest, src); err != nil {
-			err = fmt.Errorf("keep plugin %s: %w", f.Name, err)
+		if err := p.opts.Test(ctx, f.Name, module); err != nil {
+			return nil, errors.Join(err, module.Close(ctx))
 		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, module.Close(ctx))
-	}
 	return module, nil
+}
+
+// keep stores a version, so that it can be found again.
+func (p *Plugins) keep(ctx context.Context, name string, m sandbox.Module, src []byte) error {
+	if p.opts.Keep == nil {
+		return nil
+	}
+	if err := p.opts.Keep(ctx, m.Info().Digest, src); err != nil {
+		return fmt.Errorf("keep plugin %s: %w", name, err)
+	}
+	return nil
 }
 
 // slot returns the slot of a name, a new one when there is none, and what is in it.

@@ -168,6 +168,12 @@ func (c *Client) RollbackPlugin(ctx context.Context, name string) (json.RawMessa
 	return out, c.call(ctx, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/rollback", "", nil, &out)
 }
 
+// Apply sends a bundle, as the API describes it, and gives what it changed.
+func (c *Client) Apply(ctx context.Context, bundle json.RawMessage) (json.RawMessage, error) {
+	var out json.RawMessage
+	return out, c.call(ctx, http.MethodPost, "/v1/apply", "application/json", bundle, &out)
+}
+
 // Tail calls fn with each message of the topics as it happens. It returns nil
 // when ctx ends, io.ErrUnexpectedEOF when the host goes away, fn's error when fn
 // fails.
