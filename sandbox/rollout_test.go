@@ -384,6 +384,25 @@ func TestRolloutAbort(t *testing.T) {
 	r.end(t)
 }
 
+// A call that has reached outside is not run again: what it did there stands.
+func TestRolloutDoesNotRepeatRequests(t *testing.T) {
+	asked := 0
+	sv := sandbox.Services{HTTP: func(context.Context, *abi.HTTPRequest) (abi.HTTPResponse, abi.Status) {
+		asked++
+		return abi.HTTPResponse{Status: 204}, abi.StatusOK
+	}}
+	r := roll(t, &guest{name: "new", do: func(c *abi.Call, s *sandbox.Session) (abi.Reply, error) {
+		s.HTTP(t.Context(), &abi.HTTPRequest{Method: "POST", URL: "https://example.com"})
+		return traps(c, s)
+	}}, sandbox.Plan{})
+	_, _, err := r.Call(t.Context(), &abi.Call{}, sandbox.NewSession(sv, abi.Grant{abi.CapHTTP}, sandbox.Limits{}))
+	assert.Equal(t, sandbox.FaultTrap, sandbox.KindOf(err))
+	assert.Equal(t, 1, asked)
+	_, _, err = r.Call(t.Context(), &abi.Call{}, sandbox.NewSession(sv, nil, sandbox.Limits{}))
+	require.NoError(t, err, "a request that was denied reached nothing")
+	r.end(t)
+}
+
 func TestSelfTest(t *testing.T) {
 	session := func() *sandbox.Session { return sandbox.NewSession(sandbox.Services{}, nil, sandbox.Limits{}) }
 	_, err := sandbox.SelfTest(t.Context(), &guest{name: "good"}, &abi.Call{}, session())
