@@ -147,11 +147,15 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
 	}
+	var data []segment
+	if pass.Info.Uses&fuel.UsesSegments == 0 {
+		pass.Wasm, data = takeData(pass.Wasm)
+	}
 	code, err := e.compile(ctx, pass.Wasm)
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
 	}
-	return newModule(e, code, pass, sandbox.Info{
+	return newModule(e, code, pass, data, sandbox.Info{
 		Name:   src.Name,
 		Engine: e.Name(),
 		Digest: sandbox.Digest(src.Bytes),
