@@ -117,7 +117,12 @@ func noRule(name string, set *RuleSet) error {
 }
 
 func (b backend) Status(ctx context.Context) (json.RawMessage, error) {
-	return json.Marshal(b.Summary())
+	s := b.Summary()
+	var err error
+	if s.Matching, err = b.Matching(ctx); err != nil {
+		s.Busy = "the lane does not answer: " + err.Error() + "; what rules have counted is not known"
+	}
+	return json.Marshal(s)
 }
 
 // Tail passes on messages as they come. A watcher that falls behind is told how
@@ -182,6 +187,10 @@ type Summary struct {
 	Plugins []PluginSummary `json:"plugins"`
 	Sources []SourceSummary `json:"sources"`
 	Counts  Counts          `json:"counts"`
+
+	Revision *Revision `json:"revision,omitempty"` // the latest change of rules; nil before the first
+	Matching *Matching `json:"matching,omitempty"` // of a status; Summary leaves it out
+	Busy     string    `json:"busy,omitempty"`     // why a status is without
 }
 
 // PluginSummary describes a plugin's version in force.
@@ -207,6 +216,7 @@ func (h *Host) Summary() Summary {
 	s := h.loaded()
 	s.Data, s.API, s.ReadyIn = h.data, h.servers.addr(), h.readyIn
 	s.Sources, s.Counts = h.sources.summary(), h.lane.counts.load()
+	s.Revision = h.lane.revision.Load()
 	return s
 }
 
