@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/eventlog"
@@ -75,41 +74,12 @@ func (b backend) Drop(ctx context.Context, id string) error {
 }
 
 func (b backend) Plan(_ context.Context, rule string) (json.RawMessage, error) {
-	plan, ok := b.rules.Load().Program.Plan(rule)
+	set := b.current()
+	plan, ok := set.Program.Plan(rule)
 	if !ok {
-		return nil, noRule(rule, b.rules.Load())
+		return nil, noRule(rule, set)
 	}
 	return json.Marshal(plan)
-}
-
-// WhyNot reads the log again with the rule as it is now, so that explaining
-// costs the lane nothing while nobody asks.
-func (b backend) WhyNot(ctx context.Context, name string) (json.RawMessage, error) {
-	set := b.rules.Load()
-	rule, ok := set.Program.Rule(name)
-	if !ok {
-		return nil, noRule(name, set)
-	}
-	program, err := cep.Compile([]*cep.Rule{rule})
-	if err != nil {
-		return nil, err
-	}
-	m := cep.NewMatcher(program, cep.Options{Tenant: b.tenant.String(), Explain: true, Tables: set.Tables})
-	var matches []cep.Match
-	err = b.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
-		for i := range f.Records {
-			var err error
-			if matches, err = feed(m, &f.Records[i], matches[:0]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, apiError(err)
-	}
-	furthest, _ := m.WhyNot(name)
-	return json.Marshal(furthest)
 }
 
 func noRule(name string, set *RuleSet) error {
