@@ -414,3 +414,67 @@ func TestJoiningBesideEdits(t *testing.T) {
 	l.settle()
 	assert.Equal(t, lines, l.lines(), "nothing is matched again")
 }
+
+// A program that has been edited more than it is long is compiled anew, on a replay
+// at the same place.
+func TestLongEditedRulesAreCompiledAnew(t *testing.T) {
+	texts := map[string]string{"rules/stay.yaml": pairRule("pair", "b")}
+	set, err := noRules()
+	require.NoError(t, err)
+	blobs := memoryBlobs{}
+	lib, replayed, fresh := newRuleLibrary(blobs), set, 0
+	for i := range 11 {
+		var file strings.Builder
+		for j := range 450 {
+			fmt.Fprintf(&file, "rule: r%d\nwhen: type == \"t\" && data.x%d == %d\n---\n", 449-j, i, j)
+		}
+		texts["rules/many.yaml"] = file.String()
+		was := set
+		set, err = set.update(ruleFiles(texts))
+		require.NoError(t, err)
+		if was.edited > set.edited {
+			fresh++
+			assert.Equal(t, []string{"r449", "r448"}, ruleOrder(set)[:2], "in the order of the files")
+		}
+		require.NoError(t, newRuleLibrary(blobs).keep(t.Context(), set))
+		replayed, err = lib.after(t.Context(), replayed, set.Digest)
+		require.NoError(t, err)
+		require.Equal(t, ruleOrder(set), ruleOrder(replayed))
+		require.Equal(t, set.edited, replayed.edited)
+	}
+	assert.Equal(t, 1, fresh)
+}
+
+// BenchmarkReload is the making of a rule set in which one rule of many has
+// changed, in a file of its own, by how many there are; whole is what it takes to
+// compile them all.
+func BenchmarkReload(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		texts := make(map[string]string)
+		for i := range n {
+			texts[fmt.Sprintf("rules/%03d.yaml", i%100)] += fmt.Sprintf("rule: r%d\nwhen: type == \"t\" && data.n == %d\n---\n", i, i)
+		}
+		edited := func(i int) []RuleFile {
+			texts["rules/one.yaml"] = fmt.Sprintf("rule: one\nwhen: type == \"t\" && data.n == -%d\n", i)
+			return ruleFiles(texts)
+		}
+		set, err := CompileRules(edited(0))
+		require.NoError(b, err)
+		b.Run(fmt.Sprintf("edit/%d", n), func(b *testing.B) {
+			i := 0
+			for b.Loop() {
+				i++
+				if _, err := set.update(edited(i)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("whole/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := CompileRules(edited(0)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

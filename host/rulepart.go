@@ -40,7 +40,7 @@ type call struct {
 
 // ownBlob is from which length on a file is kept as a blob of its own, so that a
 // change of another file does not write it again.
-const ownBlob = 64 << 10
+const ownBlob = 16 << 10
 
 // partReader reads the files of a rule set.
 type partReader struct {

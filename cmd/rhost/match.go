@@ -114,19 +114,21 @@ func warnOfBounds(cmd *cobra.Command, s cep.Stats) {
 // stopped it.
 func notesOf(r *host.RuleCounts) (notes []string) {
 	for _, c := range []struct {
-		n    uint64
-		what string
+		n          uint64
+		noun, what string
 	}{
-		{r.Keyless, "events had no value for `by`"},
-		{r.Rejected, "start events were refused: limit.runs was reached"},
-		{r.Dropped, "start events made room for others: limit.full is drop-oldest"},
-		{r.Overflow, "partial matches, matches or keys were beyond what is kept"},
-		{r.Ignored, "values could not be aggregated"},
-		{r.Unsure, "matches were below at_least, or their score could not be told"},
+		{r.Keyless, "event", "without a value for `by`"},
+		{r.Rejected, "start event", "refused: limit.runs was reached"},
+		{r.Dropped, "start event", "dropped to make room: limit.full is drop-oldest"},
+		{r.Overflow, "time", "what is kept was full: of partial matches, matches of one event, keys or missed times"},
+		{r.Ignored, "value", "of a type that its aggregate cannot use"},
 	} {
 		if c.n > 0 {
-			notes = append(notes, fmt.Sprintf("%d %s", c.n, c.what))
+			notes = append(notes, plural(c.n, c.noun)+" "+c.what)
 		}
+	}
+	if r.Unsure > 0 {
+		notes = append(notes, pluralES(r.Unsure, "match")+" below at_least, or of a score that could not be told")
 	}
 	if r.Stopped != "" {
 		notes = append(notes, "stopped: "+r.Stopped)

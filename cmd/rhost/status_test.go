@@ -37,7 +37,7 @@ time of the lane 2026-03-01 12:00:00 · 5 open, of 2 keys
 RULE          MATCHES  OPEN  KEYS  TIMEOUTS
 a (draining)  4        3     1     0
 b             0        0     0     2
-note: rule a: 9 start events were refused: limit.runs was reached
+note: rule a: 9 start events refused: limit.runs was reached
 note: rule a: stopped: it broke a promise
 … and 7 rules; --json has more
 `, "\n"), out.String())
@@ -72,7 +72,7 @@ func TestWhyNotOfARunningHost(t *testing.T) {
 	text := say("explain", "pair", "--why-not")
 	assert.Contains(t, text, "waited for b\n")
 	assert.Contains(t, text, "in the host: live, as it is since ")
-	assert.Contains(t, text, "0 matches, 1 open\n1 start events were refused: limit.runs was reached\n")
+	assert.Contains(t, text, "0 matches, 1 open\n1 start event refused: limit.runs was reached\n")
 	text = say("explain", "slow", "--why-not")
 	assert.Regexp(t, `(?m)^1 window open; the first ends at .*:00:00\. If no more events came, they would end with\n    ✗ .* … .*  db1  \{"n":2\}$`, text)
 	assert.Regexp(t, `the schedule 0 3 \* \* \* comes next at .* 03:00:00\n`, say("explain", "nightly", "--why-not"))
@@ -84,5 +84,5 @@ func TestWhyNotOfARunningHost(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond, "%s", p.said())
 	assert.Contains(t, say("explain", "pair", "--why-not"), "an earlier version, which finishes what it has open: 0 matches, 1 open\n")
 	p.interrupt()
-	assert.Contains(t, p.said(), "note: rule pair: 1 start events were refused: limit.runs was reached\n")
+	assert.Contains(t, p.said(), "note: rule pair: 1 start event refused: limit.runs was reached\n")
 }

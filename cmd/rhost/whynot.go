@@ -14,6 +14,7 @@ import (
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/cep/analysis"
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host"
 )
 
 // whyNotOver runs the rules over a file and tells how far one came.
@@ -151,17 +152,8 @@ func writeQuiet(b *strings.Builder, out style, q *analysis.QuietReport) {
 	if q.Kind != "schedule" {
 		fmt.Fprintf(b, "%s of %s counted\n", thousands(q.Counted), plural(q.Events, "event"))
 	}
-	for _, c := range []struct {
-		n    uint64
-		what string
-	}{
-		{q.Keyless, "events had no value for the rule's `by`"},
-		{q.Unsure, "matches were below at_least, or their score could not be told"},
-		{q.Overflow, "keys or times were beyond what is kept"},
-	} {
-		if c.n > 0 {
-			fmt.Fprintf(b, "%s %s\n", thousands(c.n), c.what)
-		}
+	for _, note := range notesOf(&host.RuleCounts{Keyless: q.Keyless, Overflow: q.Overflow, Unsure: q.Unsure}) {
+		fmt.Fprintln(b, note)
 	}
 	if len(q.Missing) > 0 {
 		fmt.Fprintf(b, "no event has %s\n", clean(strings.Join(q.Missing, ", ")))
