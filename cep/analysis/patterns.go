@@ -29,6 +29,7 @@ func (k *checker) pattern(rd *reading) {
 		}
 		k.bounds(rd)
 		k.nots(rd, w.Pattern.Seq)
+		k.times(r, w.Pattern.Seq, false, false)
 	}
 }
 
