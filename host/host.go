@@ -203,7 +203,7 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	h.engines = engines
 	o.Engines, o.Spares = engines, runtime.GOMAXPROCS(0)
 	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
-	o.Rolled = h.rolled
+	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {
 		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
 	}

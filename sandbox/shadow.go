@@ -142,7 +142,7 @@ func different(was, is outcome) string {
 	}
 	for i, a := range was.reply.Effects {
 		b := is.reply.Effects[i]
-		if a.Kind != b.Kind || a.Name != b.Name || !bytes.Equal(a.Value, b.Value) {
+		if a.Kind != b.Kind || a.Name != b.Name || !bytes.Equal(a.Value, b.Value) || !bytes.Equal(a.Bytes, b.Bytes) || a.TTL != b.TTL {
 			return fmt.Sprintf("effect %d is %s %s %s instead of %s %s %s", i+1, b.Kind, b.Name, brief(b.Value), a.Kind, a.Name, brief(a.Value))
 		}
 	}

@@ -162,6 +162,10 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, err
 	}
+	about, err := describe(src.Name, src.Bytes, info)
+	if err != nil {
+		return nil, err
+	}
 	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
 	if err != nil {
 		return nil, refusal(src.Name, err)
@@ -189,7 +193,10 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 		Digest: sandbox.Digest(src.Bytes),
 		ABI:    v1.Module,
 		Size:   len(src.Bytes),
-		Needs:  needs,
+		Needs:  asked(needs, about),
+
+		Functions: functions(info),
+		Manifest:  about,
 	}), nil
 }
 
