@@ -16,6 +16,7 @@ import (
 
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/deploy/signature"
 )
 
 // Bundle is rules and plugins that are to come into force together.
@@ -23,6 +24,9 @@ type Bundle struct {
 	Files map[string][]byte `json:"files"`             // by name relative to the app folder, with slashes
 	Prune bool              `json:"prune,omitempty"`   // remove rules, tables, schemas and plugins that the bundle does not have
 	Try   bool              `json:"dry_run,omitempty"` // say what would change, and check it
+	// Allow lets plugins follow versions that they could not follow by themselves:
+	// signed ones, those of another key, and newer ones.
+	Allow bool `json:"allow,omitempty"`
 }
 
 // Applied says what a bundle changed, or would change.
@@ -179,12 +183,16 @@ func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err 
 		}
 		names[f.Name] = true
 		src, about, err := a.whole(&f, name)
-		if err == nil && !a.changes(name) && !a.changes(about) {
+		if err == nil && !a.changes(name) && !a.changes(about) && !a.changes(name+signature.Suffix) {
 			continue
+		}
+		u := deploy.Upload{Kind: f.Kind, Source: src, Allow: a.bundle.Allow}
+		if err == nil {
+			u.Signature, err = a.signatureOf(f, name)
 		}
 		var change deploy.Change
 		if err == nil {
-			change, err = a.Host.plugins.Check(ctx, f, src)
+			change, err = a.Host.plugins.Check(ctx, f, u)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -225,6 +233,17 @@ func (a *applier) whole(f *deploy.Found, name string) (src []byte, about string,
 	return src, about, err
 }
 
+// signatureOf gives what will lie beside a plugin of the bundle as its signature.
+func (a *applier) signatureOf(f deploy.Found, name string) ([]byte, error) {
+	if sig, ok := a.bundle.Files[name+signature.Suffix]; ok {
+		return append([]byte{}, sig...), nil // an empty file is a bad signature, not none
+	}
+	if a.bundle.Prune {
+		return nil, nil
+	}
+	return f.ReadSignature()
+}
+
 // checkRules compiles the rules as they would be.
 func (a *applier) checkRules(hasPlugin func(string) bool) error {
 	files, err := ReadRules(a.app)
@@ -258,7 +277,11 @@ func (a *applier) put(ctx context.Context) error {
 		return err
 	}
 	for i, f := range a.plugins {
-		change, err := a.Host.plugins.Reload(ctx, f)
+		reload := a.Host.plugins.Reload
+		if a.bundle.Allow {
+			reload = a.Host.plugins.Approve
+		}
+		change, err := reload(ctx, f)
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,8 @@ type Config struct {
 	Notify  map[string]NotifyConfig `yaml:"notify"`
 	Egress  EgressConfig            `yaml:"egress"`
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
+	// Signatures says what signatures plugins need.
+	Signatures SignatureConfig `yaml:"signatures"`
 }
 
 // SourceConfig declares one source, by exactly one of its keys.
@@ -249,6 +251,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
+	errs = append(errs, c.Signatures.validate())
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {

@@ -202,6 +202,12 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	}
 	h.engines = engines
 	o.Engines, o.Spares = engines, runtime.GOMAXPROCS(0)
+	if o.Policy, err = h.config.Signatures.policy(h.app); err != nil {
+		return err
+	}
+	o.Note = func(name, text string) {
+		h.report(Notice{Kind: "warning", Text: "plugin " + name + ": " + text})
+	}
 	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
 	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/deploy/signature"
 	"github.com/rhost/rhost/sandbox"
 )
 
@@ -36,17 +37,17 @@ func (b backend) Plugin(_ context.Context, name string) (json.RawMessage, error)
 }
 
 // PutPlugin brings bytes into force as a version of a plugin.
-func (b backend) PutPlugin(ctx context.Context, name, kind string, src []byte) (json.RawMessage, error) {
-	k := deploy.Kind(kind)
+func (b backend) PutPlugin(ctx context.Context, name string, u api.Upload) (json.RawMessage, error) {
+	k := deploy.Kind(u.Kind)
 	if _, ok := b.engines[k]; !ok {
 		kinds := make([]string, 0, len(b.engines))
 		for have := range b.engines {
 			kinds = append(kinds, "."+string(have))
 		}
 		slices.Sort(kinds)
-		return nil, api.Kind(api.ErrInvalid, fmt.Errorf("no engine runs %q plugins; a plugin is a file whose name ends in %s", kind, strings.Join(kinds, ", ")))
+		return nil, api.Kind(api.ErrInvalid, fmt.Errorf("no engine runs %q plugins; a plugin is a file whose name ends in %s", u.Kind, strings.Join(kinds, ", ")))
 	}
-	return b.changed(b.plugins.Put(ctx, name, k, src))
+	return b.changed(b.plugins.Put(ctx, name, deploy.Upload{Kind: k, Source: u.Source, Signature: u.Signature, Allow: u.Allow}))
 }
 
 // ActivatePlugin brings a version back that the plugin has had.
@@ -74,10 +75,11 @@ func (b backend) changed(c deploy.Change, err error) (json.RawMessage, error) {
 func pluginError(err error) error {
 	var refused *sandbox.Refusal
 	var fault *sandbox.Fault
+	var unsigned *signature.Error
 	switch {
 	case errors.Is(err, deploy.ErrUnknown):
 		return api.Kind(api.ErrNotFound, err)
-	case errors.As(err, &refused), errors.As(err, &fault), errors.Is(err, sandbox.ErrSelfTest):
+	case errors.As(err, &refused), errors.As(err, &fault), errors.As(err, &unsigned), errors.Is(err, sandbox.ErrSelfTest):
 		return api.Kind(api.ErrInvalid, err)
 	}
 	return apiError(err)

@@ -41,6 +41,7 @@ the bundle · 3 no host is running`,
 	fl := cmd.Flags()
 	fl.StringVarP(&o.dir, "file", "f", "", "folder with rules/, tables/, schemas/ and plugins/")
 	fl.BoolVar(&o.prune, "prune", false, "remove what the folder does not have")
+	fl.BoolVar(&o.allow, "allow", false, "plugins: "+allowUsage)
 	fl.BoolVar(&o.dry, "dry-run", false, "show the difference, change nothing")
 	fl.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	fl.BoolVar(&o.json, "json", false, "JSON, for machines; asks nothing")
@@ -51,6 +52,7 @@ type applyOptions struct {
 	reach                 reach
 	dir                   string
 	prune, dry, yes, json bool
+	allow                 bool
 }
 
 func (o *applyOptions) run(cmd *cobra.Command) error {
@@ -158,7 +160,7 @@ func (o *applyOptions) read(folder string, files map[string][]byte) error {
 }
 
 func (o *applyOptions) send(ctx context.Context, c *client.Client, files map[string][]byte, try bool) (a host.Applied, err error) {
-	body, err := json.Marshal(host.Bundle{Files: files, Prune: o.prune, Try: try})
+	body, err := json.Marshal(host.Bundle{Files: files, Prune: o.prune, Try: try, Allow: o.allow})
 	if err != nil {
 		return a, err
 	}

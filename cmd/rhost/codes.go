@@ -11,6 +11,7 @@ import (
 	"github.com/rhost/rhost/cep/analysis"
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/deploy/signature"
 	"github.com/rhost/rhost/yamldoc"
 )
 
@@ -48,6 +49,7 @@ func allCodes() map[string]string {
 		deploy.CodeManifest: "A key of a plugin's manifest (NAME.manifest.yaml beside a script, manifest.yaml in the folder of a module's source) is unknown or has a value that it cannot have. abi/SPEC.md lists the keys, and abi/manifest/schema.json lets an editor check them.",
 		host.CodeSettings:   "plugins.NAME.config of rhost.yaml does not fit the JSON Schema in the manifest of the plugin, so the plugin is not loaded. `rhost plugin inspect NAME` shows the schema.",
 	})
+	maps.Copy(all, signature.Codes())
 	maps.Copy(all, cep.Codes())
 	maps.Copy(all, analysis.Codes())
 	return all

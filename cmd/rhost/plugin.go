@@ -31,7 +31,8 @@ func pluginCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginBench(), pluginInspect(),
-		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
+		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback(),
+		pluginKeygen(), pluginSign(), pluginVerify(), pluginPush(), pluginPull())
 	return cmd
 }
 

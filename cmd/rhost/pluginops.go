@@ -65,13 +65,14 @@ func answered(err error) error {
 }
 
 func pluginLoad() *cobra.Command {
-	return pluginAct(&cobra.Command{
+	var allow bool
+	cmd := pluginAct(&cobra.Command{
 		Use:   "load NAME FILE",
 		Short: "Bring a version of a plugin into force in a running host",
 		Long: `Send a file to a running host, which brings it into force as plugins.NAME.rollout of
 its rhost.yaml says. Calls that run finish on the version they began with. It stays
 in force, also after a restart, until the file in the app folder changes or another
-version is activated.`,
+version is activated. FILE.sig, if it is there, goes with it.`,
 		Example: "  rhost plugin load decide decide.wasm --app examples/sshguard",
 		Args:    exactArgs(2, "NAME and FILE", "the plugin, and a .wasm, .lua or .js file"),
 	}, func(ctx context.Context, c *client.Client, args []string) (json.RawMessage, error) {
@@ -87,14 +88,22 @@ version is activated.`,
 		if err != nil {
 			return nil, usage(err)
 		}
-		return c.PutPlugin(ctx, args[0], string(f.Kind), src)
+		sig, err := f.ReadSignature()
+		if err != nil {
+			return nil, usage(err)
+		}
+		return c.PutPlugin(ctx, args[0], client.Upload{Kind: string(f.Kind), Source: src, Signature: sig, Allow: allow})
 	})
+	cmd.Flags().BoolVar(&allow, "allow", false, allowUsage)
+	return cmd
 }
+
+const allowUsage = "take what is unsigned after a signed version, signed by another key, or older"
 
 func pluginActivate() *cobra.Command {
 	return pluginAct(&cobra.Command{
 		Use:     "activate NAME DIGEST",
-		Short:   "Bring an earlier version of a plugin back into force",
+		Short:   "Bring a version of a plugin into force: an earlier one, or one that was held back",
 		Example: "  rhost plugin status decide\n  rhost plugin activate decide 3f9a21c4",
 		Args:    exactArgs(2, "NAME and DIGEST", "as `rhost plugin status NAME` prints them; the first digits are enough"),
 	}, func(ctx context.Context, c *client.Client, args []string) (json.RawMessage, error) {
@@ -215,6 +224,12 @@ func pluginStatus() *cobra.Command {
 
 func showPlugin(out style, s deploy.Status) error {
 	rows := [][]string{{"name", s.Name}, {"engine", s.Engine}, {"abi", s.ABI}, {"state", stateOf(s)}}
+	if s.Release != "" {
+		rows = append(rows, []string{"release", s.Release})
+	}
+	if s.Signer != "" {
+		rows = append(rows, []string{"signed by", s.Signer})
+	}
 	if r := s.Rollout; r != nil {
 		rows = append(rows, []string{"until", r.Until.Local().Format(time.TimeOnly) + ", unless it goes wrong"})
 		if r.Shadowed.Compared > 0 {

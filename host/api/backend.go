@@ -27,6 +27,14 @@ type kinded struct{ kind, err error }
 func (k *kinded) Error() string   { return k.err.Error() }
 func (k *kinded) Unwrap() []error { return []error{k.kind, k.err} }
 
+// Upload is a version of a plugin that an operator sends.
+type Upload struct {
+	Kind      string // wasm, lua or js
+	Source    []byte
+	Signature []byte // what its .sig file holds; nil: none
+	Allow     bool   // it may follow a version that it could not follow by itself
+}
+
 // Backend is what the API serves. Its methods are safe for concurrent use, and
 // its JSON is not changed afterwards.
 type Backend interface {
@@ -47,7 +55,7 @@ type Backend interface {
 	// force, and say what they changed.
 	Plugins(ctx context.Context) ([]json.RawMessage, error)
 	Plugin(ctx context.Context, name string) (json.RawMessage, error)
-	PutPlugin(ctx context.Context, name, kind string, src []byte) (json.RawMessage, error)
+	PutPlugin(ctx context.Context, name string, u Upload) (json.RawMessage, error)
 	ActivatePlugin(ctx context.Context, name, digest string) (json.RawMessage, error)
 	RollbackPlugin(ctx context.Context, name string) (json.RawMessage, error)
 	// Apply puts a bundle into force, all of it or nothing, and says what changed.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -64,8 +65,8 @@ func (b *backend) Plugin(_ context.Context, name string) (json.RawMessage, error
 	return b.act("plugin", name)
 }
 
-func (b *backend) PutPlugin(_ context.Context, name, kind string, src []byte) (json.RawMessage, error) {
-	return b.act("put", name+" "+kind+" "+string(src))
+func (b *backend) PutPlugin(_ context.Context, name string, u api.Upload) (json.RawMessage, error) {
+	return b.act("put", strings.TrimRight(fmt.Sprintf("%s %s %s %s", name, u.Kind, u.Source, u.Signature), " "))
 }
 
 func (b *backend) ActivatePlugin(_ context.Context, name, digest string) (json.RawMessage, error) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 
@@ -20,6 +21,8 @@ type byName struct {
 type putPlugin struct {
 	Name    string `path:"name" maxLength:"128"`
 	Kind    string `query:"kind" required:"true" doc:"wasm, lua or js"`
+	Allow   bool   `query:"allow" doc:"it may follow a version that it could not follow by itself: one signed by another key or signed at all, or a newer one"`
+	Sig     string `header:"Rhost-Signature" maxLength:"2048" doc:"what its .sig file holds, in base64"`
 	RawBody []byte `contentType:"application/octet-stream"`
 }
 
@@ -52,7 +55,7 @@ func (s *server) registerLocal(api huma.API) {
 		OperationID: "apply", Method: http.MethodPost, Path: "/v1/apply", MaxBodyBytes: maxBundle, SkipValidateBody: true,
 		Summary: "Bring rules and plugins into force together, or say what that would change",
 		Description: local + " The body is a JSON object: files (name relative to the app folder, to bytes in base64), " +
-			"prune (remove files that the bundle does not have) and dry_run.",
+			"prune (remove files that the bundle does not have), dry_run, and allow (plugins may follow versions that they could not follow by themselves).",
 		Errors: []int{400, 413, 503},
 	}, s.apply)
 }
@@ -78,7 +81,14 @@ func (s *server) plugin(ctx context.Context, in *byName) (*raw, error) {
 }
 
 func (s *server) putPlugin(ctx context.Context, in *putPlugin) (*raw, error) {
-	return reply(s.backend.PutPlugin(ctx, in.Name, in.Kind, in.RawBody))
+	u := Upload{Kind: in.Kind, Source: in.RawBody, Allow: in.Allow}
+	if in.Sig != "" {
+		var err error
+		if u.Signature, err = base64.StdEncoding.DecodeString(in.Sig); err != nil {
+			return nil, huma.Error422UnprocessableEntity("Rhost-Signature: it is not base64")
+		}
+	}
+	return reply(s.backend.PutPlugin(ctx, in.Name, u))
 }
 
 func (s *server) activatePlugin(ctx context.Context, in *activatePlugin) (*raw, error) {

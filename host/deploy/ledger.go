@@ -33,6 +33,12 @@ type Version struct {
 	From   string    `json:"from"` // where from: a file, or "operator"
 	State  State     `json:"state"`
 	Reason string    `json:"reason,omitempty"` // why it was rolled back or refused
+	// Release is the version that its manifest names.
+	Release string `json:"release,omitempty"`
+	// Signer is the fingerprint of the trusted key that signed it, and Signature what
+	// its .sig file held; "" when nobody did, or nobody looked.
+	Signer    string `json:"signer,omitempty"`
+	Signature string `json:"signature,omitempty"`
 }
 
 // pin keeps a version in force although the app folder holds another.
@@ -93,9 +99,7 @@ func (l *ledger) change(name string, fn func(e *entry)) error {
 		l.plugins[name] = e
 	}
 	fn(e)
-	if n := len(e.Versions); n > maxVersions {
-		e.Versions = slices.Delete(e.Versions, 0, n-maxVersions)
-	}
+	e.trim()
 	return l.write()
 }
 
@@ -188,6 +192,40 @@ func (e *entry) find(digest string) (Version, error) {
 		return found[0], nil
 	}
 	return Version{}, fmt.Errorf("%d versions begin with %s; give more of the digest", len(found), digest)
+}
+
+// trim forgets the oldest versions, but none that stands.
+func (e *entry) trim() {
+	for i := 0; i < len(e.Versions) && len(e.Versions) > maxVersions; {
+		v := e.Versions[i]
+		if v.State == Active || e.Pin != nil && e.Pin.Digest == v.Digest {
+			i++
+			continue
+		}
+		e.Versions = slices.Delete(e.Versions, i, i+1)
+	}
+}
+
+// refused notes a version that waits for an operator's word; the latest alone is
+// remembered, so that many of them push none out that were in force.
+func (e *entry) refused(v Version) {
+	e.Versions = slices.DeleteFunc(e.Versions, func(o Version) bool { return o.State == Refused })
+	e.came(v)
+}
+
+// standing gives the version that a new one is compared with: the one in force, now
+// or when the host was last closed, which is the latest that was not refused or
+// rolled back (a rollout that the closing cut short counts as replaced).
+func (e *entry) standing(now string) (Version, bool) {
+	if now == "" && e.Pin != nil {
+		now = e.Pin.Digest
+	}
+	for _, v := range slices.Backward(e.Versions) {
+		if v.Digest == now || now == "" && v.State != Refused && v.State != RolledBack {
+			return v, true
+		}
+	}
+	return Version{}, false
 }
 
 // before gives the version that was in force before the one given.

@@ -79,15 +79,36 @@ func placeOf(n *yamldoc.Node, path []string) yamldoc.Pos {
 // Read returns the plugin as it is loaded: a module, or a script with the
 // manifest that lies beside it in its last line.
 func (f Found) Read() ([]byte, error) {
+	return f.ReadChecked(func([]byte) error { return nil })
+}
+
+// ReadChecked is Read, which shows what it read to check: a module before anything
+// parses it, a script with its manifest. What it read is there with an error of
+// check, too.
+func (f Found) ReadChecked(check func(src []byte) error) ([]byte, error) {
 	src, err := readBounded(f.File)
-	if err != nil || f.Manifest == "" {
-		return src, err
+	if err != nil {
+		return nil, err
+	}
+	if f.Kind == Wasm || f.Manifest == "" {
+		if err := check(src); err != nil {
+			return src, err
+		}
+	}
+	if f.Manifest == "" {
+		return src, nil
 	}
 	text, err := readBounded(f.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	return f.Join(src, text)
+	if src, err = f.Join(src, text); err != nil {
+		return nil, err
+	}
+	if f.Kind == Wasm {
+		return src, nil
+	}
+	return src, check(src)
 }
 
 // Join gives a plugin's bytes the manifest text, in YAML, that was written for

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rhost/rhost/host/deploy/signature"
 	"github.com/rhost/rhost/sandbox"
 )
 
@@ -38,6 +39,11 @@ type Options struct {
 	// Test tries a version before it takes a call; an error keeps it out. May be
 	// nil.
 	Test func(ctx context.Context, name string, m sandbox.Module) error
+	// Policy says what signatures plugins need.
+	Policy signature.Policy
+	// Note is told what an operator should know of a version that is loaded. May be
+	// nil.
+	Note func(name, text string)
 	// Building is told before a plugin is built from source. May be nil.
 	Building func(name string)
 }
@@ -52,7 +58,7 @@ type Plugins struct {
 
 	mu    sync.RWMutex
 	slots map[string]*sandbox.Slot // guarded by mu
-	found map[string]Found         // guarded by mu
+	found map[string]Found         // what the folder has, as last read; guarded by mu
 }
 
 // Change says what a reload did.
@@ -146,29 +152,65 @@ func (p *Plugins) build(ctx context.Context, f Found) error {
 // already in force nothing happens and Change.New equals Change.Old. After an
 // error the version before goes on. A version that an operator chose, or that took
 // the place of one that was rolled back, stays until the file changes.
+//
+// A file that the signature policy does not let follow the version before it is kept
+// for Activate.
 func (p *Plugins) Reload(ctx context.Context, f Found) (Change, error) {
+	return p.reloadFile(ctx, f, false)
+}
+
+// Approve is Reload by the word of an operator, who lets any file follow that is
+// signed as the policy asks.
+func (p *Plugins) Approve(ctx context.Context, f Found) (Change, error) {
+	return p.reloadFile(ctx, f, true)
+}
+
+func (p *Plugins) reloadFile(ctx context.Context, f Found, allow bool) (Change, error) {
 	p.reload.Lock()
 	defer p.reload.Unlock()
-	src, err := f.Read()
+	s, err := p.open(f)
+	if s.src != nil {
+		p.mu.Lock()
+		p.found[f.Name] = f
+		p.mu.Unlock()
+		v, pinned, pinErr := p.chosen(f.Name, sandbox.Digest(s.src))
+		if pinErr != nil {
+			return Change{}, pinErr
+		}
+		if pinned {
+			return p.repin(ctx, f, v)
+		}
+	}
 	if err != nil {
 		return Change{}, fmt.Errorf("load plugin %s: %w", f.Name, err)
 	}
-	from := f.File
-	if e := p.ledger.get(f.Name); e.Pin != nil {
-		v, err := e.find(e.Pin.Digest)
-		switch {
-		case err != nil || e.Pin.Folder != sandbox.Digest(src) || p.opts.Fetch == nil: // something newer came
-			if err := p.ledger.change(f.Name, func(e *entry) { e.Pin = nil }); err != nil {
-				return Change{}, err
-			}
-		default:
-			if src, err = p.opts.Fetch(ctx, v.Digest); err != nil {
-				return Change{}, fmt.Errorf("version %s of %s: %w", v.Digest, f.Name, err)
-			}
-			from, f.Kind = v.From, v.Kind
-		}
+	s.allow, s.unpin = allow, true // something newer came
+	return p.install(ctx, f, s, f.File, p.plan(f.Name))
+}
+
+// chosen gives the version that is to stay in force although the folder holds what
+// has this digest.
+func (p *Plugins) chosen(name, folder string) (v Version, ok bool, err error) {
+	e := p.ledger.get(name)
+	if e.Pin == nil || e.Pin.Folder != folder || p.opts.Fetch == nil {
+		return v, false, nil
 	}
-	return p.install(ctx, f, src, from, p.plan(f.Name))
+	v, err = e.find(e.Pin.Digest)
+	if errors.Is(err, ErrUnknown) {
+		return v, false, nil
+	}
+	return v, err == nil, err
+}
+
+// repin puts the version that was chosen before a restart in force again.
+func (p *Plugins) repin(ctx context.Context, f Found, v Version) (Change, error) {
+	s, err := p.fetch(ctx, f.Name, v)
+	if err != nil {
+		return Change{}, err
+	}
+	s.allow = true
+	f.Kind = v.Kind
+	return p.install(ctx, f, s, v.From, p.plan(f.Name))
 }
 
 // plan says how a new version comes into force.
@@ -181,29 +223,45 @@ func (p *Plugins) plan(name string) sandbox.Plan {
 
 // install brings bytes into force as a version of a plugin. The caller holds
 // reload.
-func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string, plan sandbox.Plan) (Change, error) {
+func (p *Plugins) install(ctx context.Context, f Found, s sealed, from string, plan sandbox.Plan) (Change, error) {
 	start := time.Now()
 	slot, old := p.slot(f.Name)
 	change := Change{Name: f.Name, Old: old.Digest, Engine: old.Engine}
-	digest := sandbox.Digest(src)
+	digest := sandbox.Digest(s.src)
 	progress, rolling := slot.Progress()
 	if old.Digest == digest || rolling && progress.New.Module == digest {
 		change.Old, change.New = digest, digest
-		return change, nil
+		return change, p.stays(f, s, digest)
 	}
-	module, err := p.try(ctx, f, src)
+	if err := p.mayFollow(ctx, f, s, from, ""); err != nil { // before anything parses it
+		return Change{}, err
+	}
+	module, err := p.try(ctx, f, s.src)
 	if err != nil {
 		return Change{}, err
 	}
-	change.New, change.Engine = module.Info().Digest, module.Info().Engine
-	if err := p.keep(ctx, f.Name, module, src); err != nil {
+	v := version(f.Kind, s, from)
+	v.Release = p.releaseOf(f.Name, module)
+	if err := p.mayFollow(ctx, f, s, from, v.Release); err != nil {
 		return Change{}, errors.Join(err, module.Close(ctx))
 	}
-	err = p.ledger.change(f.Name, func(e *entry) { e.came(version(f.Kind, src, from)) })
+	change.New, change.Engine = module.Info().Digest, module.Info().Engine
+	if err := p.keep(ctx, f.Name, module, s.src); err != nil {
+		return Change{}, errors.Join(err, module.Close(ctx))
+	}
+	err = p.ledger.change(f.Name, func(e *entry) {
+		if known, err := e.find(digest); err == nil && s.signer == "" {
+			v.Signer, v.Signature = known.Signer, known.Signature
+		}
+		if s.unpin {
+			e.Pin = nil
+		}
+		e.came(v)
+	})
 	if err != nil {
 		return Change{}, errors.Join(err, module.Close(ctx))
 	}
-	p.publish(f, slot)
+	p.publish(f.Name, slot)
 	plan.Spares = p.opts.Spares
 	plan.Done = func(v sandbox.Verdict) { p.ended(f.Name, change.New, v) }
 	err = slot.Roll(ctx, module, plan)
@@ -216,14 +274,24 @@ func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string,
 
 // Check does with bytes what comes before they are put in force, and says what
 // would change.
-func (p *Plugins) Check(ctx context.Context, f Found, src []byte) (Change, error) {
+func (p *Plugins) Check(ctx context.Context, f Found, u Upload) (Change, error) {
 	start := time.Now()
 	if err := checkName(f.Name); err != nil {
 		return Change{}, err
 	}
-	module, err := p.try(ctx, f, src)
+	s, err := p.check(f.Name, u)
+	if err == nil {
+		err = p.follows(f.Name, s, "")
+	}
 	if err != nil {
 		return Change{}, err
+	}
+	module, err := p.try(ctx, f, s.src)
+	if err != nil {
+		return Change{}, err
+	}
+	if err := p.follows(f.Name, s, p.releaseOf(f.Name, module)); err != nil {
+		return Change{}, errors.Join(err, module.Close(ctx))
 	}
 	_, old := p.slot(f.Name)
 	info := module.Info()
@@ -271,11 +339,10 @@ func (p *Plugins) slot(name string) (*sandbox.Slot, sandbox.Info) {
 	return slot, info
 }
 
-func (p *Plugins) publish(f Found, slot *sandbox.Slot) {
+func (p *Plugins) publish(name string, slot *sandbox.Slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.slots[f.Name] = slot
-	p.found[f.Name] = f
+	p.slots[name] = slot
 }
 
 // Slot returns the slot of a loaded plugin.
@@ -301,14 +368,15 @@ func (p *Plugins) Loaded() []sandbox.Info {
 }
 
 // Changed returns the plugins that a change of the given files concerns: those
-// whose file is among them. A changed folder of source concerns none until its
+// whose file is among them, or its signature. A changed folder of source concerns none until its
 // plugin is built.
 func (p *Plugins) Changed(files []string) ([]Found, error) {
 	found, err := Find(p.dir)
 	var changed []Found
 	for _, f := range found {
 		if slices.ContainsFunc(files, func(name string) bool {
-			return samePath(name, f.File) || f.Source == "" && f.Manifest != "" && samePath(name, f.Manifest)
+			return samePath(name, f.File) || p.opts.Policy.Active() && samePath(name, f.SignatureFile()) ||
+				f.Source == "" && f.Manifest != "" && samePath(name, f.Manifest)
 		}) {
 			if _, statErr := os.Stat(f.File); errors.Is(statErr, fs.ErrNotExist) {
 				continue

@@ -22,7 +22,9 @@ type Status struct {
 	Size     int               `json:"size"`
 	ABI      string            `json:"abi"`
 	From     string            `json:"from,omitempty"`
-	Pinned   bool              `json:"pinned,omitempty"` // the app folder holds another version
+	Release  string            `json:"release,omitempty"` // the version that its manifest names
+	Signer   string            `json:"signer,omitempty"`  // fingerprint of the key that signed it
+	Pinned   bool              `json:"pinned,omitempty"`  // the app folder holds another version
 	Stats    sandbox.Stats     `json:"stats"`
 	Rollout  *sandbox.Progress `json:"rollout,omitempty"`
 	Draining int               `json:"draining,omitempty"` // old versions whose calls did not end in time
@@ -32,17 +34,21 @@ type Status struct {
 // Put brings a version that an operator sent into force and keeps it there, also
 // after a restart, until the file of the app folder changes or another version is
 // activated.
-func (p *Plugins) Put(ctx context.Context, name string, kind Kind, src []byte) (Change, error) {
+func (p *Plugins) Put(ctx context.Context, name string, u Upload) (Change, error) {
 	if err := checkName(name); err != nil {
 		return Change{}, err
 	}
 	p.reload.Lock()
 	defer p.reload.Unlock()
-	return p.pinned(ctx, name, kind, src, "operator", p.plan(name))
+	s, err := p.check(name, u)
+	if err != nil {
+		return Change{}, err
+	}
+	return p.pinned(ctx, name, u.Kind, s, "operator", p.plan(name))
 }
 
-// Activate brings a version back into force that the plugin has had. digest may be
-// the beginning of one.
+// Activate brings a version into force that the plugin has had, or that waits for the
+// word of an operator. digest may be the beginning of one.
 func (p *Plugins) Activate(ctx context.Context, name, digest string) (Change, error) {
 	p.reload.Lock()
 	defer p.reload.Unlock()
@@ -81,19 +87,17 @@ func (p *Plugins) Rollback(ctx context.Context, name string) (Change, error) {
 // back fetches a version and pins it. Its time of trial lies behind it: it takes all
 // calls at once.
 func (p *Plugins) back(ctx context.Context, name string, v Version) (Change, error) {
-	if p.opts.Fetch == nil {
-		return Change{}, fmt.Errorf("version %s of %s is %w: this host keeps none", v.Digest, name, ErrUnknown)
-	}
-	src, err := p.opts.Fetch(ctx, v.Digest)
+	s, err := p.fetch(ctx, name, v)
 	if err != nil {
-		return Change{}, fmt.Errorf("version %s of %s: %w", v.Digest, name, err)
+		return Change{}, err
 	}
+	s.allow = true // an operator wants it
 	plan := p.plan(name)
 	plan.Shadow, plan.Canary = false, 0
-	return p.pinned(ctx, name, v.Kind, src, v.From, plan)
+	return p.pinned(ctx, name, v.Kind, s, v.From, plan)
 }
 
-func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, src []byte, from string, plan sandbox.Plan) (Change, error) {
+func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, s sealed, from string, plan sandbox.Plan) (Change, error) {
 	folder := ""
 	p.mu.RLock()
 	f, ok := p.found[name]
@@ -103,8 +107,8 @@ func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, src []byte
 			folder = sandbox.Digest(b)
 		}
 	}
-	digest := sandbox.Digest(src)
-	change, err := p.install(ctx, Found{Name: name, Kind: kind, File: f.File}, src, from, plan)
+	digest := sandbox.Digest(s.src)
+	change, err := p.install(ctx, Found{Name: name, Kind: kind, File: f.File}, s, from, plan)
 	if err != nil {
 		return change, err
 	}
@@ -148,7 +152,7 @@ func (p *Plugins) Describe(name string) (Status, error) {
 	}
 	slices.Reverse(s.Versions)
 	if v, err := e.find(info.Digest); err == nil {
-		s.From = v.From
+		s.From, s.Release, s.Signer = v.From, v.Release, v.Signer
 	}
 	s.Stats, _ = slot.Stats()
 	if progress, ok := slot.Progress(); ok {
@@ -215,6 +219,9 @@ func hasDigits(digest, part string) bool {
 }
 
 // version describes what install is about to bring into force.
-func version(kind Kind, src []byte, from string) Version {
-	return Version{Digest: sandbox.Digest(src), Kind: kind, Size: len(src), At: time.Now().UTC(), From: from, State: Rolling}
+func version(kind Kind, s sealed, from string) Version {
+	return Version{
+		Digest: sandbox.Digest(s.src), Kind: kind, Size: len(s.src), At: time.Now().UTC(), From: from, State: Rolling,
+		Signer: s.signer, Signature: string(s.sig),
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/deploy/signature"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/lua"
 )
@@ -25,6 +26,8 @@ type app struct {
 	plan        sandbox.Plan
 	test        func(context.Context, string, sandbox.Module) error
 	rolled      chan sandbox.Verdict
+	policy      signature.Policy
+	noted       []string // plugins of which an operator was told something
 }
 
 func newApp(t *testing.T) *app {
@@ -38,9 +41,19 @@ func newApp(t *testing.T) *app {
 // start loads the plugins as a host that starts does; stop closes them.
 func (a *app) start(t *testing.T) (p *deploy.Plugins, stop func()) {
 	t.Helper()
+	p, err := a.open(t)
+	require.NoError(t, err)
+	_, err = p.Load(t.Context())
+	require.NoError(t, err)
+	return p, func() { require.NoError(t, p.Close(context.Background())) }
+}
+
+// open is start without the loading.
+func (a *app) open(t *testing.T) (*deploy.Plugins, error) {
+	t.Helper()
 	engine, err := lua.New(lua.Options{})
 	require.NoError(t, err)
-	p, err = deploy.NewPlugins(a.dir, deploy.Options{
+	p, err := deploy.NewPlugins(a.dir, deploy.Options{
 		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1, Ledger: a.ledger, Test: a.test,
 		Keep: func(_ context.Context, digest string, src []byte) error {
 			a.kept[digest] = src
@@ -53,21 +66,15 @@ func (a *app) start(t *testing.T) (p *deploy.Plugins, stop func()) {
 			return nil, errors.New("not kept")
 		},
 		Plan:   func(string) sandbox.Plan { return a.plan },
+		Policy: a.policy, Note: func(name, _ string) { a.noted = append(a.noted, name) },
 		Rolled: func(_, _ string, v sandbox.Verdict) { a.rolled <- v },
 	})
 	require.NoError(t, err)
-	_, err = p.Load(t.Context())
-	require.NoError(t, err)
-	stopped := false
-	stop = func() {
-		if !stopped {
-			stopped = true
-			require.NoError(t, p.Close(context.Background()))
-			require.NoError(t, engine.Close(context.Background()))
-		}
-	}
-	t.Cleanup(stop)
-	return p, stop
+	t.Cleanup(func() {
+		require.NoError(t, p.Close(context.Background()))
+		require.NoError(t, engine.Close(context.Background()))
+	})
+	return p, err
 }
 
 func answer(n string) []byte { return []byte("function invoke() return " + n + " end") }
@@ -87,7 +94,7 @@ func TestPut(t *testing.T) {
 	a := newApp(t)
 	file := write(t, a.dir, "p.lua", string(answer("1")))
 	p, stop := a.start(t)
-	change, err := p.Put(t.Context(), "p", deploy.Lua, answer("2"))
+	change, err := p.Put(t.Context(), "p", deploy.Upload{Kind: deploy.Lua, Source: answer("2")})
 	require.NoError(t, err)
 	assert.Equal(t, "2", call(t, p, "p"))
 	s, err := p.Describe("p")
@@ -121,18 +128,18 @@ func TestPut(t *testing.T) {
 func TestPutWithoutAFile(t *testing.T) {
 	a := newApp(t)
 	p, stop := a.start(t)
-	_, err := p.Put(t.Context(), "q", deploy.Lua, answer("1"))
+	_, err := p.Put(t.Context(), "q", deploy.Upload{Kind: deploy.Lua, Source: answer("1")})
 	require.NoError(t, err)
-	_, err = p.Put(t.Context(), "q", deploy.Lua, answer("2"))
+	_, err = p.Put(t.Context(), "q", deploy.Upload{Kind: deploy.Lua, Source: answer("2")})
 	require.NoError(t, err)
 	stop()
 	p, _ = a.start(t)
 	assert.Equal(t, "2", call(t, p, "q"))
 	for _, name := range []string{"", ".q", "_q", "../q", "a/b", "a b", string(make([]byte, 200))} {
-		_, err := p.Put(t.Context(), name, deploy.Lua, answer("1"))
+		_, err := p.Put(t.Context(), name, deploy.Upload{Kind: deploy.Lua, Source: answer("1")})
 		assert.ErrorContains(t, err, "cannot have this name")
 	}
-	_, err = p.Put(t.Context(), "q", deploy.Lua, []byte("function invoke("))
+	_, err = p.Put(t.Context(), "q", deploy.Upload{Kind: deploy.Lua, Source: []byte("function invoke(")})
 	assert.ErrorContains(t, err, "q")
 	assert.Equal(t, "2", call(t, p, "q"), "what does not compile changes nothing")
 }
@@ -238,7 +245,7 @@ func TestSelfTestKeepsOut(t *testing.T) {
 	}
 	write(t, a.dir, "p.lua", string(answer("1")))
 	p, _ := a.start(t)
-	_, err := p.Put(t.Context(), "p", deploy.Lua, []byte("function invoke() error('no') end"))
+	_, err := p.Put(t.Context(), "p", deploy.Upload{Kind: deploy.Lua, Source: []byte("function invoke() error('no') end")})
 	assert.ErrorContains(t, err, "self-test of p")
 	assert.Equal(t, "1", call(t, p, "p"))
 	assert.Len(t, a.kept, 1)

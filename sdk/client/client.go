@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,12 +144,31 @@ func (c *Client) Plugin(ctx context.Context, name string) (json.RawMessage, erro
 	return get[json.RawMessage](ctx, c, "/v1/plugins/"+url.PathEscape(name))
 }
 
+// Upload is a version of a plugin.
+type Upload struct {
+	Kind      string // wasm, lua or js
+	Source    []byte
+	Signature []byte // what its .sig file holds; nil: none
+	Allow     bool   // it may follow a version that it could not follow by itself
+}
+
 // PutPlugin brings bytes into force as a version of a plugin. It needs the local
 // socket, as the other two that change plugins do.
-func (c *Client) PutPlugin(ctx context.Context, name, kind string, src []byte) (json.RawMessage, error) {
+func (c *Client) PutPlugin(ctx context.Context, name string, u Upload) (json.RawMessage, error) {
+	query := url.Values{"kind": {u.Kind}}
+	if u.Allow {
+		query.Set("allow", "true")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.base+"/v1/plugins/"+url.PathEscape(name)+"?"+query.Encode(), bytes.NewReader(u.Source))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if u.Signature != nil {
+		req.Header.Set("Rhost-Signature", base64.StdEncoding.EncodeToString(u.Signature))
+	}
 	var out json.RawMessage
-	path := "/v1/plugins/" + url.PathEscape(name) + "?" + url.Values{"kind": {kind}}.Encode()
-	return out, c.call(ctx, http.MethodPut, path, "application/octet-stream", src, &out)
+	return out, c.do(req, &out)
 }
 
 // ActivatePlugin brings a version back into force. digest may be the beginning of
@@ -178,7 +198,11 @@ func (c *Client) Apply(ctx context.Context, bundle json.RawMessage) (json.RawMes
 // when ctx ends, io.ErrUnexpectedEOF when the host goes away, fn's error when fn
 // fails.
 func (c *Client) Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error {
-	res, err := c.send(ctx, http.MethodGet, "/v1/tail?"+url.Values{"topic": topics}.Encode(), "", nil)
+	req, err := c.request(ctx, http.MethodGet, "/v1/tail?"+url.Values{"topic": topics}.Encode(), "", nil)
+	if err != nil {
+		return err
+	}
+	res, err := c.send(req)
 	if err != nil {
 		return err
 	}
@@ -227,7 +251,16 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 
 // call sends a request and decodes the reply into out, unless that is nil.
 func (c *Client) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
-	res, err := c.send(ctx, method, path, contentType, body)
+	req, err := c.request(ctx, method, path, contentType, body)
+	if err != nil {
+		return err
+	}
+	return c.do(req, out)
+}
+
+// do sends a request and decodes the reply into out, unless that is nil.
+func (c *Client) do(req *http.Request, out any) error {
+	res, err := c.send(req)
 	if err != nil {
 		return err
 	}
@@ -237,13 +270,12 @@ func (c *Client) call(ctx context.Context, method, path, contentType string, bod
 		return err
 	}
 	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: decode reply: %w", method, path, err)
+		return fmt.Errorf("%s %s: decode reply: %w", req.Method, req.URL.Path, err)
 	}
 	return nil
 }
 
-// send returns a reply with a status below 300; any other is an *Error.
-func (c *Client) send(ctx context.Context, method, path, contentType string, body []byte) (*http.Response, error) {
+func (c *Client) request(ctx context.Context, method, path, contentType string, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -251,6 +283,11 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	return req, nil
+}
+
+// send returns a reply with a status below 300; any other is an *Error.
+func (c *Client) send(req *http.Request) (*http.Response, error) {
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("ask the host: %w", err)

@@ -84,15 +84,24 @@ func (s Signature) Verify(plugin []byte, c Comment, key PublicKey) error {
 	switch {
 	case s.Key != key.fingerprint:
 		return &Error{Code: CodeKey, Msg: "it is signed by " + short(s.Key) + ", and not by " + short(key.fingerprint), Fix: "give the key that signed it"}
-	case s.Plugin != digest(plugin):
-		return &Error{
-			Code: CodeBytes, Msg: "the signature is of other bytes (" + short(s.Plugin) + ") than these (" + short(digest(plugin)) + ")",
-			Fix: "fetch both anew, or sign these; if a new " + Suffix + " is on its way, the plugin loads when it comes",
-		}
+	case s.Of(plugin) != nil:
+		return s.Of(plugin)
 	case !ed25519.Verify(key.key, Message(plugin, c), s.bytes[:]):
 		return &Error{Code: CodeBytes, Msg: "the signature is wrong: the key " + short(key.fingerprint) + " did not make it of these bytes", Fix: "fetch the plugin and its signature anew from where they come"}
 	}
 	return nil
+}
+
+// Of checks that the signature says to be of these bytes, which proves nothing and
+// needs no key. The error is an *Error.
+func (s Signature) Of(plugin []byte) error {
+	if s.Plugin == digest(plugin) {
+		return nil
+	}
+	return &Error{
+		Code: CodeBytes, Msg: "the signature is of other bytes (" + short(s.Plugin) + ") than these (" + short(digest(plugin)) + ")",
+		Fix: "fetch both anew, or sign these; if a new " + Suffix + " is on its way, the plugin loads when it comes",
+	}
 }
 
 // Format writes a signature as Parse reads it.
