@@ -123,7 +123,7 @@ func (p *Plugins) restore(ctx context.Context, name string) (Change, error) {
 	return p.back(ctx, name, v)
 }
 
-// build brings the file of a plugin up to date with its source. Without a Go
+// build brings the file of a plugin up to date with its source. Without a
 // toolchain an older file is good enough.
 func (p *Plugins) build(ctx context.Context, f Found) error {
 	stale, err := f.Stale()
@@ -134,7 +134,7 @@ func (p *Plugins) build(ctx context.Context, f Found) error {
 		p.opts.Building(f.Name)
 	}
 	_, err = Build(ctx, f)
-	if errors.Is(err, ErrNoGo) {
+	if errors.Is(err, ErrNoTool) {
 		if _, statErr := os.Stat(f.File); statErr == nil {
 			return nil
 		}
