@@ -70,6 +70,7 @@ static struct {
 	struct rhost_test_list effects, store, written;
 	struct rhost_test_bytes request, kept, frame;
 	const char *config; /* settings, a JSON object */
+	const char *http_type; /* content-type of the answers of http */
 	int64_t sec;        /* the host's clock */
 	uint32_t nsec;
 	uint32_t seed;
@@ -130,6 +131,7 @@ static __attribute__((unused)) void rhost_test_reset(void) {
 	rhost_test.checks = checks;
 	rhost_test.failed = failed;
 	rhost_test.config = "{}";
+	rhost_test.http_type = "application/json";
 	rhost_test.sec = 1767225600;
 	rhost__reset();
 }
@@ -506,8 +508,8 @@ uint64_t rhost_sys_http(const void *in, uint32_t n, void *out, uint32_t cap) {
 	struct rhost_test_bytes b = {0, 0};
 	rhost_test_fixed(&b, e->version, 4);
 	rhost_test_fixed(&b, 1, 4);
-	rhost_test_field(&b, "Content-Type");
-	rhost_test_field(&b, "application/json");
+	rhost_test_field(&b, "content-type");
+	rhost_test_field(&b, rhost_test.http_type);
 	b.p = (char *)realloc(b.p, b.n + e->value.n + 1);
 	if (!b.p) abort();
 	memcpy(b.p + b.n, e->value.p, e->value.n);
@@ -519,7 +521,7 @@ uint64_t rhost_sys_http(const void *in, uint32_t n, void *out, uint32_t cap) {
 uint64_t rhost_sys_secret(const void *in, uint32_t n, void *out, uint32_t cap) {
 	if (rhost_test_begin("secret", in, n)) return rhost_test_status(RHOST_STATUS_DENIED);
 	struct rhost_test_entry *e = rhost_test_last(&rhost_test.store, "secret", rhost_test.request.p, n);
-	if (!e) return rhost_test_status(RHOST_STATUS_DENIED);
+	if (!e) return rhost_test_status(RHOST_STATUS_NOT_FOUND);
 	return rhost_test_answer(e->value.p, e->value.n, out, cap);
 }
 

@@ -316,7 +316,7 @@ class Run {
 
   secret(_, request) {
     const v = this.host.secrets[text(request)];
-    if (v === undefined) throw new Refusal("denied");
+    if (v === undefined) throw new Refusal("not_found");
     return bytesOf(v);
   }
 

@@ -45,6 +45,23 @@ static rhost_result messages(rhost_call *c) {
 	uint8_t p[16];
 	rhost_random(p, sizeof p);
 	sent("random");
+	static const char odd[] = {1, (char)255};
+	rhost_kv_set(rhost_s("seen/10.0.0.7"), (rhost_str){odd, 2}, 60000);
+	sent("kv_set");
+	rhost_header type = {rhost_s("content-type"), rhost_s("text/plain")};
+	rhost_http_request q = {rhost_s("POST"), rhost_s("https://api.example.com/v1/locks"), rhost_s("root"), &type, 1, 250};
+	rhost_http_response a;
+	RHOST_CHECK_INT(RHOST_STATUS_OK, rhost_http(&q, &a));
+	sent("http");
+	RHOST_CHECK_INT(404, a.status);
+	RHOST_CHECK(rhost_is(rhost_header_of(&a, "Content-Type"), "text/plain"));
+	RHOST_CHECK(rhost_is(a.body, "no"));
+	char out[64];
+	struct rhost_test_bytes request = golden("http"), want = golden("http_answer");
+	RHOST_CHECK_INT(want.n, rhost_sys_http(request.p, (uint32_t)request.n, out, sizeof out));
+	RHOST_CHECK(!memcmp(out, want.p, want.n));
+	free(request.p);
+	free(want.p);
 	return RHOST_OK;
 }
 
@@ -181,6 +198,8 @@ int main(int argc, char **argv) {
 	file = argv + 1;
 	rhost_test_reset();
 	test_input();
+	rhost_test.http_type = "text/plain";
+	rhost_test_http("POST", "https://api.example.com/v1/locks", 404, "no");
 	rhost_test_run(messages, (rhost_test_input){0});
 	rhost_test_reset();
 	rhost_test_put("state", "n:root", "{\"n\":5}", 7, 7);

@@ -33,9 +33,9 @@ pub struct Host {
     pub deny: Vec<String>,
     /// Secrets that are granted.
     pub secrets: HashMap<String, Vec<u8>>,
-    /// Answers to requests of HTTP, by method and URL, as `GET https://example.com/`.
-    /// Others are denied.
-    pub http: HashMap<String, (u32, Vec<u8>)>,
+    /// Answers to requests of HTTP, by method and URL, as `GET https://example.com/`:
+    /// status, content type and body. Other requests are denied.
+    pub http: HashMap<String, (u32, String, Vec<u8>)>,
     /// The services that were called last, with the bytes of their requests.
     pub requests: Vec<(String, Vec<u8>)>,
     state: HashMap<Vec<u8>, Entry>,
@@ -383,14 +383,14 @@ impl Host {
             "http" => {
                 let (method, url) = (r.bytes("method"), r.bytes("url"));
                 let target = [method, b" ", url].concat();
-                let (status, body) = self.http.get(&*String::from_utf8_lossy(&target)).ok_or(DENIED)?;
+                let (status, content_type, body) = self.http.get(&*String::from_utf8_lossy(&target)).ok_or(DENIED)?;
                 let mut a = [status.to_le_bytes(), 1u32.to_le_bytes()].concat();
-                put_bytes(&mut a, b"Content-Type");
-                put_bytes(&mut a, b"application/json");
+                put_bytes(&mut a, b"content-type");
+                put_bytes(&mut a, content_type.as_bytes());
                 a.extend_from_slice(body);
                 Ok(a)
             }
-            "secret" => self.secrets.get(&name()).cloned().ok_or(DENIED),
+            "secret" => self.secrets.get(&name()).cloned().ok_or(NOT_FOUND),
             "has" if self.deny.contains(&name()) => Err(DENIED),
             _ => Ok(Vec::new()),
         }

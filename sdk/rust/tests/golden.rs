@@ -62,20 +62,32 @@ fn requests() {
     let mut host = Host::new();
     host.set_state_at("n:root", r#"{"n":5}"#, 7);
     host.now = (1_779_313_507, 500_000_000);
-    host.run(
+    host.http.insert("POST https://api.example.com/v1/locks".into(), (404, "text/plain".into(), b"no".to_vec()));
+    let r = host.run(
         |c| {
             c.emit("account.locked", object! { "user": "root" })?;
             c.notify("ops", "hi")?;
             c.state_cas("n:root", 7, object! { "n": 6 })?;
             c.state_set("n:root", object! { "n": 5 })?;
-            c.random(&mut [0; 16])
+            c.random(&mut [0; 16])?;
+            c.kv_set("seen/10.0.0.7", b"\x01\xff", 60_000)?;
+            let a = c.http(&Request {
+                method: "POST",
+                url: "https://api.example.com/v1/locks",
+                headers: &[("content-type", "text/plain")],
+                body: b"root",
+                timeout: 250,
+            })?;
+            assert_eq!((404, Some("text/plain"), &b"no"[..]), (a.status, a.header("Content-Type"), a.body));
+            Ok(())
         },
         &Input::default(),
     );
+    assert_eq!("ok", r.result, "{}", r.message);
     for (service, request) in &host.requests {
         assert_eq!(golden(service).as_ref(), Some(request), "{service}");
     }
-    assert_eq!(5, host.requests.len());
+    assert_eq!(7, host.requests.len());
 }
 
 #[test]
@@ -85,7 +97,7 @@ fn services() {
     host.set_kv("long", &[7; 9000]);
     host.config = r#"{"limit":5}"#.into();
     host.secrets.insert("token".into(), b"abc".to_vec());
-    host.http.insert("POST https://example.com/".into(), (201, br#"{"id":7}"#.to_vec()));
+    host.http.insert("POST https://example.com/".into(), (201, "application/json".into(), br#"{"id":7}"#.to_vec()));
     let r = host.run(
         |c| {
             let old = c.state_get("old")?;
@@ -107,7 +119,7 @@ fn services() {
             assert_eq!((201, Some("application/json")), (a.status, a.header("content-type")));
             assert_eq!(7, Json::parse(a.body).get("id").int());
             assert_eq!(b"abc", c.secret("token")?);
-            assert_eq!("secret: the capability was not granted", c.secret("other").unwrap_err().to_string());
+            assert_eq!("secret: not found", c.secret("other").unwrap_err().to_string());
             c.has("http")?;
             let n: i64 = "x".parse()?;
             c.output(n);

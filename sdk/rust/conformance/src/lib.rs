@@ -4,7 +4,7 @@
 use rhost::{list, object, timestamp, Call, Json, Kind, Level, Request, Result, Value};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-rhost::plugin!(act, batch);
+rhost::plugin!(act);
 
 /// No call may find what another left.
 static USED: AtomicI64 = AtomicI64::new(0);
@@ -30,7 +30,7 @@ fn act(c: &Call) -> Result {
         "retry" => Err(rhost::retry(msg)),
         "drop" => Err(rhost::drop("nothing to do")),
         "loop" => loop {
-            opaque(0);
+            USED.load(Ordering::Relaxed);
         },
         "alloc" => alloc(),
         "recurse" => {
@@ -182,23 +182,17 @@ fn json(c: &Call) -> Result {
     Ok(())
 }
 
-/// A value that the compiler knows nothing of. std::hint::black_box is younger than
-/// the compiler that the crate is held to.
-fn opaque(n: i64) -> i64 {
-    // SAFETY: n is a local.
-    unsafe { std::ptr::read_volatile(&n) }
-}
-
 fn alloc() -> Result {
     let mut all = Vec::new();
-    loop {
-        all.push(vec![opaque(1) as u8; 1 << 20]);
+    while USED.load(Ordering::Relaxed) >= 0 {
+        all.push(vec![1u8; 1 << 20]);
     }
+    Err(rhost::fail(all.len().to_string()))
 }
 
 #[inline(never)]
 fn dive(n: i64) -> i64 {
-    if opaque(n) < 0 {
+    if n + USED.load(Ordering::Relaxed) < 0 {
         return 0;
     }
     dive(n + 1) + dive(n + 2)
