@@ -25,11 +25,12 @@ func pluginCmd() *cobra.Command {
 		Short: "Make, build, try and look at plugins",
 		Example: `  rhost plugin new --lang go decide
   rhost plugin build decide
+  rhost plugin test decide
   rhost plugin run decide -e decide/event.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginInspect(),
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginTest(), pluginRun(), pluginInspect(),
 		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
 	return cmd
 }
@@ -55,7 +56,7 @@ func findPlugin(arg string) (deploy.Found, error) {
 			continue // a neighbour that is no plugin is not this command's business
 		}
 	}
-	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of Go source and no plugin of that name under plugins/", arg))
+	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of source and no plugin of that name under plugins/", arg))
 }
 
 // loose is a file that lies among others that are no plugins.
@@ -65,15 +66,16 @@ func loose(abs string) (deploy.Found, error) {
 	case deploy.Wasm, deploy.Lua, deploy.JS:
 		return deploy.Found{Name: strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs)), Kind: kind, File: abs}, nil
 	}
-	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of Go source", abs))
+	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of source", abs))
 }
 
 func pluginBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build PLUGIN...",
-		Short: "Build plugins from their Go source",
-		Long: `Build plugins from their Go source, into NAME/NAME.wasm beside it. A running host
-that watches the folder puts the new version in force.`,
+		Short: "Build plugins from their source",
+		Long: `Build plugins from their source in Go, Rust, C or AssemblyScript, into
+NAME/NAME.wasm beside it. A running host that watches the folder puts the new
+version in force. Scripts run as they are; building one checks it.`,
 		Example: "  rhost plugin build plugins/decide",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -83,18 +85,18 @@ that watches the folder puts the new version in force.`,
 				if err != nil {
 					return err
 				}
-				if f.Source == "" {
-					return usage(fmt.Errorf("%s: nothing to build; only Go source is built, scripts run as they are", f.File))
-				}
-				took, err := deploy.Build(cmd.Context(), f)
-				if err != nil {
-					return err
+				took, done := time.Duration(0), "checked"
+				if f.Source != "" {
+					done = "built"
+					if took, err = deploy.Build(cmd.Context(), f); err != nil {
+						return err
+					}
 				}
 				info, err := inspect(cmd.Context(), f)
 				if err != nil {
 					return err
 				}
-				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green("built"), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
+				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green(done), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
 					return err
 				}
 			}
@@ -142,7 +144,7 @@ func pluginInspect() *cobra.Command {
 		Use:     "inspect PLUGIN",
 		Short:   "Say what a plugin is and what it asks for",
 		Example: "  rhost plugin inspect plugins/decide",
-		Args:    exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		Args:    exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
@@ -190,7 +192,7 @@ and what it used. State is empty. Exit code 1 when the call faults or the plugin
 answers fail or retry.`,
 		Example: `  rhost plugin run plugins/decide -e event.json --with '{"ip":"192.0.2.7"}'
   rhost plugin run render.lua -e event.json --fuel 20000 --json`,
-		Args: exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		Args: exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {

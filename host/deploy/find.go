@@ -21,10 +21,6 @@ const (
 	JS   Kind = "js"
 )
 
-// ManifestFile is the file of a folder of source that Build puts into the plugin
-// as its manifest.
-const ManifestFile = "rhost.manifest.yaml"
-
 // Found is a plugin in an app folder.
 type Found struct {
 	Name   string

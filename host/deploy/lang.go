@@ -96,7 +96,7 @@ func (l Lang) newer(dir string, built fs.FileInfo) (bool, error) {
 			}
 			return nil
 		}
-		if !l.isSource(d.Name()) && d.Name() != ManifestFile {
+		if !l.isSource(d.Name()) {
 			return nil
 		}
 		info, err := d.Info()
