@@ -3,7 +3,6 @@ package automaton
 import (
 	"hash/maphash"
 	"math/bits"
-	"slices"
 
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
@@ -65,11 +64,7 @@ func (n *NFA) findJoin(s *state, tr Traits) {
 	if s.join == nil {
 		return
 	}
-	s.join.value = slices.Index(n.paths, s.join.Path)
-	if s.join.value < 0 {
-		s.join.value = len(n.paths)
-		n.paths = append(n.paths, s.join.Path)
-	}
+	s.join.value = n.valueOf(s.join.Path)
 }
 
 // decides reports whether conditions depend on nothing of what a run has bound but
@@ -129,11 +124,20 @@ func (w *Worker) valueOf(v event.Value) uint64 {
 
 // runValue gives what a run is filed by.
 func (w *Worker) runValue(q *run, j *join) uint64 {
-	h := q.bound().end(j.Elem, j.Part)
-	if h == nil {
+	fold := predicate.FirstOf(j.Elem)
+	if j.Part == predicate.PartLast {
+		fold = predicate.LastOf(j.Elem)
+	}
+	so, ok := w.m.nfa.folded(q.bound(), fold)
+	if !ok {
+		if h := q.bound().end(j.Elem, j.Part); h != nil {
+			so.Event = &h.Seen
+		}
+	}
+	if so.Event == nil {
 		return nothing
 	}
-	return w.valueOf(j.ElemValue(&h.Seen))
+	return w.valueOf(j.ElemValue(so.Event))
 }
 
 // end gives the first or the last event bound to an element; nil if there is

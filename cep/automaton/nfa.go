@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
 
@@ -69,7 +70,10 @@ type NFA struct {
 	all                  bool         // every state must be shown every event
 	starts               uint64       // conditions that can begin a match
 	anyStart             bool         // an event that meets none of them can, too
-	paths                []event.Path // what joins compare of the event under test
+	paths                []event.Path // what is read of the event under test
+
+	folds []predicate.Fold // what nodes carry
+	keeps []keeps          // what bound events keep at hand
 }
 
 // States is the number of states.

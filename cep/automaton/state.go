@@ -61,9 +61,9 @@ func (s *State) Feed(t *engine.Turn, key []byte) {
 		e = s.keys.Add(key)
 	}
 	w := worker(t)
-	w.view.conds, w.values = t.Conds, t.Values
+	w.view.conds, w.view.nfa, w.values = t.Conds, s.m.nfa, t.Values
 	s.m.Feed(w, &e.Value, t.In, t.Truth, &w.view)
-	w.view.conds = nil
+	w.view.conds, w.view.nfa = nil, nil
 	w.give(t, e.Key)
 	s.settle(e)
 }
@@ -153,6 +153,7 @@ func (w *Worker) give(t *engine.Turn, key string) {
 // view shows conditions the events of one run.
 type view struct {
 	conds  engine.Conds
+	nfa    *NFA
 	bound  Bound
 	reader Reader
 }

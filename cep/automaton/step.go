@@ -226,13 +226,13 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 	var prev *node
 	if q != nil {
 		if w.node == nil {
-			q.trim()
+			w.m.trim(q)
 		}
 		next, prev = *q, q.head
 		next.state = to
 	}
 	if w.node == nil || int(w.node.elem) != elem {
-		w.node = bind(prev, w.in.Hold(), elem)
+		w.node = w.m.nfa.bind(prev, w.in.Hold(), elem, w.values)
 	}
 	next.head = w.node
 	if w.m.nfa.states[to].kind != final {

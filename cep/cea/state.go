@@ -148,3 +148,6 @@ type nothing struct{}
 
 // Events gives no events.
 func (nothing) Events(int) []*predicate.Event { return nil }
+
+// Folded gives what is true of none.
+func (nothing) Folded(predicate.Fold) (so predicate.Folded, ok bool) { return so, true }

@@ -1,6 +1,10 @@
 package predicate
 
-import "github.com/rhost/rhost/event"
+import (
+	"strings"
+
+	"github.com/rhost/rhost/event"
+)
 
 // Scope is what a condition can name beside the event under test: the elements
 // of its pattern, in order.
@@ -41,6 +45,53 @@ type Event struct {
 	// Tables is what table.NAME gives in the conditions of the event under
 	// test. nil, and names that are not in it, make every lookup unknown.
 	Tables *Tables
+
+	kept []keptField // what of Ev is known without Fields
+}
+
+// keptField is a field and its value.
+type keptField struct {
+	path  event.Path
+	value event.Value
+}
+
+// The bounds of what an event keeps: a list that is walked, and texts that the
+// event has in its own bytes as well.
+const (
+	maxKept     = 16
+	maxKeptText = 64
+)
+
+// Keep notes the value that a path leads to in Ev, so that conditions need not
+// read the payload again for it. What aliases bytes that Ev does not own is
+// copied. Only paths into the payload are worth it; no more than sixteen are kept.
+// Nobody may evaluate conditions on e at the same time.
+func (e *Event) Keep(p event.Path, v event.Value) {
+	if len(e.kept) == maxKept || p.Root() != "data" {
+		return
+	}
+	for i := range e.kept {
+		if e.kept[i].path == p {
+			return
+		}
+	}
+	switch k := v.Kind(); {
+	case k == event.String && len(v.Str()) <= maxKeptText:
+		v = event.StringValue(strings.Clone(v.Str()))
+	case k == event.String || k == event.List || k == event.Map:
+		v = e.Ev.Get(p) // aliases the event's own bytes
+	}
+	e.kept = append(e.kept, keptField{p, v})
+}
+
+// value looks a path up without Fields.
+func (e *Event) value(p event.Path) event.Value {
+	for i := range e.kept {
+		if e.kept[i].path == p {
+			return e.kept[i].value
+		}
+	}
+	return e.Ev.Get(p)
 }
 
 // Env gives conditions the events bound so far in a partial match. Conditions
