@@ -15,7 +15,7 @@ func (m *Machine) New() engine.State { return &State{m: m, keys: engine.NewTable
 
 // Needs says which events the rule must be shown.
 func (m *Machine) Needs() engine.Needs {
-	return engine.Needs{Starts: m.nfa.starts, AnyStart: m.nfa.anyStart, SeesAll: m.nfa.alert, Paths: m.nfa.paths}
+	return engine.Needs{Starts: m.nfa.starts, AnyStart: m.nfa.anyStart, SeesAll: m.nfa.alert || m.all, Paths: m.nfa.paths}
 }
 
 // Plan describes the machine to people.

@@ -94,7 +94,7 @@ func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 func (w *Worker) visit(g *group, may uint64) {
 	s := &w.m.nfa.states[g.state]
 	may &= s.looks
-	if may == 0 && (s.still || !s.alert && !w.m.nfa.all) {
+	if may == 0 && (s.still || !s.alert && !w.m.all) {
 		return
 	}
 	if s.join != nil && may&^s.join.conds == 0 && w.file(g) {
