@@ -113,13 +113,15 @@ func (s *State) Expire(t *engine.Turn, now time.Time) {
 
 // Size counts what is held.
 func (s *State) Size() (size engine.Size) {
+	sizes := sizes{chains: make(map[*Held]*node)}
 	s.keys.All(func(e *engine.Entry[Runs]) {
 		if !e.Value.Empty() {
 			size.Keys++
 		}
 		size.Runs += e.Value.Len()
-		size.Bytes += len(e.Key) + e.Value.bytes()
+		size.Bytes += sizes.of(&e.Value)
 	})
+	size.Bytes += s.keys.Bytes()
 	return size
 }
 

@@ -2,6 +2,7 @@ package predicate
 
 import (
 	"strings"
+	"unsafe"
 
 	"github.com/rhost/rhost/event"
 )
@@ -82,6 +83,17 @@ func (e *Event) Keep(p event.Path, v event.Value) {
 		v = e.Ev.Get(p) // aliases the event's own bytes
 	}
 	e.kept = append(e.kept, keptField{p, v})
+}
+
+// KeptBytes is about the memory that Keep took.
+func (e *Event) KeptBytes() int {
+	n := cap(e.kept) * int(unsafe.Sizeof(keptField{}))
+	for i := range e.kept {
+		if s := e.kept[i].value.Str(); len(s) <= maxKeptText {
+			n += (len(s) + 7) / 8 * 8
+		}
+	}
+	return n
 }
 
 // value looks a path up without Fields.
