@@ -124,9 +124,10 @@ func longest(steps []Step) int {
 
 // bind makes a node, with what conditions will ask of it. values are those of the
 // event if it is the one under test, in the order of n.paths; otherwise they are
-// read from it.
+// read from it. prev must be of the same automaton: what others carry is of other
+// conditions.
 func (n *NFA) bind(prev *node, h *Held, elem int, values []event.Value) *node {
-	nd := bind(prev, h, elem)
+	nd := newNode(prev, h, elem)
 	for i := range n.keeps {
 		switch k := &n.keeps[i]; {
 		case k.Elem != elem:
