@@ -141,13 +141,15 @@ func (n *NFA) bind(prev *node, h *Held, elem int, values []event.Value) *node {
 	return nd
 }
 
-// fold works out what a node carries from what the one before it does.
+// fold works out what a node carries from what the one before it does. Which event
+// of an element is the last one needs no note where that is the node's own: a loop
+// that nothing else is asked of carries nothing.
 func (n *NFA) fold(nd *node) {
 	nd.folded = nil
 	if nd.prev != nil {
 		nd.folded = nd.prev.folded
 	}
-	if !slices.ContainsFunc(n.folds, func(f predicate.Fold) bool { return f.Elem == int(nd.elem) }) {
+	if !slices.ContainsFunc(n.folds, func(f predicate.Fold) bool { return nd.moves(f) }) {
 		return
 	}
 	own := newFolded(len(n.folds))
@@ -156,17 +158,32 @@ func (n *NFA) fold(nd *node) {
 		copy(all, nd.folded.all())
 	}
 	for i, f := range n.folds {
-		if f.Elem == int(nd.elem) {
+		switch {
+		case f.Tail() && nd.prev != nil && int(nd.prev.elem) == f.Elem:
+			all[i] = f.Add(all[i], &nd.prev.ev.Seen)
+		case !f.Tail() && int(nd.elem) == f.Elem:
 			all[i] = f.Add(all[i], &nd.ev.Seen)
 		}
 	}
 	nd.folded = own
 }
 
+// moves reports whether a node must carry something else for f than the one before
+// it.
+func (nd *node) moves(f predicate.Fold) bool {
+	if f.Tail() {
+		return int(nd.elem) != f.Elem && nd.prev != nil && int(nd.prev.elem) == f.Elem
+	}
+	return int(nd.elem) == f.Elem
+}
+
 // folded gives what a fold comes to for the events of b.
 func (n *NFA) folded(b Bound, f predicate.Fold) (so predicate.Folded, ok bool) {
 	if b.n == 0 || b.head.seen&elemBit(f.Elem) == 0 {
 		return so, true
+	}
+	if f.Tail() && int(b.head.elem) == f.Elem {
+		return f.Add(so, &b.head.ev.Seen), true
 	}
 	i := slices.Index(n.folds, f)
 	switch {
