@@ -47,13 +47,14 @@ type Event struct {
 	// test. nil, and names that are not in it, make every lookup unknown.
 	Tables *Tables
 
-	kept []keptField // what of Ev is known without Fields
+	kept *keptField // what of Ev is known without Fields; most events have none
 }
 
-// keptField is a field and its value.
+// keptField is a field and its value, in a list of them.
 type keptField struct {
 	path  event.Path
 	value event.Value
+	next  *keptField
 }
 
 // The bounds of what an event keeps: a list that is walked, and texts that the
@@ -68,11 +69,12 @@ const (
 // copied. Only paths into the payload are worth it; no more than sixteen are kept.
 // Nobody may evaluate conditions on e at the same time.
 func (e *Event) Keep(p event.Path, v event.Value) {
-	if len(e.kept) == maxKept || p.Root() != "data" {
+	if p.Root() != "data" {
 		return
 	}
-	for i := range e.kept {
-		if e.kept[i].path == p {
+	n := 0
+	for k := e.kept; k != nil; k = k.next {
+		if n++; n == maxKept || k.path == p {
 			return
 		}
 	}
@@ -82,14 +84,14 @@ func (e *Event) Keep(p event.Path, v event.Value) {
 	case k == event.String || k == event.List || k == event.Map:
 		v = e.Ev.Get(p) // aliases the event's own bytes
 	}
-	e.kept = append(e.kept, keptField{p, v})
+	e.kept = &keptField{p, v, e.kept}
 }
 
 // KeptBytes is about the memory that Keep took.
-func (e *Event) KeptBytes() int {
-	n := cap(e.kept) * int(unsafe.Sizeof(keptField{}))
-	for i := range e.kept {
-		if s := e.kept[i].value.Str(); len(s) <= maxKeptText {
+func (e *Event) KeptBytes() (n int) {
+	for k := e.kept; k != nil; k = k.next {
+		n += (int(unsafe.Sizeof(*k)) + 15) / 16 * 16
+		if s := k.value.Str(); len(s) <= maxKeptText {
 			n += (len(s) + 7) / 8 * 8
 		}
 	}
@@ -98,9 +100,9 @@ func (e *Event) KeptBytes() int {
 
 // value looks a path up without Fields.
 func (e *Event) value(p event.Path) event.Value {
-	for i := range e.kept {
-		if e.kept[i].path == p {
-			return e.kept[i].value
+	for k := e.kept; k != nil; k = k.next {
+		if k.path == p {
+			return k.value
 		}
 	}
 	return e.Ev.Get(p)
