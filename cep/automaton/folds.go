@@ -32,36 +32,55 @@ const (
 	shortChain = 16
 )
 
-// folded is what a node carries, of one size for all nodes of a pattern: 16 bytes
-// a fold, without the header a slice would have.
-type folded interface{ all() []predicate.Folded }
+// folded is what a node carries, of one size for all nodes of a pattern, without the
+// header that a slice would have. It tells whose it is: runs may hold nodes that
+// another automaton made, of a rule that begins alike, whose conditions ask for
+// something else.
+type folded interface {
+	all(of *NFA) []predicate.Folded // nil for another's
+}
 
 type (
-	folded1  [1]predicate.Folded
-	folded2  [2]predicate.Folded
-	folded4  [4]predicate.Folded
-	folded8  [8]predicate.Folded
-	folded16 [maxFolds]predicate.Folded
+	folded1 struct {
+		of    *NFA
+		cells [1]predicate.Folded
+	}
+	folded2 struct {
+		of    *NFA
+		cells [2]predicate.Folded
+	}
+	folded5 struct {
+		of    *NFA
+		cells [5]predicate.Folded
+	}
+	folded16 struct {
+		of    *NFA
+		cells [maxFolds]predicate.Folded
+	}
 )
 
-func (f *folded1) all() []predicate.Folded  { return f[:] }
-func (f *folded2) all() []predicate.Folded  { return f[:] }
-func (f *folded4) all() []predicate.Folded  { return f[:] }
-func (f *folded8) all() []predicate.Folded  { return f[:] }
-func (f *folded16) all() []predicate.Folded { return f[:] }
+func (f *folded1) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of == of) }
+func (f *folded2) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of == of) }
+func (f *folded5) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of == of) }
+func (f *folded16) all(of *NFA) []predicate.Folded { return owned(f.cells[:], f.of == of) }
 
-func newFolded(n int) folded {
-	switch {
-	case n <= 1:
-		return new(folded1)
-	case n <= 2:
-		return new(folded2)
-	case n <= 4:
-		return new(folded4)
-	case n <= 8:
-		return new(folded8)
+func owned(cells []predicate.Folded, own bool) []predicate.Folded {
+	if !own {
+		return nil
+	}
+	return cells
+}
+
+func (n *NFA) newFolded() folded {
+	switch k := len(n.folds); {
+	case k <= 1:
+		return &folded1{of: n}
+	case k <= 2:
+		return &folded2{of: n}
+	case k <= 5:
+		return &folded5{of: n}
 	default:
-		return new(folded16)
+		return &folded16{of: n}
 	}
 }
 
@@ -74,24 +93,17 @@ type keeps struct {
 // prepare takes over what conditions read of bound events.
 func (n *NFA) prepare(steps []Step, tr Traits) {
 	if longest(steps) > shortChain {
-		n.folds = slices.Clone(tr.Folds[:min(len(tr.Folds), maxFolds)])
+		for _, f := range tr.Folds {
+			if len(n.folds) < maxFolds && f.Elem < 63 { // later ones are not told apart by node.seen
+				n.folds = append(n.folds, f)
+			}
+		}
 	}
 	for _, f := range tr.Fields {
 		if f.Path.Root() == "data" { // the others cost nothing to read
-			n.keeps = append(n.keeps, keeps{f, n.valueOf(f.Path)})
+			n.keeps = append(n.keeps, keeps{f, n.value(f.Path)})
 		}
 	}
-}
-
-// valueOf gives the place of a path among those that are read of the event under
-// test.
-func (n *NFA) valueOf(p event.Path) int {
-	at := slices.Index(n.paths, p)
-	if at < 0 {
-		at = len(n.paths)
-		n.paths = append(n.paths, p)
-	}
-	return at
 }
 
 // longest is how many events steps may bind, or some number beyond shortChain.
@@ -124,8 +136,7 @@ func longest(steps []Step) int {
 
 // bind makes a node, with what conditions will ask of it. values are those of the
 // event if it is the one under test, in the order of n.paths; otherwise they are
-// read from it. prev must be of the same automaton: what others carry is of other
-// conditions.
+// read from it.
 func (n *NFA) bind(prev *node, h *Held, elem int, values []event.Value) *node {
 	nd := newNode(prev, h, elem)
 	for i := range n.keeps {
@@ -146,26 +157,37 @@ func (n *NFA) bind(prev *node, h *Held, elem int, values []event.Value) *node {
 // that nothing else is asked of carries nothing.
 func (n *NFA) fold(nd *node) {
 	nd.folded = nil
-	if nd.prev != nil {
-		nd.folded = nd.prev.folded
-	}
-	if !slices.ContainsFunc(n.folds, func(f predicate.Fold) bool { return nd.moves(f) }) {
+	if len(n.folds) == 0 {
 		return
 	}
-	own := newFolded(len(n.folds))
-	all := own.all()
-	if nd.folded != nil {
-		copy(all, nd.folded.all())
+	strange := n.strange(nd.prev)
+	if nd.prev != nil && !strange {
+		nd.folded = nd.prev.folded
 	}
+	if !strange && !slices.ContainsFunc(n.folds, func(f predicate.Fold) bool { return nd.moves(f) }) {
+		return
+	}
+	own := n.newFolded()
+	cells := own.all(n)
+	if strange {
+		n.retrace(cells, nd.prev)
+	} else if nd.folded != nil {
+		copy(cells, nd.folded.all(n))
+	}
+	n.step(cells, nd)
+	nd.folded = own
+}
+
+// step takes what nodes up to nd.prev come to on to nd.
+func (n *NFA) step(cells []predicate.Folded, nd *node) {
 	for i, f := range n.folds {
 		switch {
 		case f.Tail() && nd.prev != nil && int(nd.prev.elem) == f.Elem:
-			all[i] = f.Add(all[i], &nd.prev.ev.Seen)
+			cells[i] = f.Add(cells[i], &nd.prev.ev.Seen)
 		case !f.Tail() && int(nd.elem) == f.Elem:
-			all[i] = f.Add(all[i], &nd.ev.Seen)
+			cells[i] = f.Add(cells[i], &nd.ev.Seen)
 		}
 	}
-	nd.folded = own
 }
 
 // moves reports whether a node must carry something else for f than the one before
@@ -177,24 +199,44 @@ func (nd *node) moves(f predicate.Fold) bool {
 	return int(nd.elem) == f.Elem
 }
 
-// folded gives what a fold comes to for the events of b.
-func (n *NFA) folded(b Bound, f predicate.Fold) (so predicate.Folded, ok bool) {
-	if b.n == 0 || b.head.seen&elemBit(f.Elem) == 0 {
-		return so, true
+// strange reports whether a node does not carry what it would if n had made it.
+func (n *NFA) strange(nd *node) bool {
+	if nd == nil || nd.folded != nil && nd.folded.all(n) != nil {
+		return false
 	}
-	if f.Tail() && int(b.head.elem) == f.Elem {
+	return slices.ContainsFunc(n.folds, func(f predicate.Fold) bool {
+		return nd.seen&elemBit(f.Elem) != 0 && !(f.Tail() && int(nd.elem) == f.Elem)
+	})
+}
+
+// retrace works out what a chain comes to that n did not make.
+func (n *NFA) retrace(cells []predicate.Folded, nd *node) {
+	nodes := make([]*node, 0, nd.n)
+	for ; nd != nil; nd = nd.prev {
+		nodes = append(nodes, nd)
+	}
+	for _, nd := range slices.Backward(nodes) {
+		n.step(cells, nd)
+	}
+}
+
+// foldedOf gives what a fold comes to for the events of b.
+func (n *NFA) foldedOf(b Bound, f predicate.Fold) (so predicate.Folded, ok bool) {
+	switch {
+	case b.n == 0 || b.head.seen&elemBit(f.Elem) == 0:
+		return so, true
+	case f.Tail() && int(b.head.elem) == f.Elem:
 		return f.Add(so, &b.head.ev.Seen), true
 	}
 	i := slices.Index(n.folds, f)
-	switch {
-	case i < 0:
+	if i < 0 || b.head.folded == nil {
 		return b.folded(f)
-	case b.n < int(b.head.n) && (!f.Tail() || f.Elem >= 63): // elements from 63 on are not told apart by seen
-		return so, false
-	case b.head.folded == nil:
-		return so, true
 	}
-	return b.head.folded.all()[i], true
+	cells := b.head.folded.all(n)
+	if cells == nil || b.n < int(b.head.n) && !f.Tail() {
+		return b.folded(f)
+	}
+	return cells[i], true
 }
 
 // folded looks for the first or the last event where there are few.
@@ -220,6 +262,11 @@ func (b Bound) folded(f predicate.Fold) (so predicate.Folded, ok bool) {
 }
 
 // Folded gives what a fold comes to for the events of the run.
-func (v *view) Folded(f predicate.Fold) (predicate.Folded, bool) { return v.nfa.folded(v.bound, f) }
+func (v *view) Folded(f predicate.Fold) (predicate.Folded, bool) {
+	if v.nfa == nil {
+		return v.bound.folded(f)
+	}
+	return v.nfa.foldedOf(v.bound, f)
+}
 
 var _ engine.Bindings = (*view)(nil)

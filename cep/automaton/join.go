@@ -3,6 +3,7 @@ package automaton
 import (
 	"hash/maphash"
 	"math/bits"
+	"slices"
 
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
@@ -64,7 +65,17 @@ func (n *NFA) findJoin(s *state, tr Traits) {
 	if s.join == nil {
 		return
 	}
-	s.join.value = n.valueOf(s.join.Path)
+	s.join.value = n.value(s.join.Path)
+}
+
+// value gives the place in Worker.values of a path of the event under test.
+func (n *NFA) value(p event.Path) int {
+	at := slices.Index(n.paths, p)
+	if at < 0 {
+		at = len(n.paths)
+		n.paths = append(n.paths, p)
+	}
+	return at
 }
 
 // decides reports whether conditions depend on nothing of what a run has bound but
@@ -128,7 +139,7 @@ func (w *Worker) runValue(q *run, j *join) uint64 {
 	if j.Part == predicate.PartLast {
 		fold = predicate.LastOf(j.Elem)
 	}
-	so, ok := w.m.nfa.folded(q.bound(), fold)
+	so, ok := w.m.nfa.foldedOf(q.bound(), fold)
 	if !ok {
 		if h := q.bound().end(j.Elem, j.Part); h != nil {
 			so.Event = &h.Seen

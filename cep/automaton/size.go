@@ -9,6 +9,7 @@ import (
 
 // sizes estimates what the runs of keys take. It may serve one after another.
 type sizes struct {
+	nfa    *NFA
 	chains map[*Held]*node // by start, the end of the longest chain
 }
 
@@ -49,7 +50,7 @@ func (s *sizes) held(r *Runs) int {
 	nodes, each, longest := 0, 0, (*node)(nil)
 	for _, nd := range s.chains {
 		nodes += int(nd.n)
-		each += nd.bytes()
+		each += s.nfa.nodeBytes(nd)
 		if longest == nil || nd.n > longest.n {
 			longest = nd
 		}
@@ -59,12 +60,12 @@ func (s *sizes) held(r *Runs) int {
 }
 
 // bytes is about the memory of a node.
-func (nd *node) bytes() int {
-	n := engine.Alloc(int(unsafe.Sizeof(*nd)))
+func (n *NFA) nodeBytes(nd *node) int {
+	size := engine.Alloc(int(unsafe.Sizeof(*nd)))
 	if nd.folded != nil {
-		n += len(nd.folded.all()) * int(unsafe.Sizeof(predicate.Folded{}))
+		size += engine.Alloc(8 + len(n.folds)*int(unsafe.Sizeof(predicate.Folded{})))
 	}
-	return n
+	return size
 }
 
 // kept is about what an event of the chain keeps at hand, going by the last few.

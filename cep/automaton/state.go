@@ -113,7 +113,7 @@ func (s *State) Expire(t *engine.Turn, now time.Time) {
 
 // Size counts what is held.
 func (s *State) Size() (size engine.Size) {
-	sizes := sizes{chains: make(map[*Held]*node)}
+	sizes := sizes{nfa: s.m.nfa, chains: make(map[*Held]*node)}
 	s.keys.All(func(e *engine.Entry[Runs]) {
 		if !e.Value.Empty() {
 			size.Keys++
