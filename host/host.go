@@ -41,8 +41,11 @@ type Options struct {
 	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
 	Once    bool     // end when every finite source is read and what it caused is done
 	Version string
-	Stdin   io.Reader    // for stdin sources
-	Logger  *slog.Logger // nil: nothing
+	// Compiler is a command that compiles Wasm; see wasm.Options. Empty compiles in
+	// this process.
+	Compiler []string
+	Stdin    io.Reader    // for stdin sources
+	Logger   *slog.Logger // nil: nothing
 	// Report is told what a person at the terminal wants to know: what is being
 	// built, what was reloaded and what was not. It is called from several
 	// goroutines, one call at a time. Nil: nobody.
@@ -192,7 +195,7 @@ func (h *Host) open(ctx context.Context) error {
 // loadPlugins compiles the plugins of the app and checks that rules and config
 // name no other. o says where their versions are kept.
 func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) error {
-	engines, err := NewEngines(cache)
+	engines, err := NewEngines(cache, h.opts.Compiler)
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,9 @@ import (
 )
 
 // NewEngines makes the engines of this program. cache is a folder for compiled
-// Wasm, or "".
-func NewEngines(cache string) (map[deploy.Kind]sandbox.Engine, error) {
-	w, err := wasm.New(wasm.Options{CacheDir: cache})
+// Wasm, or ""; compiler is wasm.Options.Compiler.
+func NewEngines(cache string, compiler []string) (map[deploy.Kind]sandbox.Engine, error) {
+	w, err := wasm.New(wasm.Options{CacheDir: cache, Compiler: compiler})
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ that watches the folder puts the new version in force.`,
 
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines("")
+	engines, err := host.NewEngines("", nil)
 	if err != nil {
 		return err
 	}
