@@ -17,44 +17,84 @@ package automaton
 // Which events a machine is shown must not depend on the index or on other rules. So
 // a torn pattern is shown every event of keys that have something open.
 
-// bans are conditions that end a run, in all states that Proceed edges lead to, and
-// the conditions that must fail for that.
-type bans struct{ nots, unless uint64 }
+// bans are conditions that end a run, in all states that Proceed edges lead to, the
+// conditions that must fail for that, and whether time completes it.
+type bans struct {
+	nots, unless uint64
+	fires        bool
+}
 
-// findTorn sets torn and splits.
+// outcome is what is known of the states that ignoring an event leads to.
+type outcome struct {
+	any, torn, splits bool
+	bans              // of one of them
+}
+
+// findTorn sets torn and splits. Both follow from the states that Proceed edges lead
+// to, as a fixed point: patterns may have ten thousand states in a row.
 func (n *NFA) findTorn() {
-	proceeds := func(e edge) bool { return e.op == proceed }
 	ends := make([]bans, len(n.states))
-	for i := range n.states {
-		ends[i] = n.bans(n.reach(int32(i), proceeds))
-	}
-	for i := range n.states {
-		if int32(i) == n.start {
-			continue // what has not begun ignores nothing
-		}
-		for _, j := range n.reach(int32(i), proceeds) {
-			for _, e := range n.states[j].edges {
-				if e.op == ignore && n.states[e.to].kind != final {
-					n.torn = n.torn || ends[e.to] != ends[i]
-					n.splits = n.splits || n.states[e.to].fires != n.states[i].fires
+	backwards(ends, func(i int) bans {
+		b := ends[i]
+		b.fires = n.states[i].fires
+		for _, e := range n.states[i].edges {
+			switch {
+			case e.op != proceed:
+			case n.states[e.to].kind == stop:
+				for _, c := range e.when {
+					b.nots |= c.pos
+					b.unless |= c.neg
 				}
+			default:
+				b.nots |= ends[e.to].nots
+				b.unless |= ends[e.to].unless
 			}
+		}
+		return b
+	})
+	outs := make([]outcome, len(n.states))
+	backwards(outs, func(i int) outcome {
+		o := outs[i]
+		for _, e := range n.states[i].edges {
+			switch {
+			case e.op == ignore && n.states[e.to].kind != final:
+				o = o.and(outcome{any: true, bans: ends[e.to]})
+			case e.op == proceed:
+				o = o.and(outs[e.to])
+			}
+		}
+		return o
+	})
+	for i, o := range outs {
+		if int32(i) != n.start { // what has not begun ignores nothing
+			o = o.and(outcome{any: o.any, bans: ends[i]})
+			n.torn, n.splits = n.torn || o.torn, n.splits || o.splits
 		}
 	}
 }
 
-// bans collects what ends a run in any of some states.
-func (n *NFA) bans(states []int32) (b bans) {
-	for _, i := range states {
-		for _, e := range n.states[i].edges {
-			if e.op != proceed || n.states[e.to].kind != stop {
-				continue
-			}
-			for _, c := range e.when {
-				b.nots |= c.pos
-				b.unless |= c.neg
+// and joins what is known; states that differ are torn.
+func (o outcome) and(p outcome) outcome {
+	switch {
+	case !p.any:
+		return o
+	case !o.any:
+		return p
+	}
+	o.torn = o.torn || p.torn || o.nots != p.nots || o.unless != p.unless
+	o.splits = o.splits || p.splits || o.fires != p.fires
+	return o
+}
+
+// backwards works out what belongs to every state, from the last to the first, until
+// nothing changes.
+func backwards[T comparable](list []T, of func(i int) T) {
+	for changed := true; changed; {
+		changed = false
+		for i := len(list) - 1; i >= 0; i-- {
+			if next := of(i); next != list[i] {
+				list[i], changed = next, true
 			}
 		}
 	}
-	return b
 }
