@@ -205,12 +205,12 @@ func (a *applier) checkRules(hasPlugin func(string) bool) error {
 		}
 	}
 	slices.SortFunc(files, func(x, y RuleFile) int { return strings.Compare(x.Name, y.Name) })
-	set, err := CompileRules(files)
+	set, err := a.current().update(files)
 	if err != nil {
 		return err
 	}
-	if old := a.rules.Load(); old.Digest != set.Digest {
-		a.out.Rules = difference(old, set)
+	if !set.change.none() {
+		a.out.Rules = set.change.String()
 	}
 	return set.checkPlugins(hasPlugin)
 }

@@ -54,9 +54,10 @@ type Options struct {
 
 // Notice is something that happened to the host itself.
 type Notice struct {
-	Kind string // building, reloaded, kept, source, warning
-	Text string
-	Err  error // of kept and warning: what is wrong
+	Kind     string // building, reloaded, kept, source, warning
+	Text     string
+	Err      error     // of kept and warning: what is wrong
+	Revision *Revision // of rules that were reloaded
 }
 
 // Host is an app, loaded and recovered. New makes it, Run runs it, Close
@@ -257,12 +258,13 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	defer stop()
 	defer context.AfterFunc(core, stop)()
 
-	if err := h.putRules(edges, h.rules.Load()); err != nil {
+	if err := h.startRules(edges); err != nil {
 		return err
 	}
 	if err := h.lane.untilPast(edges, h.log.Tail()); err != nil && edges.Err() == nil {
 		return err
 	}
+	h.current() // lets go of rules that the log had, and that were compiled twice
 	h.readyIn = time.Since(h.began)
 	ready(h.Summary())
 	g, edges := errgroup.WithContext(edges)
@@ -271,6 +273,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g.Go(func() error { return h.watchConfig(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
 	g.Go(func() error { return h.sweep(edges) })
+	g.Go(func() error { return h.announce(edges) })
 	err := g.Wait()
 	return errors.Join(err, h.drain(core))
 }

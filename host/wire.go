@@ -68,6 +68,12 @@ func (h *Host) wire(ctx context.Context) error {
 		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
+	// Most logs have one revision and no more: the rules of the folder, which are
+	// compiled already.
+	rules := h.rules.Load()
+	h.lib.know(rules)
+	h.lib.prepare(rules)
+	defer h.lib.forget(rules)
 	if err := h.lane.recover(ctx); err != nil {
 		return fmt.Errorf("recover %s: %w", h.data, err)
 	}

@@ -114,8 +114,7 @@ func (s *shadows) compare(r *rollout, one shadowed) {
 		return
 	}
 	ctx := context.Background() // its deadline is that of the session's limits
-	reply, usage, err := r.version.run(ctx, one.call, one.session)
-	r.version.leave(ctx)
+	reply, usage, err := r.version.runEntered(ctx, one.call, one.session)
 	what := different(one.was, outcome{reply, usage, err})
 	s.mu.Lock()
 	s.sum.Compared++

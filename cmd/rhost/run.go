@@ -66,7 +66,12 @@ func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
 		printing.Go(func() error { return p.follow(acts) })
 	})
 	end := h.Summary()
-	return errors.Join(err, h.Close(), printing.Wait(), p.bye(end))
+	counts, countErr := h.Matching(context.WithoutCancel(ctx))
+	err = errors.Join(err, countErr, h.Close(), printing.Wait(), p.bye(end))
+	if counts != nil {
+		p.notes(counts)
+	}
+	return err
 }
 
 func newLogger(w io.Writer, level string, asJSON bool) (*slog.Logger, error) {
