@@ -3,6 +3,7 @@ package cep
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/cep/engine"
@@ -174,6 +175,8 @@ func (pl *plan) traits() engine.Traits {
 		if onlyJoins(p) {
 			t.Equal |= bit
 		}
+		t.Folds = addAll(t.Folds, p.Folds())
+		t.Fields = addAll(t.Fields, p.BoundFields())
 		for _, r := range p.Reads() {
 			if r.Part != predicate.PartLast && pl.rule.When.Pattern.Elems[r.Elem].Repeated {
 				t.Whole |= bit
@@ -181,6 +184,16 @@ func (pl *plan) traits() engine.Traits {
 		}
 	}
 	return t
+}
+
+// addAll appends what is not there yet.
+func addAll[T comparable](to, from []T) []T {
+	for _, x := range from {
+		if !slices.Contains(to, x) {
+			to = append(to, x)
+		}
+	}
+	return to
 }
 
 // onlyJoins reports whether its equality joins are all that a condition reads of
