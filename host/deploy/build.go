@@ -55,7 +55,7 @@ func build(ctx context.Context, f Found) error {
 	if err := compile(ctx, f.Source, out); err != nil {
 		return err
 	}
-	return os.Rename(out, f.File)
+	return f.finish(out)
 }
 
 // run runs a compiler in dir. What it said is part of the error.
@@ -73,4 +73,21 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 		return nil, fmt.Errorf("%s in %s: %w\n%s", filepath.Base(name), dir, err, text)
 	}
 	return out.Bytes(), nil
+}
+
+// finish puts a module that was built into its place, with its manifest.
+func (f Found) finish(built string) error {
+	if f.Manifest != "" {
+		wasm, err := os.ReadFile(built)
+		if err != nil {
+			return err
+		}
+		if wasm, err = f.embed(wasm); err != nil {
+			return err
+		}
+		if err := os.WriteFile(built, wasm, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.Rename(built, f.File)
 }

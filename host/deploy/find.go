@@ -28,6 +28,9 @@ type Found struct {
 	File   string // what is loaded; for a folder of source, what Build makes
 	Source string // folder of source, or ""
 	Lang   Lang   // of the source, or ""
+	// Manifest is the file in which the author describes the plugin, or "": beside
+	// a script, in the folder of a plugin that has one.
+	Manifest string
 }
 
 // Stale reports whether the plugin has source that is newer than its file, or
@@ -42,6 +45,12 @@ func (f Found) Stale() (bool, error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if f.Manifest != "" {
+		about, err := os.Stat(f.Manifest)
+		if err != nil || about.ModTime().After(built.ModTime()) {
+			return err == nil, err
+		}
 	}
 	return f.Lang.newer(f.Source, built)
 }
@@ -75,6 +84,7 @@ func Find(dir string) ([]Found, error) {
 			errs = append(errs, fmt.Errorf("plugin %s: both %s and %s have that name; rename one of them", a.Name, a.where(), b.where()))
 		}
 	}
+	errs = append(errs, attach(dir, entries, found))
 	return found, errors.Join(errs...)
 }
 
@@ -121,15 +131,19 @@ func findFolder(full, name string) (Found, bool, error) {
 	if err != nil {
 		return Found{}, false, fmt.Errorf("read plugins: %w", err)
 	}
+	about, err := findManifest(full)
+	if err != nil {
+		return Found{}, false, err
+	}
 	wasm := filepath.Join(full, name+".wasm")
 	if lang := langOf(full, entries); lang != "" {
-		return Found{Name: name, Kind: Wasm, File: wasm, Source: full, Lang: lang}, true, nil
+		return Found{Name: name, Kind: Wasm, File: wasm, Source: full, Lang: lang, Manifest: about}, true, nil
 	}
 	var found []Found
 	for _, kind := range []Kind{Wasm, Lua, JS} {
 		file := filepath.Join(full, name+"."+string(kind))
 		if _, err := os.Stat(file); err == nil {
-			found = append(found, Found{Name: name, Kind: kind, File: file})
+			found = append(found, Found{Name: name, Kind: kind, File: file, Manifest: about})
 		}
 	}
 	switch len(found) {
