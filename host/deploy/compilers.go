@@ -21,19 +21,21 @@ func buildGo(ctx context.Context, dir, out string) error {
 	return err
 }
 
-// buildC compiles every .c file of the folder but tests into one module without a
-// libc.
+// buildC compiles every .c file of the folder but tests, and links them into one
+// module without a libc. The linker is not called by clang, which would run
+// whatever wasm-opt is on the path over the result.
 func buildC(ctx context.Context, dir, out string) error {
 	const install = "install clang and lld 14 or newer (Debian: apt-get install clang lld)"
 	clang, err := exec.LookPath("clang")
 	if err != nil {
 		return noTool("clang is not installed; " + install)
 	}
-	linker, err := run(ctx, dir, nil, clang, "--print-prog-name=wasm-ld")
+	said, err := run(ctx, dir, nil, clang, "--print-prog-name=wasm-ld")
 	if err != nil {
 		return err
 	}
-	if _, err := exec.LookPath(strings.TrimSpace(string(linker))); err != nil {
+	linker, err := exec.LookPath(strings.TrimSpace(string(said)))
+	if err != nil {
 		return noTool("clang has no linker for WebAssembly, wasm-ld; " + install)
 	}
 	files, err := filesOfC(dir)
@@ -43,11 +45,16 @@ func buildC(ctx context.Context, dir, out string) error {
 	if len(files) == 0 {
 		return errors.New("the folder holds nothing but tests; the plugin is a .c file whose name neither begins with test_ nor ends with _test.c")
 	}
-	args := append([]string{
-		"--target=wasm32", "-std=c11", "-O2", "-Wall", "-Wextra", "-ffreestanding", "-mbulk-memory", "-nostdlib",
-		"-Wl,--no-entry,--stack-first,--strip-all", "-Wl,-z,stack-size=65536", "-o", out,
-	}, files...)
-	_, err = run(ctx, dir, nil, clang, args...)
+	link := []string{"--no-entry", "--stack-first", "--strip-all", "-z", "stack-size=65536", "-o", out}
+	for _, file := range files {
+		object := filepath.Join(filepath.Dir(out), file+".o")
+		if _, err := run(ctx, dir, nil, clang, "--target=wasm32", "-std=c11", "-O2", "-Wall", "-Wextra",
+			"-ffreestanding", "-mbulk-memory", "-nostdlib", "-c", "-o", object, file); err != nil {
+			return err
+		}
+		link = append(link, object)
+	}
+	_, err = run(ctx, dir, nil, linker, link...)
 	return err
 }
 

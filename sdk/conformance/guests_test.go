@@ -162,10 +162,15 @@ func call(with string) *abi.Call {
 // once runs a call in an instance of its own.
 func once(t *testing.T, m sandbox.Module, w *world, c *abi.Call) (abi.Reply, sandbox.Usage, error) {
 	t.Helper()
-	inst, err := m.New(t.Context(), w.limits)
+	return onceWith(t, m, w.limits, c, w.session())
+}
+
+func onceWith(t *testing.T, m sandbox.Module, limits sandbox.Limits, c *abi.Call, s *sandbox.Session) (abi.Reply, sandbox.Usage, error) {
+	t.Helper()
+	inst, err := m.New(t.Context(), limits)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, inst.Close(context.WithoutCancel(t.Context()))) }()
-	return inst.Invoke(t.Context(), c, w.session())
+	return inst.Invoke(t.Context(), c, s)
 }
 
 func do(action string) string { return `{"do":` + strconv.Quote(action) + `}` }
