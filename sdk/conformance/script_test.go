@@ -31,8 +31,7 @@ func TestJSRunnerAgreesWithTheEngine(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &want))
 
 	ctx := context.WithoutCancel(t.Context())
-	engine, err := js.New(js.Options{})
-	require.NoError(t, err)
+	engine := js.New(js.Options{})
 	defer func() { assert.NoError(t, engine.Close(ctx)) }()
 	m, err := engine.Compile(ctx, sandbox.Source{Name: "services", Bytes: src})
 	require.NoError(t, err)
