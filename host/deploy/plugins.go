@@ -75,7 +75,7 @@ func NewPlugins(dir string, o Options) (*Plugins, error) {
 	return &Plugins{dir: dir, opts: o, ledger: l, slots: make(map[string]*sandbox.Slot), found: make(map[string]Found)}, nil
 }
 
-// Load loads every plugin of the folder, building those whose Go source is
+// Load loads every plugin of the folder, building those whose source is
 // newer than their file, and those that operators have sent. It goes on after an
 // error and reports all of them.
 func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
