@@ -31,9 +31,8 @@ func Compile(rules []*Rule) (*Program, error) {
 		e.first, e.conds = index.ID(b.Len()), uint32(len(formulas))
 		for n, f := range formulas {
 			b.Add(f.Formula)
-			p.uses.add(use{int32(p.places.len()), uint8(n), f.exact})
+			p.uses.add(use{place: int32(p.places.len()), cond: uint8(n), exact: f.exact})
 		}
-		p.note(&e, int32(p.places.len()))
 		p.places.add(e)
 		if i%perSet == perSet-1 && len(c.errs) == before {
 			c.set = predicate.NewSetOn(c.fields)
@@ -43,6 +42,7 @@ func Compile(rules []*Rule) (*Program, error) {
 		return nil, c.errs
 	}
 	p.names.n = len(p.names.base)
+	p.settle(c)
 	seg, err := b.Build()
 	if err != nil {
 		return nil, err
@@ -57,7 +57,11 @@ func (p *Program) note(e *entry, place int32) {
 	if e.plan == nil {
 		return
 	}
-	if e.plan.needs.SeesAll || e.plan.needs.AnyStart {
+	switch {
+	case !e.plan.needs.SeesAll && !e.plan.needs.AnyStart:
+	case e.plan.prefix != nil:
+		p.alike = append(p.alike, place)
+	default:
 		p.alert = append(p.alert, place)
 	}
 	if e.plan.needs.Always {

@@ -62,14 +62,19 @@ func (n *NFA) findJoin(s *state, tr Traits) {
 			}
 		}
 	}
-	if s.join == nil {
-		return
+	if s.join != nil {
+		s.join.value = n.value(s.join.Path)
 	}
-	s.join.value = slices.Index(n.paths, s.join.Path)
-	if s.join.value < 0 {
-		s.join.value = len(n.paths)
-		n.paths = append(n.paths, s.join.Path)
+}
+
+// value gives the place in Worker.values of a path of the event under test.
+func (n *NFA) value(p event.Path) int {
+	at := slices.Index(n.paths, p)
+	if at < 0 {
+		at = len(n.paths)
+		n.paths = append(n.paths, p)
 	}
+	return at
 }
 
 // decides reports whether conditions depend on nothing of what a run has bound but

@@ -113,14 +113,17 @@ func (s *State) Expire(t *engine.Turn, now time.Time) {
 
 // Size counts what is held.
 func (s *State) Size() (size engine.Size) {
-	s.keys.All(func(e *engine.Entry[Runs]) {
-		if !e.Value.Empty() {
-			size.Keys++
-		}
-		size.Runs += e.Value.Len()
-		size.Bytes += len(e.Key) + e.Value.bytes()
-	})
+	s.keys.All(func(e *engine.Entry[Runs]) { measure(e, &size) })
 	return size
+}
+
+// measure adds what a key takes.
+func measure(e *engine.Entry[Runs], size *engine.Size) {
+	if !e.Value.Empty() {
+		size.Keys++
+	}
+	size.Runs += e.Value.Len()
+	size.Bytes += len(e.Key) + e.Value.bytes()
 }
 
 // Empty reports whether nothing is held.
