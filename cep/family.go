@@ -44,7 +44,11 @@ type family struct {
 }
 
 // forks is the members of a family that go on by themselves with a key.
-type forks map[*ruleState]struct{}
+type forks map[*ruleState]*fork
+
+// fork says when to look whether what sets a rule apart is over. It is soon after,
+// if that came to nothing, and then less and less often.
+type fork struct{ events, look int }
 
 // shares reports whether rules go on from common states. Explanations look at each
 // rule by itself.
@@ -177,7 +181,7 @@ func (f *family) part(rs *ruleState, key []byte) {
 		out = make(forks)
 		f.forks[string(key)] = out
 	}
-	out[rs] = struct{}{}
+	out[rs] = &fork{look: 1}
 }
 
 func (o forks) has(rs *ruleState) bool {

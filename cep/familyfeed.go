@@ -1,5 +1,7 @@
 package cep
 
+import "github.com/rhost/rhost/cep/engine"
+
 // share notes what the event means to the rules that begin in one way. The index
 // finds the condition once for each of them; the first is enough.
 func (m *Matcher) share(u *use) {
@@ -42,11 +44,7 @@ func (m *Matcher) overhear() {
 // rules that it concerns.
 func (m *Matcher) common() {
 	for _, rs := range m.touched {
-		f := rs.family
-		if f == nil || !f.meet() || f.out.has(rs) {
-			continue
-		}
-		if own := rs.met | rs.maybe; rs.plan.branch.Concerns(f.trunk.state, f.key, own) {
+		if f := rs.family; f != nil && f.meet() && !f.out.has(rs) && m.sets(rs, f) {
 			rs.plan.branch.Fork(f.trunk.state, rs.state, f.key)
 			f.part(rs, f.key)
 			f.out = f.forks[string(f.key)]
@@ -59,6 +57,18 @@ func (m *Matcher) common() {
 		s.begun = s.begun || s.met|s.maybe != 0
 	}
 	m.heard = m.heard[:0]
+}
+
+// sets reports whether the event sets a rule apart from its family.
+func (m *Matcher) sets(rs *ruleState, f *family) bool {
+	t := &m.turn
+	t.Truth = engine.Truth{Known: ^rs.maybe, True: rs.met}
+	t.Values = t.Values[:0]
+	for _, v := range f.trunk.plan.values {
+		t.Values = append(t.Values, f.trunk.value(m, v))
+	}
+	m.env.rule = rs
+	return rs.plan.branch.Concerns(t, f.trunk.state, f.key)
 }
 
 // meet finds out who goes on alone with the key of the event. It reports whether
@@ -111,4 +121,23 @@ func (m *Matcher) together(rs *ruleState) bool {
 		rs.counts.Keyless++
 	}
 	return true
+}
+
+// reunite takes a rule back that has seen an event by itself, if what it holds is
+// again what the trunk holds.
+func (m *Matcher) reunite(rs *ruleState) {
+	f := rs.family
+	if f == nil || !f.ok {
+		return
+	}
+	k := f.out[rs]
+	if k.events++; k.events < k.look {
+		return
+	}
+	k.look *= 2
+	if rs.plan.branch.Same(f.trunk.state, rs.state, f.key, m.now) {
+		rs.state.(engine.Keyed).Drop(f.key)
+		m.timers.update(rs)
+		delete(f.out, rs)
+	}
 }

@@ -122,6 +122,7 @@ func (m *Matcher) fed(ev *event.Event, pos Position, dst []Match) []Match {
 	for _, rs := range m.touched {
 		if rs.err == nil && !m.together(rs) {
 			dst = m.visit(rs, dst)
+			m.reunite(rs)
 		}
 	}
 	if len(m.draining) > 0 {

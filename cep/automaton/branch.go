@@ -143,17 +143,6 @@ func (b *Branch) Text() string {
 	return w.String()
 }
 
-// Concerns reports whether conditions of the rule's own may matter to what the
-// trunk has open for a key, or begin something.
-func (b *Branch) Concerns(trunk engine.State, key []byte, own uint64) bool {
-	t := trunk.(*State)
-	if b.looks[t.m.nfa.start]&own != 0 {
-		return true
-	}
-	e := t.keys.Get(key)
-	return e != nil && slices.ContainsFunc(e.Value.groups, func(g group) bool { return b.looks[g.state]&own != 0 })
-}
-
 // Fork copies what the trunk has open for a key, and its deadline.
 func (b *Branch) Fork(trunk, own engine.State, key []byte) {
 	t, s := trunk.(*State), own.(*State)
@@ -169,18 +158,26 @@ func (b *Branch) Fork(trunk, own engine.State, key []byte) {
 }
 
 // fork copies runs to an automaton in which their states have other numbers. Nodes
-// never change, and lines are shared as runs share them: whose part does not end
-// one makes its own before adding to it.
+// never change and are shared. Lines are copied: who adds to one first would
+// otherwise leave the others without, and so with more runs than they need.
 func (r *Runs) fork(states []int32) Runs {
 	c := Runs{starts: r.starts}
+	lines := make(map[*line]*line)
 	for i := range r.groups {
 		g := &r.groups[i]
 		copied := group{state: states[g.state], runs: make([]run, 0, g.len())}
 		for _, q := range g.runs {
-			if !q.blank() {
-				q.state = copied.state
-				copied.runs = append(copied.runs, q)
+			if q.blank() {
+				continue
 			}
+			if l := q.heirs; l != nil {
+				if lines[l] == nil {
+					lines[l] = &line{starts: slices.Clone(l.starts)}
+				}
+				q.heirs = lines[l]
+			}
+			q.state = copied.state
+			copied.runs = append(copied.runs, q)
 		}
 		c.groups = append(c.groups, copied)
 	}

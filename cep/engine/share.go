@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Sharer is an Engine whose beginning other rules may have, too. Rules that begin
 // alike can go on from one common State, the trunk, until a condition of their own
 // sets them apart.
@@ -22,16 +24,21 @@ type Branch interface {
 	// Keyed, and those of one Text can read each other's snapshots.
 	Trunk() Engine
 
-	// Concerns reports whether it may matter to what the trunk has open for a key,
-	// or to what an event may begin, that some of the rule's own conditions hold.
-	Concerns(trunk State, key []byte, own uint64) bool
+	// Concerns reports whether the event of a turn meets a condition of the rule's
+	// own that may matter to what the trunk has open for a key, or to what begins.
+	// The turn is that of the rule, but for its Values, which are the trunk's.
+	Concerns(t *Turn, trunk State, key []byte) bool
 
 	// Fork copies what the trunk has open for a key to a State of the rule's own
 	// Engine, unless that has the key already. The two go on independently.
 	Fork(trunk, own State, key []byte)
+
+	// Same reports whether what the rule's own State has open for a key has become
+	// what a copy of the trunk's would be.
+	Same(trunk, own State, key []byte, now time.Time) bool
 }
 
-// Keyed is a State that can be asked about its keys.
+// Keyed is a State that can be asked about its keys, and told to forget one.
 type Keyed interface {
 	// Len is the number of keys that anything is kept for.
 	Len() int
@@ -44,4 +51,7 @@ type Keyed interface {
 
 	// EachKey visits the keys in order.
 	EachKey(visit func(key []byte))
+
+	// Drop forgets a key.
+	Drop(key []byte)
 }
