@@ -13,7 +13,7 @@
 //
 // Suites of the core: match (JSON in, matches out), rules (memory, loading and
 // edits), stateful (patterns), shared (rules that begin alike), keys (many keys),
-// latency, alloc, sigma. Of the host: ingest (durable commits), action (calls of plugins), fuel (what metering
-// costs), start (from the command to the first match). docs/performance.md explains
-// methods and baselines.
+// latency, alloc, sigma. Of the host: ingest (durable commits), action (calls of
+// plugins), fuel (what metering costs), start (from the command to the first
+// match). docs/performance.md explains methods and baselines.
 package main

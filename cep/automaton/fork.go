@@ -70,8 +70,8 @@ func (a *asking) group(g *group, now time.Time) bool {
 	ask := func(q *run) bool {
 		return !q.blank() && !m.late(q.last(), now) && a.concerned(g.state, a.b.current(q, now))
 	}
-	j := a.b.m.nfa.states[a.b.whole[g.state]].join
-	if j == nil || (a.met|a.may)&looks&^j.conds != 0 || !a.w.file(g) {
+	j, filed := a.b.m.nfa.states[a.b.whole[g.state]].join, m.nfa.states[g.state].join
+	if !j.like(filed) || (a.met|a.may)&looks&^j.conds != 0 || !a.w.file(g) {
 		for i := range g.runs {
 			if ask(&g.runs[i]) {
 				return true
@@ -79,7 +79,7 @@ func (a *asking) group(g *group, now time.Time) bool {
 		}
 		return false
 	}
-	value := a.w.valueOf(a.w.values[m.nfa.states[g.state].join.value])
+	value := a.w.valueOf(a.w.values[filed.value])
 	e, ok := g.index.ends[value]
 	if value == nothing || !ok {
 		return false
@@ -90,6 +90,12 @@ func (a *asking) group(g *group, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// like reports whether two joins, of rules that share a trunk, compare the same
+// values.
+func (j *join) like(o *join) bool {
+	return j != nil && o != nil && j.Elem == o.Elem && j.Part == o.Part && j.ElemPath == o.ElemPath && j.Path == o.Path
 }
 
 // current gives what a run holds once starts that have run out of time are gone.
