@@ -258,6 +258,9 @@ func TestSharingChangesNothing(t *testing.T) {
 			if !calm && r.IntN(3) == 0 {
 				w.disturb()
 			}
+			if r.IntN(12) == 0 {
+				f.ev.Data = []byte(`{"n":1}`) // no key
+			}
 			w.note("%s %s %s %s", f.at.Format("04:05"), f.ev.ID, f.ev.Type, f.ev.Data)
 			pos := Position{Lane: 1, Seq: uint64(i)}
 			got := w.shared.Feed(f.ev, pos, f.at, nil)

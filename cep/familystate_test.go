@@ -140,6 +140,24 @@ func TestFamilyOfThoseWhoCameLater(t *testing.T) {
 	assert.Len(t, f.m.all(), 1)
 }
 
+// A family that has nothing open takes in who comes, with counts of its own.
+func TestFamilyTakesIn(t *testing.T) {
+	p := mustCompile(t, siblings(0, 3))
+	f := &feeder{t: t, m: NewMatcher(p, Options{})}
+	f.fail(10)
+	require.Equal(t, uint64(6), f.stats("r0").Rejected)
+	f.m.Advance(time.Unix(100, 0), Position{}, nil)
+	f.n = 100
+	more, err := p.Edit(parsed(t, siblings(3, 4)), nil)
+	require.NoError(t, err)
+	f.m.Swap(more)
+	f.fail(5)
+	require.Len(t, f.families(), 1)
+	assert.Equal(t, uint64(7), f.stats("r0").Rejected)
+	assert.Equal(t, uint64(1), f.stats("r3").Rejected)
+	assert.Equal(t, []string{"r3"}, f.feed("ok", `{"ip":1,"user":"u","code":3}`))
+}
+
 // Who asks for explanations gets them of every rule by itself.
 func TestFamiliesDoNotExplain(t *testing.T) {
 	f := &feeder{t: t, m: NewMatcher(mustCompile(t, siblings(0, 3)), Options{Explain: true})}
