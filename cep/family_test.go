@@ -150,7 +150,8 @@ func (w *twins) counts(m *Matcher) []RuleStats {
 		if !w.exact[r.Rule] {
 			r.Keys, r.Runs = 0, 0
 		}
-		if r != (RuleStats{Rule: r.Rule, Version: r.Version}) && r != (RuleStats{Rule: r.Rule, Version: r.Version, Draining: true}) {
+		over := r.Draining || r == RuleStats{Rule: r.Rule, Version: r.Version} // perhaps
+		if w.exact[r.Rule] || !over {
 			list = append(list, r)
 		}
 	}

@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/rhost/rhost/abi"
@@ -12,6 +14,15 @@ import (
 type Services struct {
 	// State returns the value and version of a key of the tenant's state.
 	State func(key string) (value json.RawMessage, version uint64, ok bool)
+	// KV returns the value of a key that kv_set wrote, unless its time is over. Nil
+	// means that there are none.
+	KV func(key string) (value []byte, ok bool)
+	// HTTP makes a request. It ends when ctx does at the latest. Nil means that
+	// this host makes none: the service is unsupported.
+	HTTP func(ctx context.Context, req *abi.HTTPRequest) (abi.HTTPResponse, abi.Status)
+	// Secret returns a secret by its name. Nil means that this host has none: the
+	// service is unsupported.
+	Secret func(name string) (value []byte, st abi.Status)
 	// Now is the time the guest sees. Nil means the wall clock.
 	Now func() time.Time
 	// Random fills p. Nil means crypto/rand.
@@ -58,7 +69,12 @@ type Session struct {
 	last        string
 	effects     []abi.Effect
 	effectBytes int
+	outside     bool              // a request was made
 	seen        map[string]stored // keys of the state that the call looked at
+	seenKV      map[string][]byte // keys that kv_get looked at; nil for those that are absent
+	requests    int               // made by http
+	secrets     []secret          // given out
+	tape        tape              // nil while the call is neither recorded nor replayed
 }
 
 // stored is a key of the state outside the call.
@@ -87,3 +103,24 @@ func (s *Session) Last() string { return s.last }
 
 // Effects returns the buffered effects, in order.
 func (s *Session) Effects() []abi.Effect { return s.effects }
+
+// Outside reports whether the call has done something outside that ending
+// without effects does not undo.
+func (s *Session) Outside() bool { return s.outside }
+
+// fresh is a session for running the call again from its beginning.
+func (s *Session) fresh() *Session { return NewSession(s.services, s.grant, s.limits) }
+
+// shadow is a session for running the call once more beside: it sees the state
+// that the call saw, and what it asks for happens nowhere.
+func (s *Session) shadow() *Session {
+	out := s.fresh()
+	out.services.Log = nil
+	out.seen, out.seenKV = maps.Clone(s.seen), maps.Clone(s.seenKV)
+	if out.services.HTTP != nil {
+		out.services.HTTP = func(context.Context, *abi.HTTPRequest) (abi.HTTPResponse, abi.Status) {
+			return abi.HTTPResponse{}, abi.StatusUnavailable
+		}
+	}
+	return out
+}
