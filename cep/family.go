@@ -8,10 +8,10 @@ import (
 
 // Rules that begin alike are followed together until something sets them apart. A
 // family is such rules with what they have open in common: its trunk, which sees
-// each event once. When an event may meet a condition of one rule's own that matters
+// each event once. When an event meets a condition of one rule's own that matters
 // to what the trunk has open for the key, the rule forks: it gets a copy of that and
-// goes on by itself with this key, until neither it nor the trunk has anything open
-// for it. So each rule holds exactly what it would hold alone.
+// goes on by itself with this key, until it holds again what the trunk holds. So each
+// rule has exactly what it would have alone.
 
 // stem is what a matcher knows of a prefix: the families of rules that have it. A
 // rule that came later than what the last family has open begins another.
@@ -43,7 +43,8 @@ type family struct {
 	tally *tally // what was last found out about the forks
 }
 
-// forks is the members of a family that go on by themselves with a key.
+// forks is the members of a family that go on by themselves with a key: what they
+// have of it is in their own states, which have nothing of other keys.
 type forks map[*ruleState]*fork
 
 // fork says when to look whether what sets a rule apart is over. It is soon after,
