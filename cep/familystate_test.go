@@ -98,7 +98,7 @@ func TestFamilyReunites(t *testing.T) {
 	require.Len(t, f.families()[0].forks, 1)
 	f.fail(128)
 	assert.Empty(t, f.families()[0].forks)
-	assert.Zero(t, f.m.rules[2].state.Size(), "it holds nothing by itself")
+	assert.True(t, f.m.rules[2].state.Empty(), "it holds nothing by itself")
 	assert.Equal(t, f.stats("r0").Runs, f.stats("r2").Runs)
 	assert.Equal(t, []string{"r2"}, f.feed("ok", `{"ip":1,"user":"u","code":2}`))
 }

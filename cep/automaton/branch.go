@@ -113,7 +113,14 @@ func (b *Branch) nfa() *NFA {
 		}
 		n.states = append(n.states, s)
 	}
+	n.folds = from.folds
+	for _, k := range from.keeps {
+		k.value = n.value(k.Path)
+		n.keeps = append(n.keeps, k)
+	}
 	n.survey()
+	n.all = from.all
+	n.alert = n.alert || n.all
 	return n
 }
 
@@ -129,7 +136,7 @@ func (b *Branch) Trunk() engine.Engine {
 func (b *Branch) Text() string {
 	p, n := b.m.pol, b.nfa()
 	var w strings.Builder
-	fmt.Fprintf(&w, "nfa %v %d %v %d %v %v %d\n", p.Within, p.Limit, p.DropOld, p.MaxRuns, b.m.best, n.greedy, n.start)
+	fmt.Fprintf(&w, "nfa %v %d %v %d %v %v %d\n", p.Within, p.Limit, p.DropOld, p.MaxRuns, b.m.best, b.m.all, n.start)
 	for i := range n.states {
 		s := &n.states[i]
 		fmt.Fprintf(&w, "%d %s strict=%v ahead=%v,%v,%v\n", i, s.kind, s.strict, s.joined, s.whole, s.equal)

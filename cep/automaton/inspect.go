@@ -36,7 +36,11 @@ func (s *State) Has(key []byte) bool { return s.keys.Get(key) != nil }
 // SizeOf is the part of a key in Size.
 func (s *State) SizeOf(key []byte) (size engine.Size) {
 	if e := s.keys.Get(key); e != nil {
-		measure(e, &size)
+		if !e.Value.Empty() {
+			size.Keys = 1
+		}
+		sizes := sizes{nfa: s.m.nfa, chains: make(map[*Held]*node)}
+		size.Runs, size.Bytes = e.Value.Len(), len(e.Key)+sizes.of(&e.Value)
 	}
 	return size
 }

@@ -134,11 +134,20 @@ func (w *Worker) valueOf(v event.Value) uint64 {
 
 // runValue gives what a run is filed by.
 func (w *Worker) runValue(q *run, j *join) uint64 {
-	h := q.bound().end(j.Elem, j.Part)
-	if h == nil {
+	fold := predicate.FirstOf(j.Elem)
+	if j.Part == predicate.PartLast {
+		fold = predicate.LastOf(j.Elem)
+	}
+	so, ok := w.m.nfa.foldedOf(q.bound(), fold)
+	if !ok {
+		if h := q.bound().end(j.Elem, j.Part); h != nil {
+			so.Event = &h.Seen
+		}
+	}
+	if so.Event == nil {
 		return nothing
 	}
-	return w.valueOf(j.ElemValue(&h.Seen))
+	return w.valueOf(j.ElemValue(so.Event))
 }
 
 // end gives the first or the last event bound to an element; nil if there is

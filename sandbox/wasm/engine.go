@@ -27,6 +27,14 @@ type Options struct {
 	// again. It holds executable code: it is made for its owner alone, and
 	// refused when others may write to it. "" keeps nothing.
 	CacheDir string
+	// Compiler is a command that calls CompileChild with the folder that is added to
+	// its arguments. With it, and with CacheDir, modules are compiled in a process
+	// that is killed when it takes too long or too much. Without, they are compiled
+	// here, and a hostile one may keep a core busy for minutes.
+	Compiler []string
+	// CompileTime is how long that may take. The default is 2 min, of which one of
+	// processor time.
+	CompileTime time.Duration
 	// Seed makes the random bytes that WASI gives a guest unpredictable. A host
 	// that wants them to be the same after a restart keeps it, secretly. When it
 	// is empty, a seed is drawn that lasts as long as the engine.
@@ -48,6 +56,9 @@ func (o *Options) fill() {
 		o.Seed = make([]byte, 32)
 		rand.Read(o.Seed) // never fails: crypto/rand ends the program instead
 	}
+	if o.CompileTime == 0 {
+		o.CompileTime = childTime
+	}
 	if o.StartupFuel == 0 {
 		o.StartupFuel = 100_000_000
 	}
@@ -65,6 +76,7 @@ type Engine struct {
 	admission admission
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache // nil when nothing is kept
+	compiler  compiler
 	closed    atomic.Bool
 }
 
@@ -74,15 +86,14 @@ var _ sandbox.Engine = (*Engine)(nil)
 func New(o Options) (*Engine, error) {
 	o.fill()
 	ctx := context.Background()
-	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
 	cache, err := openCache(o.CacheDir)
 	if err != nil {
 		return nil, fmt.Errorf("cache of compiled modules: %w", err)
 	}
-	if cache != nil {
-		config = config.WithCompilationCache(cache)
+	e := &Engine{
+		options: o, runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache)), cache: cache,
+		compiler: compiler{command: o.Compiler, cache: o.CacheDir, limit: o.CompileTime},
 	}
-	e := &Engine{options: o, runtime: wazero.NewRuntimeWithConfig(ctx, config), cache: cache}
 	modules := map[string][]hostFunc{
 		v1.Module:  append(coreFuncs(), services()...),
 		moduleWASI: wasiFuncs(),
@@ -95,6 +106,16 @@ func New(o Options) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+// runtimeConfig is the same wherever modules are compiled, or the cache would not
+// hold what is looked for.
+func runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
+	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
+	if cache != nil {
+		config = config.WithCompilationCache(cache)
+	}
+	return config
 }
 
 // openCache opens the cache of compiled modules; dir may be "".
@@ -129,14 +150,19 @@ func (e *Engine) export(ctx context.Context, module string, funcs []hostFunc) er
 func (e *Engine) Name() string { return "wasm" }
 
 // Compile admits a module and compiles it, which takes from a millisecond to
-// seconds. The compiler cannot be interrupted: ctx is looked at before it
-// starts. The Bounds keep it from running away.
+// seconds. With Options.Compiler it ends when ctx does; without, the compiler cannot
+// be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
+// running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
 	info, err := fuel.Scan(src.Bytes, e.options.Bounds)
 	if err != nil {
 		return nil, refusal(src.Name, err)
 	}
 	needs, err := e.admission.check(src.Name, info)
+	if err != nil {
+		return nil, err
+	}
+	about, err := describe(src.Name, src.Bytes, info)
 	if err != nil {
 		return nil, err
 	}
@@ -147,17 +173,30 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
 	}
+	var data []segment
+	if pass.Info.Uses&fuel.UsesSegments == 0 {
+		pass.Wasm, data = takeData(pass.Wasm)
+	}
+	if err := e.compiler.prepare(ctx, pass.Wasm); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
+		}
+		return nil, tooDear(src.Name, err)
+	}
 	code, err := e.compile(ctx, pass.Wasm)
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
 	}
-	return newModule(e, code, pass, sandbox.Info{
+	return newModule(e, code, pass, data, sandbox.Info{
 		Name:   src.Name,
 		Engine: e.Name(),
 		Digest: sandbox.Digest(src.Bytes),
 		ABI:    v1.Module,
 		Size:   len(src.Bytes),
-		Needs:  needs,
+		Needs:  asked(needs, about),
+
+		Functions: functions(info),
+		Manifest:  about,
 	}), nil
 }
 

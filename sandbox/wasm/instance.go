@@ -119,6 +119,9 @@ func (i *instance) startup(ctx context.Context, lim sandbox.Limits) error {
 		i.ready = true
 		return nil
 	}
+	if !fill(i.mem.space[:i.mem.size], m.data) {
+		return &sandbox.Fault{Kind: sandbox.FaultTrap, Module: m.info.Name, Err: errors.New("its initial data does not fit into its memory")}
+	}
 	o := &m.engine.options
 	*r = run{Context: ctx, module: m, meter: r.meter, wasi: newWASI(0)}
 	i.begin(lim, o.StartupFuel, o.StartupDeadline)
@@ -193,7 +196,7 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 	}
 	reply, err := i.reply()
 	if err == nil && i.image != nil {
-		i.ready = i.image.restore(i.mem, i.globals)
+		i.ready = i.image.restore(i)
 	}
 	return reply, usage, err
 }

@@ -13,10 +13,12 @@ const pageSize = 64 << 10
 // collector; pages cost nothing until they are touched. It belongs to the
 // goroutine that uses the instance.
 type memory struct {
-	space  []byte // the reserved range; nil once freed
-	size   uint64 // bytes the guest has
-	limit  uint64 // bytes the running call may have
-	denied bool   // the running call asked for more
+	space  []byte  // the reserved range; nil once freed
+	size   uint64  // bytes the guest has
+	limit  uint64  // bytes the running call may have
+	denied bool    // the running call asked for more
+	over   *frozen // lies over the beginning; nil when nothing does
+	room   []byte  // kept for over
 }
 
 // newMemory reserves room for a memory of at most limit bytes.
