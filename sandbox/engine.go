@@ -40,9 +40,14 @@ type Info struct {
 	Name   string
 	Engine string           // "wasm", "lua" or "js"
 	Digest string           // "sha256:…" over the uploaded bytes
-	ABI    string           // "rhost.v1"
+	ABI    string           // "rhost.v1"; "extism" or "wasi" for a guest that was written for another host
 	Size   int              // bytes uploaded
 	Needs  []abi.Capability // what the guest imports or, for scripts, may use
+	// Exports are the functions that a call may name in its Export, and Entry is
+	// the one that is called when it names none; "" when it has to. Guests of our
+	// own ABI have neither.
+	Exports []string
+	Entry   string
 }
 
 // Instance is one guest in memory.

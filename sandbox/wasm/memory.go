@@ -56,6 +56,17 @@ func (m *memory) Free() {
 	m.space = nil
 }
 
+// take takes n bytes of what the running call may have for something beside the
+// linear memory. It reports whether they are there.
+func (m *memory) take(n uint64) bool {
+	if m.size > m.limit || n > m.limit-m.size {
+		m.denied = true
+		return false
+	}
+	m.limit -= n
+	return true
+}
+
 // begin prepares for a call that may have limit bytes. It reports whether the
 // memory is within that already.
 func (m *memory) begin(limit uint64) bool {

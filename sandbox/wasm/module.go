@@ -26,11 +26,14 @@ type module struct {
 	resets bool
 	names  names
 	image  atomic.Pointer[image] // what start-up leaves; nil until an instance was made
+	// foreign says how a guest that was written for another host is called; nil for
+	// those of our own ABI.
+	foreign *foreign
 }
 
-func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, info sandbox.Info) *module {
+func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, guest admitted) *module {
 	m := &module{
-		engine: e, code: code, info: info,
+		engine: e, code: code, info: guest.info, foreign: guest.foreign,
 		memory: *pass.Info.Memory,
 		start:  pass.Start,
 		reset:  pass.Globals,

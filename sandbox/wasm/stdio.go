@@ -22,6 +22,7 @@ type stdio struct {
 	room  int       // bytes that are still passed on
 	part  [2][]byte // of each descriptor, a line that has not ended yet
 	panic string    // the line in which the guest said why it is about to end
+	last  string    // the last line of standard error
 }
 
 func newStdio() stdio { return stdio{room: maxStdio} }
@@ -60,6 +61,7 @@ func (s *stdio) flush(r *run, fd uint32) {
 	level := sandbox.LogInfo
 	if fd == 2 {
 		level = sandbox.LogWarn
+		s.last = line
 	}
 	r.log(level, line)
 }
