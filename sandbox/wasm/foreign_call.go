@@ -145,7 +145,7 @@ func (i *foreignInstance) reply(code int32) (abi.Reply, error) {
 		failed  bool // whatever the code says
 	)
 	if c := i.run.wasi.command; c != nil {
-		text, message = c.output(), i.run.wasi.stdio.last
+		text, message = c.output(), i.run.wasi.stdio.lastWords()
 	} else {
 		var why []byte
 		why, failed = i.kernel.Error()

@@ -177,6 +177,7 @@ func kernelOutput(r *run, k *kernel, s []uint64) error {
 // kernelReset forgets all blocks, the input with them.
 func kernelReset(r *run, k *kernel, _ []uint64) error {
 	r.meter.charge(r.Context, int64(k.Used())/16)
+	k.call.give(k.Taken())
 	return k.Reset(nil)
 }
 

@@ -67,6 +67,9 @@ func (m *memory) take(n uint64) bool {
 	return true
 }
 
+// give gives back what take took.
+func (m *memory) give(n uint64) { m.limit += n }
+
 // begin prepares for a call that may have limit bytes. It reports whether the
 // memory is within that already.
 func (m *memory) begin(limit uint64) bool {

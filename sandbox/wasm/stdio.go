@@ -72,6 +72,15 @@ func (s *stdio) end(r *run) {
 	s.flush(r, 2)
 }
 
+// lastWords is why a program ended as it did: its panic, or the last line that it wrote
+// to its standard error.
+func (s *stdio) lastWords() string {
+	if s.panic != "" {
+		return s.panic
+	}
+	return s.last
+}
+
 // isPanic recognises how Go and Rust begin their last words.
 func isPanic(line string) bool {
 	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "thread '")

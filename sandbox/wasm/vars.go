@@ -74,6 +74,8 @@ func kernelVarSet(r *run, k *kernel, s []uint64) error {
 		return nil
 	case abi.StatusLimit:
 		panic(stop(sandbox.FaultLimit, fmt.Errorf("the variable %q does not fit; raise limits.effects or limits.effect_bytes of the plugin if it is wanted", clip([]byte(name)))))
+	case abi.StatusInvalid:
+		return fmt.Errorf("the variable %q: its name or its value is too long to be kept in the state", clip([]byte(name)))
 	default:
 		return fmt.Errorf("the variable %q: %s", clip([]byte(name)), st)
 	}

@@ -21,7 +21,7 @@ var (
 const first = 16
 
 // Room asks for n more bytes of the call's memory, and reports whether they are
-// there. What was given is given back when the call ends, all at once.
+// there. What was given is given back all at once, with Reset.
 type Room func(n uint64) bool
 
 // Kernel is the memory of one call. It belongs to the goroutine of the call.
@@ -29,6 +29,7 @@ type Kernel struct {
 	room   Room
 	mem    []byte // up to top in use, zero behind it; a handle is an index
 	top    uint64 // end of the last block
+	taken  uint64 // of the room that was asked for
 	blocks blocks
 	input  span
 	output span
@@ -46,7 +47,7 @@ func New(mem []byte, room Room) *Kernel { return &Kernel{room: room, mem: mem, t
 // handle InputOffset returns. An empty input has no block.
 func (k *Kernel) Reset(input []byte) error {
 	clear(k.mem[:min(k.top, uint64(len(k.mem)))])
-	k.top, k.input, k.output, k.fault = first, span{}, span{}, 0
+	k.top, k.taken, k.input, k.output, k.fault = first, 0, span{}, span{}, 0
 	k.blocks.reset()
 	at, err := k.Put(input)
 	if err != nil {
@@ -71,6 +72,7 @@ func (k *Kernel) Alloc(n uint64) (uint64, error) {
 	}
 	at := k.top
 	k.top += size
+	k.taken += size + blockCost
 	k.blocks.add(at, size, n)
 	return at, nil
 }
@@ -91,6 +93,9 @@ func (k *Kernel) Length(h uint64) uint64 { return k.blocks.length(h) }
 // Used returns how many bytes of memory are in use. A kernel that used a great deal
 // is best replaced, since Reset clears them all.
 func (k *Kernel) Used() uint64 { return k.top }
+
+// Taken returns how much room was asked for since the last Reset.
+func (k *Kernel) Taken() uint64 { return k.taken }
 
 // within returns the n bytes at an address.
 func (k *Kernel) within(at, n uint64) ([]byte, error) {

@@ -175,6 +175,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		_, err = k.Alloc(1)
 	}
 	assert.Equal(t, 16, blocks, "what the host keeps for a block is counted")
+	assert.LessOrEqual(t, k.Taken(), allowed)
 	allowed = math.MaxUint64
 	require.NoError(t, k.Reset(nil))
 	for range 10_000 { // the memory is for 64 Ki of them
