@@ -78,16 +78,21 @@ const (
 	EffectEmit     EffectKind = "emit"      // a new event
 	EffectStateSet EffectKind = "state_set" // a value in the tenant's state
 	EffectNotify   EffectKind = "notify"    // a message to a topic
+	EffectKVSet    EffectKind = "kv_set"    // bytes under a key
 )
 
 // Effect is something a call wants done. Effects are buffered while the guest
 // runs and committed together with its result, or not at all.
 type Effect struct {
 	Kind  EffectKind      `json:"kind"`
-	Name  string          `json:"name"`            // event type, state key or topic
+	Name  string          `json:"name"`            // event type, key or topic
 	Value json.RawMessage `json:"value,omitempty"` // JSON; nil on state_set deletes the key
 	// Expect, when not nil, is the state version the guest read before a
 	// compare-and-set; 0 means the key was absent. A commit whose expectation no
 	// longer holds reruns the call.
 	Expect *uint64 `json:"expect,omitempty"`
+	// Bytes and TTL are of kv_set, which has no Value: what is kept, nil to delete
+	// the key, and for how long after the match's time; 0 is for ever.
+	Bytes []byte        `json:"bytes,omitempty"`
+	TTL   time.Duration `json:"ttl,omitempty"`
 }

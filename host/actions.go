@@ -2,11 +2,14 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/dispatch"
+	"github.com/rhost/rhost/host/egress"
 	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/tenants"
@@ -17,6 +20,9 @@ import (
 type runner struct {
 	tenant tenants.Name
 	caller *dispatch.Caller
+	setup  func(plugin string) (pluginSetup, bool)
+	egress *egress.Client
+	app    string // folder that secrets' files are relative to
 	calls  *dispatch.Dispatcher
 	steps  *dispatch.Dispatcher
 	http   func(ctx context.Context, cmd workflow.Command) workflow.Result
@@ -36,6 +42,9 @@ func (r *runner) start(cmd workflow.Command) bool {
 	switch cmd.Action {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
+		if set, ok := r.setup(cmd.Plugin); ok && set.grant.Has(abi.CapHTTP) {
+			d = r.steps // it may wait for others
+		}
 	case workflow.ActionFile:
 		do = r.file
 	case workflow.ActionHTTP, workflow.ActionEmit, workflow.ActionNotify:
@@ -72,19 +81,31 @@ func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result
 	if vars.event != nil {
 		call.Event = *vars.event
 	}
+	set, _ := r.setup(cmd.Plugin)
+	var rec *sandbox.Recorder
+	if set.conf.Record != "" {
+		rec = sandbox.NewRecorder(recordLimit)
+	}
+	at := vars.match.At
 	out := r.caller.Call(ctx, dispatch.Action{
-		Tenant: r.tenant, Plugin: cmd.Plugin, Call: call, Timeout: cmd.Timeout,
-		Services: sandbox.Services{State: r.state.get, Log: r.guestLog(cmd)},
+		Tenant: r.tenant, Plugin: cmd.Plugin, Call: call, Timeout: cmd.Timeout, Record: rec,
+		Services: sandbox.Services{
+			State: r.state.get, Log: r.guestLog(cmd),
+			KV:     func(key string) ([]byte, bool) { return r.state.kv.get(key, at) },
+			HTTP:   r.httpOf(cmd.Plugin, set, cmd.Key),
+			Secret: r.secretOf(cmd.Plugin, set),
+		},
 	})
 	var res workflow.Result
 	if out.Kind == dispatch.KindOK {
 		res = cmd.Answer(out.Reply.Output)
 		res.Dropped = out.Reply.Result == abi.ResultDrop
-		res.Effects = effectsOf(out.Reply.Effects)
+		res.Effects = effectsOf(out.Reply.Effects, at)
 	} else {
 		res = cmd.Fail(workflow.FailureKind(out.Kind), out.Err.Error())
 	}
 	res.Digest = out.Digest
+	res.Calls = callsOf(rec)
 	res.Usage = &workflow.Usage{
 		Fuel: out.Usage.Fuel, Wall: out.Usage.Wall, PeakMemory: out.Usage.PeakMemory, HostCalls: out.Usage.HostCalls,
 	}
@@ -101,13 +122,35 @@ func (r *runner) guestLog(cmd workflow.Command) func(sandbox.LogLevel, string) {
 	}
 }
 
-func effectsOf(list []abi.Effect) []workflow.Effect {
+// callsOf is what a call asked of the host, as its record keeps it; nil when
+// nothing was recorded, or more than is kept.
+func callsOf(rec *sandbox.Recorder) json.RawMessage {
+	if rec == nil {
+		return nil
+	}
+	calls, ok := rec.Calls()
+	if !ok || len(calls) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(calls)
+	if err != nil {
+		return nil // never: a host call is plain data
+	}
+	return text
+}
+
+// effectsOf turns the effects of a call into those of its record. at is the time
+// of its match, from which on values are kept.
+func effectsOf(list []abi.Effect, at time.Time) []workflow.Effect {
 	if len(list) == 0 {
 		return nil
 	}
 	out := make([]workflow.Effect, len(list))
 	for i, e := range list {
-		out[i] = workflow.Effect{Kind: workflow.EffectKind(e.Kind), Name: e.Name, Value: e.Value, Expect: e.Expect}
+		out[i] = workflow.Effect{Kind: workflow.EffectKind(e.Kind), Name: e.Name, Value: e.Value, Expect: e.Expect, Bytes: e.Bytes}
+		if e.TTL > 0 {
+			out[i].Expires = at.Add(e.TTL)
+		}
 	}
 	return out
 }

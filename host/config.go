@@ -49,9 +49,15 @@ type SourceConfig struct {
 // PluginConfig is what an operator says of a plugin.
 type PluginConfig struct {
 	Pos    yamldoc.Pos    `yaml:",pos"`
-	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for
+	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
 	Limits LimitsConfig   `yaml:"limits"`
 	Config map[string]any `yaml:"config"` // handed to the plugin
+	HTTP   *HTTPConfig    `yaml:"http"`   // where its requests may go
+	// Secrets are those it may read, by the names it asks for.
+	Secrets map[string]SecretConfig `yaml:"secrets"`
+	// Record is "calls" to keep with each result what the plugin asked of the host
+	// and was told.
+	Record string `yaml:"record"`
 
 	json json.RawMessage // Config, encoded once
 }
@@ -248,15 +254,7 @@ func (c Config) validate() error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Plugins)) {
-		p := c.Plugins[name]
-		for _, g := range p.Grant {
-			if !slices.Contains(abi.Capabilities(), abi.Capability(g)) {
-				errs = append(errs, fmt.Errorf("%s: plugins.%s.grant: %q is no capability; there are %s", p.Pos, name, g, capabilityNames()))
-			}
-		}
-		if p.Limits.limits().Negative() {
-			errs = append(errs, fmt.Errorf("%s: plugins.%s.limits: no limit may be below 0", p.Pos, name))
-		}
+		errs = append(errs, c.Plugins[name].validate(name)...)
 	}
 	return errors.Join(errs...)
 }
@@ -270,6 +268,10 @@ func checkListen(addr string) error {
 		return fmt.Errorf("rhost.yaml: listen: %s is not a loopback address; until authentication exists only 127.0.0.1, ::1 and localhost are possible", host)
 	}
 	return nil
+}
+
+func isCapability(name string) bool {
+	return slices.Contains(abi.Capabilities(), abi.Capability(name))
 }
 
 func capabilityNames() string {

@@ -92,6 +92,8 @@ func (l *lane) effects(rec workflow.Record) (notes []notify.Message, emits []emi
 		switch e.Kind {
 		case workflow.EffectStateSet:
 			l.state.set(e.Name, e.Value)
+		case workflow.EffectKVSet:
+			l.state.kv.set(e.Name, e.Bytes, e.Expires)
 		case workflow.EffectNotify:
 			notes = append(notes, notify.Message{Topic: e.Name, At: rec.At, Rule: run.Rule, Match: run.Match, Payload: e.Value})
 		case workflow.EffectEmit:

@@ -196,7 +196,7 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, keep func(context.
 		},
 	})
 	_, err = h.plugins.Load(ctx)
-	return errors.Join(err, h.rules.Load().checkPlugins(h.hasPlugin), h.checkConfiguredPlugins())
+	return errors.Join(err, h.config.checkSecrets(h.app), h.rules.Load().checkPlugins(h.hasPlugin), h.checkConfiguredPlugins())
 }
 
 func (h *Host) hasPlugin(name string) bool {

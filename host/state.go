@@ -14,6 +14,7 @@ import (
 type state struct {
 	mu     sync.RWMutex
 	values map[string]stateValue // guarded by mu
+	kv     *kv
 }
 
 // stateValue is one key. Deleting keeps the version, so that a compare-and-set
@@ -23,7 +24,9 @@ type stateValue struct {
 	version uint64
 }
 
-func newState() *state { return &state{values: make(map[string]stateValue)} }
+func newState() *state {
+	return &state{values: make(map[string]stateValue), kv: newKV()}
+}
 
 // get has the signature of sandbox.Services.State.
 func (s *state) get(key string) (value json.RawMessage, version uint64, ok bool) {

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/connect"
 	"github.com/rhost/rhost/host/connect/files"
 	"github.com/rhost/rhost/host/connect/fswatch"
@@ -27,7 +26,6 @@ import (
 	"github.com/rhost/rhost/sandbox/js"
 	"github.com/rhost/rhost/sandbox/lua"
 	"github.com/rhost/rhost/sandbox/wasm"
-	"github.com/rhost/rhost/tenants"
 )
 
 // NewEngines makes the engines of this program. cache is a folder for compiled
@@ -63,6 +61,7 @@ func (h *Host) wire(ctx context.Context) error {
 		http: httpStep(client), file: fileStep(h.files),
 		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, blobs: h.log,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
+		setup:  h.setup, egress: client, app: h.app,
 	}
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
@@ -77,29 +76,6 @@ func (h *Host) wire(ctx context.Context) error {
 	}
 	h.servers, err = listen(h.data, h.config.Listen, backend{h}, h.opts.Version)
 	return err
-}
-
-// pluginTable finds plugins for the dispatcher, as rhost.yaml sets them up.
-type pluginTable struct{ *Host }
-
-// Plugin implements dispatch.Plugins. An operator who grants nothing by name
-// grants what the plugin asks for: its tenant is trusted.
-func (t pluginTable) Plugin(tenant tenants.Name, name string) (dispatch.Plugin, bool) {
-	slot, ok := t.plugins.Slot(name)
-	if !ok || tenant != t.tenant {
-		return dispatch.Plugin{}, false
-	}
-	conf := t.config.Plugins[name]
-	p := dispatch.Plugin{Slot: slot, Limits: conf.Limits.limits(), Config: conf.json}
-	if conf.Grant == nil {
-		info, _ := slot.Info()
-		p.Grant = info.Needs
-		return p, true
-	}
-	for _, g := range conf.Grant {
-		p.Grant = append(p.Grant, abi.Capability(g))
-	}
-	return p, true
 }
 
 // source is one entry of `sources:`.

@@ -19,6 +19,7 @@ const (
 	FaultABI      FaultKind = "abi"      // broke the contract: a bad pointer, a missing export, a lying length
 	FaultLimit    FaultKind = "limit"    // too many host calls, too much output or effects
 	FaultCrashed  FaultKind = "crashed"  // its worker process died
+	FaultReplay   FaultKind = "replay"   // of a replayed call: it went another way than its record
 )
 
 // Fault is the error of a guest call. A fault is the guest's doing: the host

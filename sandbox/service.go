@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rhost/rhost/abi"
+	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/event"
 )
 
 // MaxRandomBytes is the most that one call of Session.Random gives.
 const MaxRandomBytes = 4096
-
-const maxNameBytes = 256 // of an event type, a state key, a topic
 
 // Begin counts a service call. An error means that the call must end as a
 // FaultLimit: a guest that ignores a status would loop for ever.
@@ -29,6 +29,13 @@ func (s *Session) Begin(service string) error {
 
 // Emit buffers a new event of the given type. data is JSON, or empty for none.
 func (s *Session) Emit(eventType string, data []byte) abi.Status {
+	if s.tape == nil {
+		return s.emit(eventType, data)
+	}
+	return s.tape.tell(v1.FuncEmit, v1.AppendMessage(nil, eventType, data), func() abi.Status { return s.emit(eventType, data) })
+}
+
+func (s *Session) emit(eventType string, data []byte) abi.Status {
 	if !s.grant.Has(abi.CapEmit) {
 		return abi.StatusDenied
 	}
@@ -40,6 +47,13 @@ func (s *Session) Emit(eventType string, data []byte) abi.Status {
 
 // Notify buffers a message to a topic. data is JSON.
 func (s *Session) Notify(topic string, data []byte) abi.Status {
+	if s.tape == nil {
+		return s.notify(topic, data)
+	}
+	return s.tape.tell(v1.FuncNotify, v1.AppendMessage(nil, topic, data), func() abi.Status { return s.notify(topic, data) })
+}
+
+func (s *Session) notify(topic string, data []byte) abi.Status {
 	if !s.grant.Has(abi.CapNotify) {
 		return abi.StatusDenied
 	}
@@ -49,57 +63,53 @@ func (s *Session) Notify(topic string, data []byte) abi.Status {
 	return s.buffer(abi.Effect{Kind: abi.EffectNotify, Name: topic, Value: clone(data)})
 }
 
-// StateGet returns the value of a key and its version, the call's own buffered
-// writes included. A key that the call itself wrote has the version it will
-// have once committed.
-func (s *Session) StateGet(key string) (value []byte, version uint64, st abi.Status) {
-	if !s.grant.Has(abi.CapState) {
-		return nil, 0, abi.StatusDenied
+// Config returns one of the operator's settings, or all of them when name is
+// empty. settings is the Config of the call.
+func (s *Session) Config(settings json.RawMessage, name string) ([]byte, abi.Status) {
+	if s.tape == nil {
+		return s.config(settings, name)
 	}
-	value, version, ok := s.read(key)
-	if !ok {
-		return nil, 0, abi.StatusNotFound
-	}
-	return value, version, abi.StatusOK
+	return s.tape.ask(v1.FuncConfig, []byte(name), func() ([]byte, abi.Status) { return s.config(settings, name) })
 }
 
-// StateSet buffers a write. An empty value deletes the key.
-func (s *Session) StateSet(key string, value []byte) abi.Status {
-	if !s.grant.Has(abi.CapState) {
-		return abi.StatusDenied
+func (s *Session) config(settings json.RawMessage, name string) ([]byte, abi.Status) {
+	if !s.grant.Has(abi.CapConfig) {
+		return nil, abi.StatusDenied
 	}
-	if !payload("", value) {
-		return abi.StatusInvalid
+	if len(settings) == 0 {
+		settings = json.RawMessage("{}")
 	}
-	return s.buffer(abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)})
-}
-
-// StateCAS buffers a write that holds only if the key still has the version the
-// guest read; 0 means that it must be absent.
-func (s *Session) StateCAS(key string, expect uint64, value []byte) abi.Status {
-	if !s.grant.Has(abi.CapState) {
-		return abi.StatusDenied
+	if name == "" {
+		return settings, abi.StatusOK
 	}
-	if !payload("", value) {
-		return abi.StatusInvalid
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(settings, &members); err != nil {
+		return nil, abi.StatusInternal // the host's own: it promised an object
 	}
-	_, version, ok := s.read(key)
+	value, ok := members[name]
 	if !ok {
-		version = 0
+		return nil, abi.StatusNotFound
 	}
-	if version != expect {
-		return abi.StatusConflict
-	}
-	e := abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)}
-	if !s.wrote(key) {
-		base := s.stored(key).version
-		e.Expect = &base
-	}
-	return s.buffer(e)
+	return value, abi.StatusOK
 }
 
 // Now returns the time the guest sees.
 func (s *Session) Now() (time.Time, abi.Status) {
+	if s.tape == nil {
+		return s.now()
+	}
+	answer, st := s.tape.ask(v1.FuncNow, nil, func() ([]byte, abi.Status) {
+		t, st := s.now()
+		return v1.AppendNow(nil, t.Unix(), uint32(t.Nanosecond())), st
+	})
+	sec, nsec, err := v1.ReadNow(answer)
+	if st != abi.StatusOK || err != nil {
+		return time.Time{}, s.answered(st, err)
+	}
+	return time.Unix(sec, int64(nsec)).UTC(), st
+}
+
+func (s *Session) now() (time.Time, abi.Status) {
 	if !s.grant.Has(abi.CapNow) {
 		return time.Time{}, abi.StatusDenied
 	}
@@ -111,6 +121,20 @@ func (s *Session) Now() (time.Time, abi.Status) {
 
 // Random fills p, at most MaxRandomBytes.
 func (s *Session) Random(p []byte) abi.Status {
+	if s.tape == nil {
+		return s.random(p)
+	}
+	answer, st := s.tape.ask(v1.FuncRandom, v1.AppendRandom(nil, uint32(len(p))), func() ([]byte, abi.Status) {
+		st := s.random(p)
+		return slices.Clone(p), st
+	})
+	if st == abi.StatusOK && copy(p, answer) != len(p) {
+		return abi.StatusInternal
+	}
+	return st
+}
+
+func (s *Session) random(p []byte) abi.Status {
 	if !s.grant.Has(abi.CapRandom) {
 		return abi.StatusDenied
 	}
@@ -125,10 +149,15 @@ func (s *Session) Random(p []byte) abi.Status {
 	return abi.StatusOK
 }
 
-// Log passes a line to the host's log. It needs no capability.
+// Log passes a line to the host's log, without the secrets that the call was
+// given. It needs no capability.
 func (s *Session) Log(level LogLevel, msg string) {
+	level = min(max(level, LogDebug), LogError)
+	if s.tape != nil {
+		s.tape.tell(v1.FuncLog, append([]byte{byte(level)}, msg...), func() abi.Status { return abi.StatusOK })
+	}
 	if s.services.Log != nil {
-		s.services.Log(min(max(level, LogDebug), LogError), msg)
+		s.services.Log(level, s.Redact(msg))
 	}
 }
 
@@ -149,10 +178,10 @@ func payload(eventType string, data []byte) bool {
 
 // buffer keeps an effect, within the limits of the call.
 func (s *Session) buffer(e abi.Effect) abi.Status {
-	if e.Name == "" || len(e.Name) > maxNameBytes {
+	if !isName(e.Name) {
 		return abi.StatusInvalid
 	}
-	size := len(e.Name) + len(e.Value)
+	size := len(e.Name) + len(e.Value) + len(e.Bytes)
 	if len(s.effects) >= s.limits.Effects || s.effectBytes+size > s.limits.EffectBytes {
 		return abi.StatusLimit
 	}
@@ -161,49 +190,9 @@ func (s *Session) buffer(e abi.Effect) abi.Status {
 	return abi.StatusOK
 }
 
-// read sees the call's own writes first.
-func (s *Session) read(key string) (json.RawMessage, uint64, bool) {
-	base := s.stored(key)
-	written := uint64(0)
-	var last json.RawMessage
-	for _, e := range s.effects {
-		if e.Kind == abi.EffectStateSet && e.Name == key {
-			written++
-			last = e.Value
-		}
-	}
-	if written > 0 {
-		return last, base.version + written, len(last) > 0
-	}
-	return base.value, base.version, base.ok
-}
-
-// stored returns what the state held when the call first looked: a call sees
-// one version of a key from beginning to end. Whether that version still holds is
-// decided when its effects are committed, and a call that lost runs again.
-func (s *Session) stored(key string) stored {
-	if v, ok := s.seen[key]; ok {
-		return v
-	}
-	var v stored
-	if s.services.State != nil {
-		v.value, v.version, v.ok = s.services.State(key)
-	}
-	if !v.ok {
-		v.version = 0 // of an absent key, whatever was there before
-	}
-	if s.seen == nil {
-		s.seen = make(map[string]stored)
-	}
-	s.seen[key] = v
-	return v
-}
-
-// wrote reports whether the call has written key.
-func (s *Session) wrote(key string) bool {
-	return slices.ContainsFunc(s.effects, func(e abi.Effect) bool {
-		return e.Kind == abi.EffectStateSet && e.Name == key
-	})
+// isName reports whether a name is one that the ABI allows.
+func isName(name string) bool {
+	return name != "" && len(name) <= v1.MaxName && utf8.ValidString(name)
 }
 
 // clone copies p out of guest memory, which the guest goes on to change.

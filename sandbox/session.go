@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -12,6 +13,15 @@ import (
 type Services struct {
 	// State returns the value and version of a key of the tenant's state.
 	State func(key string) (value json.RawMessage, version uint64, ok bool)
+	// KV returns the value of a key that kv_set wrote, unless its time is over. Nil
+	// means that there are none.
+	KV func(key string) (value []byte, ok bool)
+	// HTTP makes a request. It ends when ctx does at the latest. Nil means that
+	// this host makes none: the service is unsupported.
+	HTTP func(ctx context.Context, req *abi.HTTPRequest) (abi.HTTPResponse, abi.Status)
+	// Secret returns a secret by its name. Nil means that this host has none: the
+	// service is unsupported.
+	Secret func(name string) (value []byte, st abi.Status)
 	// Now is the time the guest sees. Nil means the wall clock.
 	Now func() time.Time
 	// Random fills p. Nil means crypto/rand.
@@ -59,6 +69,10 @@ type Session struct {
 	effects     []abi.Effect
 	effectBytes int
 	seen        map[string]stored // keys of the state that the call looked at
+	seenKV      map[string][]byte // keys that kv_get looked at; nil for those that are absent
+	requests    int               // made by http
+	secrets     []secret          // given out
+	tape        tape              // nil while the call is neither recorded nor replayed
 }
 
 // stored is a key of the state outside the call.

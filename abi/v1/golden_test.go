@@ -76,6 +76,31 @@ func golden() map[string]struct {
 			n, err := v1.ReadRandom(b)
 			return v1.AppendRandom(nil, n), err
 		}},
+		"kv_set": {v1.AppendKVSet(nil, "seen/10.0.0.7", 60_000, []byte{1, 255}), func(b []byte) ([]byte, error) {
+			s, err := v1.ReadKVSet(b)
+			return v1.AppendKVSet(nil, s.Key, s.TTL, s.Value), err
+		}},
+		"http": {v1.AppendHTTPRequest(nil, goldenRequest()), func(b []byte) ([]byte, error) {
+			q, err := v1.ReadHTTPRequest(b)
+			return v1.AppendHTTPRequest(nil, &q), err
+		}},
+		"http_answer": {v1.AppendHTTPResponse(nil, &v1.HTTPResponse{
+			Status: 404, Header: []v1.Header{{Name: "content-type", Value: "text/plain"}}, Body: []byte("no"),
+		}), func(b []byte) ([]byte, error) {
+			p, err := v1.ReadHTTPResponse(b)
+			return v1.AppendHTTPResponse(nil, &p), err
+		}},
+		"batch": {v1.AppendBatch(nil, [][]byte{{0xaa, 0xbb, 0xcc}, {0xdd}}), func(b []byte) ([]byte, error) {
+			frames, err := v1.ReadBatch(b)
+			return v1.AppendBatch(nil, frames), err
+		}},
+	}
+}
+
+func goldenRequest() *v1.HTTPRequest {
+	return &v1.HTTPRequest{
+		Method: "POST", URL: "https://api.example.com/v1/locks", Timeout: 250,
+		Header: []v1.Header{{Name: "content-type", Value: "text/plain"}}, Body: []byte("root"),
 	}
 }
 

@@ -11,6 +11,7 @@ const (
 	ExportInitialize = "_initialize"  // () → (); optional, called once before anything else
 	ExportInit       = "rhost_init"   // (len i32) → i32; optional, called once after _initialize
 	ExportInvoke     = "rhost_invoke" // (len i32) → i32; called once for each invocation
+	ExportBatch      = "rhost_batch"  // (len i32) → i32; optional, called once for several invocations
 	MarkerPrefix     = "rhost_abi_v"  // what the marker of any version starts with
 	ModulePrefix     = "rhost.v"      // what the import module of any version starts with
 )
@@ -22,6 +23,7 @@ const (
 	FuncFail   = "fail"   // (code, ptr, len i32)
 	FuncLog    = "log"    // (level, ptr, len i32)
 	FuncTake   = "take"   // (dst, cap i32) → i32
+	FuncItem   = "item"   // (index i32); inside rhost_batch
 )
 
 // The services, each with the signature (in, inlen, out, outcap i32) → i64.
@@ -35,18 +37,67 @@ const (
 	FuncNow      = "now"
 	FuncRandom   = "random"
 	FuncNotify   = "notify"
+	FuncKVGet    = "kv_get"
+	FuncKVSet    = "kv_set"
+	FuncHTTP     = "http"
+	FuncSecret   = "secret"
+	FuncHas      = "has"
 )
 
 // Services lists the services of this release, in the order of SPEC.md.
 func Services() []string {
-	return []string{FuncEmit, FuncStateGet, FuncStateSet, FuncStateCAS, FuncConfig, FuncNow, FuncRandom, FuncNotify}
+	var names []string
+	for _, f := range functions {
+		if f.Service {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
-// LaterServices lists names that are reserved for services that a later minor
-// version will add. A host of this release refuses a guest that imports one,
-// and says so.
-func LaterServices() []string {
-	return []string{"kv_get", "kv_set", "http", "secret", "has"}
+// Minor is the minor version of this release: what `host 1.1` means in the
+// message to a guest that needs a newer host. A minor version only adds
+// functions.
+const Minor = 1
+
+// Function is a function that guests may import from Module.
+type Function struct {
+	Name    string
+	Minor   int  // the minor version that it came with
+	Service bool // it has the signature of a service; else it is a core function
+}
+
+//nolint:gochecknoglobals // a constant table
+var functions = []Function{
+	{FuncInput, 0, false},
+	{FuncOutput, 0, false},
+	{FuncFail, 0, false},
+	{FuncLog, 0, false},
+	{FuncTake, 0, false},
+	{FuncItem, 1, false},
+	{FuncEmit, 0, true},
+	{FuncStateGet, 0, true},
+	{FuncStateSet, 0, true},
+	{FuncStateCAS, 0, true},
+	{FuncConfig, 0, true},
+	{FuncNow, 0, true},
+	{FuncRandom, 0, true},
+	{FuncNotify, 0, true},
+	{FuncKVGet, 1, true},
+	{FuncKVSet, 1, true},
+	{FuncHTTP, 1, true},
+	{FuncSecret, 1, true},
+	{FuncHas, 1, true},
+}
+
+// Lookup finds a function by its name.
+func Lookup(name string) (f Function, ok bool) {
+	for _, f := range functions {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Function{}, false
 }
 
 // Results of rhost_invoke and codes of fail.
@@ -69,4 +120,5 @@ const (
 const (
 	MaxRandom  = 4096    // bytes that one call of random gives
 	MaxLogLine = 8 << 10 // bytes of one log line; the host cuts what is longer
+	MaxName    = 256     // bytes of an event type, a topic, a key, the name of a secret
 )

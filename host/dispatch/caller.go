@@ -37,6 +37,8 @@ type Action struct {
 	Services sandbox.Services
 	// Timeout bounds the call besides the plugin's own deadline. 0: no bound.
 	Timeout time.Duration
+	// Record keeps the host calls of the call. May be nil.
+	Record *sandbox.Recorder
 }
 
 // Kind says how an action ended, in words that a workflow and its
@@ -112,14 +114,31 @@ func (c *Caller) Call(ctx context.Context, a Action) (out Outcome) {
 	call := *a.Call
 	call.Config = p.Config
 	var err error
-	out.Reply, out.Usage, err = p.Slot.Call(callCtx, &call, sandbox.NewSession(a.Services, p.Grant, p.Limits))
+	session := sandbox.NewSession(a.Services, p.Grant, p.Limits)
+	if a.Record != nil {
+		session.Record(a.Record)
+	}
+	out.Reply, out.Usage, err = p.Slot.Call(callCtx, &call, session)
 	out.Digest = out.Usage.Module
 	out.Kind, out.Err = judge(ctx, callCtx, a.Plugin, out.Reply, err)
+	if out.Err != nil {
+		out.Err = discreet{out.Err, session.Redact(out.Err.Error())}
+	}
 	if out.Kind != KindOK {
 		out.Reply.Effects = nil
 	}
 	return out
 }
+
+// discreet is an error whose text is without the secrets that the call was
+// given.
+type discreet struct {
+	error
+	text string
+}
+
+func (d discreet) Error() string { return d.text }
+func (d discreet) Unwrap() error { return d.error }
 
 // judge turns what a call gave into a kind and a reason.
 func judge(ctx, callCtx context.Context, plugin string, reply abi.Reply, err error) (Kind, error) {

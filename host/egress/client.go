@@ -15,9 +15,11 @@ import (
 
 // Client makes requests within a Config. It is safe for concurrent use.
 type Client struct {
-	cfg   Config
-	hosts []host
-	http  *http.Client
+	cfg    Config
+	hosts  []host
+	also   []host // besides hosts, where narrow is set
+	narrow bool
+	http   *http.Client
 }
 
 // New returns a client, or says everything that is wrong with cfg.
@@ -47,6 +49,18 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// Within returns a client that may ask those of c's hosts alone that hosts, in
+// the form of Config.Hosts, allow as well. It shares c's connections.
+func (c *Client) Within(hosts []string) (*Client, error) {
+	also, _, err := Config{Hosts: hosts}.parse()
+	if err != nil {
+		return nil, err
+	}
+	n := &Client{cfg: c.cfg, hosts: c.hosts, also: also, narrow: true}
+	n.http = &http.Client{CheckRedirect: n.redirect, Transport: c.http.Transport}
+	return n, nil
+}
+
 // Close ends the connections that are idle. Requests that run are let be, and
 // new ones may still be made.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -54,24 +68,48 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Do makes a request. Any error is an *Error; a response with a status of 400 or
 // more is one too.
 func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
+	res, err := c.exchange(ctx, r)
+	if err != nil {
+		return Response{}, err
+	}
+	if res.StatusCode >= 400 {
+		return Response{}, r.refused(res.Response, res.body, time.Now())
+	}
+	return Response{Status: res.StatusCode, Header: res.Header, Body: res.body}, nil
+}
+
+// Exchange makes a request and returns the response whatever its status. Any
+// error is an *Error.
+func (c *Client) Exchange(ctx context.Context, r Request) (Response, error) {
+	res, err := c.exchange(ctx, r)
+	if err != nil {
+		return Response{}, err
+	}
+	return Response{Status: res.StatusCode, Header: res.Header, Body: res.body}, nil
+}
+
+// answer is a response whose body has been read.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (c *Client) exchange(ctx context.Context, r Request) (answer, error) {
 	req, err := c.prepare(r)
 	if err != nil {
-		return Response{}, r.explain(ctx, err)
+		return answer{}, r.explain(ctx, err)
 	}
 	timed, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	res, err := c.http.Do(req.WithContext(timed)) //nolint:bodyclose // read closes it
 	if err != nil {
-		return Response{}, r.explain(ctx, err)
+		return answer{}, r.explain(ctx, err)
 	}
 	body, err := c.read(res)
 	if err != nil {
-		return Response{}, r.explain(ctx, err)
+		return answer{}, r.explain(ctx, err)
 	}
-	if res.StatusCode >= 400 {
-		return Response{}, r.refused(res, body, time.Now())
-	}
-	return Response{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+	return answer{res, body}, nil
 }
 
 // prepare checks everything about r that can be known before its host is
@@ -121,8 +159,12 @@ func (c *Client) check(u *url.URL) error {
 	if addr, err := netip.ParseAddr(name); err == nil && addr.Zone() != "" || name == "" || strings.Contains(name, "%") {
 		return failf(KindDenied, "host %q is not allowed", u.Host)
 	}
-	if !slices.ContainsFunc(c.hosts, func(h host) bool { return h.allows(name, port) }) {
+	allowed := func(h host) bool { return h.allows(name, port) }
+	if !slices.ContainsFunc(c.hosts, allowed) {
 		return failf(KindDenied, "host %s is not allowed; add it to egress.hosts", net.JoinHostPort(name, port))
+	}
+	if c.narrow && !slices.ContainsFunc(c.also, allowed) {
+		return failf(KindDenied, "host %s is not among those of this plugin", net.JoinHostPort(name, port))
 	}
 	return nil
 }

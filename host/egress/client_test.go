@@ -374,3 +374,42 @@ func TestInvalidRequests(t *testing.T) {
 		})
 	}
 }
+
+// TestWithin narrows a client for one of its users.
+func TestWithin(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, "http://localhost:"+r.Host[strings.LastIndexByte(r.Host, ':')+1:]+"/", http.StatusFound)
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	t.Cleanup(srv.Close)
+	where := strings.TrimPrefix(srv.URL, "http://")
+	port := where[strings.LastIndexByte(where, ':'):]
+	c, err := egress.New(egress.Config{Hosts: []string{where, "localhost" + port}, Private: []string{"127.0.0.0/8", "::1/128"}})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	narrow, err := c.Within([]string{"127.0.0.1" + port, "elsewhere.example"})
+	require.NoError(t, err)
+
+	res, err := narrow.Exchange(t.Context(), egress.Request{Method: "GET", URL: srv.URL + "/"})
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusNotFound, res.Status, "any status is an answer")
+	for name, url := range map[string]string{
+		"not of the plugin's":   "http://localhost" + port + "/",
+		"by a redirect":         srv.URL + "/away",
+		"not of the operator's": "http://elsewhere.example/",
+	} {
+		_, err := narrow.Exchange(t.Context(), egress.Request{Method: "GET", URL: url})
+		var e *egress.Error
+		require.ErrorAs(t, err, &e, name)
+		assert.Equal(t, egress.KindDenied, e.Kind, name)
+	}
+	_, err = c.Within([]string{"not a host"})
+	assert.ErrorContains(t, err, `hosts[0]: "not a host" is no host`)
+	none, err := c.Within(nil)
+	require.NoError(t, err)
+	_, err = none.Exchange(t.Context(), egress.Request{Method: "GET", URL: srv.URL})
+	assert.ErrorContains(t, err, "is not among those of this plugin")
+}

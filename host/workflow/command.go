@@ -49,6 +49,9 @@ type Result struct {
 	Effects []Effect        // of a success only
 	Digest  string          // module that ran, when one did
 	Usage   *Usage
+	// Calls is what a plugin asked of the host and was told, as JSON, where that is
+	// recorded.
+	Calls json.RawMessage
 }
 
 // Failure says why an attempt failed.

@@ -84,6 +84,7 @@ type Succeeded struct {
 	Effects []Effect        `json:"effects,omitempty"`
 	Digest  string          `json:"digest,omitempty"` // module that ran
 	Usage   *Usage          `json:"usage,omitempty"`
+	Calls   json.RawMessage `json:"calls,omitempty"` // host calls of the module, where they are recorded
 }
 
 // Failed says that an attempt failed.
@@ -94,10 +95,11 @@ type Failed struct {
 	Message string      `json:"message"`
 	// Retryable says that another attempt follows: the kind, the number of
 	// attempts and the time all allow it. When false, the step has failed.
-	Retryable bool          `json:"retryable,omitempty"`
-	After     time.Duration `json:"after,omitempty"` // shortest wait that the other side asked for
-	Digest    string        `json:"digest,omitempty"`
-	Usage     *Usage        `json:"usage,omitempty"`
+	Retryable bool            `json:"retryable,omitempty"`
+	After     time.Duration   `json:"after,omitempty"` // shortest wait that the other side asked for
+	Digest    string          `json:"digest,omitempty"`
+	Usage     *Usage          `json:"usage,omitempty"`
+	Calls     json.RawMessage `json:"calls,omitempty"` // as in Succeeded
 }
 
 // RetryAt sets the durable timer of the next attempt.
@@ -191,14 +193,17 @@ const (
 	EffectEmit     EffectKind = "emit"
 	EffectStateSet EffectKind = "state_set"
 	EffectNotify   EffectKind = "notify"
+	EffectKVSet    EffectKind = "kv_set"
 )
 
 // Effect is something that exists in the log once its record is committed. The
 // host applies effects record by record, in order.
 type Effect struct {
 	Kind    EffectKind      `json:"kind"`
-	Name    string          `json:"name"`              // event type, state key or topic
+	Name    string          `json:"name"`              // event type, key or topic
 	Subject string          `json:"subject,omitempty"` // of an emitted event
 	Value   json.RawMessage `json:"value,omitempty"`   // JSON; nil on state_set deletes the key
 	Expect  *uint64         `json:"expect,omitempty"`  // state version that must still hold
+	Bytes   []byte          `json:"bytes,omitempty"`   // of kv_set; nil deletes the key
+	Expires time.Time       `json:"expires,omitzero"`  // of kv_set: match time at which the value is gone; zero: never
 }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -81,7 +82,7 @@ func (w *work) conclude(s *stepState, res Result) Record {
 	if res.Failure == nil {
 		return record(w.x, w.now, res.Undo, Record{Kind: KindSucceeded, Succeeded: &Succeeded{
 			Step: res.Step, Attempt: res.Attempt, Dropped: res.Dropped, Out: res.Out,
-			Effects: res.Effects, Digest: res.Digest, Usage: res.Usage,
+			Effects: res.Effects, Digest: res.Digest, Usage: res.Usage, Calls: res.Calls,
 		}})
 	}
 	f := *res.Failure
@@ -91,7 +92,7 @@ func (w *work) conclude(s *stepState, res Result) Record {
 	f.Message = short(f.Message)
 	return record(w.x, w.now, res.Undo, Record{Kind: KindFailed, Failed: &Failed{
 		Step: res.Step, Attempt: res.Attempt, Kind: f.Kind, Message: f.Message, After: f.After,
-		Retryable: w.retryable(s, res.Undo, f), Digest: res.Digest, Usage: res.Usage,
+		Retryable: w.retryable(s, res.Undo, f), Digest: res.Digest, Usage: res.Usage, Calls: res.Calls,
 	}})
 }
 
@@ -115,7 +116,7 @@ func (r Result) check() error {
 		return fmt.Errorf("the output is not JSON")
 	}
 	for _, f := range r.Effects {
-		size += len(f.Name) + len(f.Subject) + len(f.Value)
+		size += len(f.Name) + len(f.Subject) + len(f.Value) + base64.StdEncoding.EncodedLen(len(f.Bytes))
 		if len(f.Value) > 0 && !json.Valid(f.Value) {
 			return fmt.Errorf("the value of %s %s is not JSON", f.Kind, f.Name)
 		}

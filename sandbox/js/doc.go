@@ -27,10 +27,20 @@
 //	rhost.state.set(key, value)         rhost.state.delete(key)
 //	rhost.state.cas(key, version, value)  true, or false when the version is
 //	                                    another; version 0: the key must be absent
+//	rhost.kv.get(key)                   the bytes under a key, or null
+//	rhost.kv.set(key, value [, ms])     kept for so many milliseconds, or for ever
+//	rhost.kv.delete(key)
+//	rhost.http({url, method, headers, body, timeout})  {status, headers, body}
+//	rhost.secret(name)                  the secret's bytes, or null
+//	rhost.has(name)                     whether a service, by its name in the ABI
+//	                                    ("http", "kv_get"), is there and granted
 //	rhost.now()                         milliseconds since 1970
 //	rhost.random(n)                     an array of n bytes
 //	rhost.log([level,] msg)             also debug, info, warn and error, and console
 //	rhost.config                        the operator's settings
+//
+// Bytes are a string where they are UTF-8, else an array of numbers; both can be
+// passed in. A body that is neither string nor absent is sent as JSON.
 //
 // Returning ends the call well; what invoke returns becomes the output, as
 // JSON.stringify would write it. rhost.fail(msg), rhost.retry(msg) and

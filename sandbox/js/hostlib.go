@@ -71,8 +71,9 @@ func (g *guest) hostLib(config goja.Value) *goja.Object {
 	return g.service(map[string]native{
 		"emit": g.emit, "notify": g.notify, "now": g.now, "random": g.randomBytes, "log": g.log,
 		"debug": g.logAt(sandbox.LogDebug), "info": g.logAt(sandbox.LogInfo), "warn": g.logAt(sandbox.LogWarn), "error": g.logAt(sandbox.LogError),
+		"http": g.http, "secret": g.secret, "has": g.has,
 		"fail": g.ending(abi.ResultFail), "retry": g.ending(abi.ResultRetry), "drop": g.ending(abi.ResultDrop),
-	}, map[string]goja.Value{"state": state, "config": config})
+	}, map[string]goja.Value{"state": state, "kv": g.kv(), "config": config})
 }
 
 // console is what other JavaScript hosts call their log.

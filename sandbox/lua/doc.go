@@ -26,6 +26,14 @@
 //	rhost.state.get(key)                value, version
 //	rhost.state.set(key, value)         rhost.state.delete(key)
 //	rhost.state.cas(key, version, value)  version 0: the key must be absent
+//	rhost.kv.get(key)                   a string of bytes
+//	rhost.kv.set(key, string [, ms])    kept for so many milliseconds, or for ever
+//	rhost.kv.delete(key)
+//	rhost.http{url=, method=, headers=, body=, timeout=}  {status=, headers=, body=}
+//	rhost.secret(name)                  the secret's bytes
+//	rhost.has(name)                     whether a service, by its name in the ABI
+//	                                    ("http", "kv_get"), is there and granted
+//	rhost.json.encode(value)            a string; decode(string) is the inverse
 //	rhost.now()                         milliseconds since 1970
 //	rhost.random(n)                     a string of n bytes
 //	rhost.log([level,] msg)             also debug, info, warn and error; print logs too

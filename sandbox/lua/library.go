@@ -24,6 +24,7 @@ func newLibrary() *library {
 	lib.mathLib()
 	lib.coroutineLib()
 	lib.hostLib()
+	lib.reachLib()
 	return lib
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +123,17 @@ func (h *host) session() *sandbox.Session {
 			v, ok := h.state[key]
 			return v, 7, ok
 		},
+		KV: func(key string) ([]byte, bool) {
+			v, ok := map[string]string{"text": "héllo", "bytes": "\xff\x00"}[key]
+			return []byte(v), ok
+		},
+		HTTP: respond,
+		Secret: func(name string) ([]byte, abi.Status) {
+			if name != "token" {
+				return nil, abi.StatusNotFound
+			}
+			return []byte("s3cret"), abi.StatusOK
+		},
 		Now: instant,
 		Random: func(p []byte) {
 			for i := range p {
@@ -129,6 +142,27 @@ func (h *host) session() *sandbox.Session {
 		},
 		Log: func(level sandbox.LogLevel, msg string) { h.lines = append(h.lines, level.String()+" "+msg) },
 	}, h.grant, h.limits)
+}
+
+// respond is an outside world that says what it was asked. A request for /slow is
+// never answered, and none for elsewhere.example is allowed.
+func respond(ctx context.Context, req *abi.HTTPRequest) (abi.HTTPResponse, abi.Status) {
+	switch {
+	case strings.Contains(req.URL, "elsewhere.example"):
+		return abi.HTTPResponse{}, abi.StatusDenied
+	case strings.HasSuffix(req.URL, "/slow"):
+		<-ctx.Done()
+		return abi.HTTPResponse{}, abi.StatusTimeout
+	}
+	body := req.Method + " " + req.URL + " " + string(req.Body)
+	for _, h := range req.Header {
+		body += " " + h.Name + "=" + h.Value
+	}
+	return abi.HTTPResponse{
+		Status: 404,
+		Header: []abi.HTTPHeader{{Name: "content-type", Value: "text/plain"}, {Name: "x-n", Value: strconv.Itoa(req.Ordinal)}, {Name: "x-n", Value: "b"}},
+		Body:   []byte(body),
+	}, abi.StatusOK
 }
 
 func call() *abi.Call {

@@ -40,12 +40,24 @@ func (h *Host) begin(service string, n int) bool {
 	return true
 }
 
+// answered passes on the status of a service that gives nothing else.
+func (h *Host) answered(st abi.Status) (abi.Status, bool) { return st, h.compare() }
+
+// compare stops a replayed call that went another way than its record.
+func (h *Host) compare() bool {
+	if err := h.Session.Err(); err != nil {
+		h.Fail(sandbox.FaultReplay, err)
+		return false
+	}
+	return true
+}
+
 // Emit buffers an event.
 func (h *Host) Emit(eventType string, data []byte) (abi.Status, bool) {
 	if !h.begin("emit", len(eventType)+len(data)) {
 		return 0, false
 	}
-	return h.Session.Emit(eventType, data), true
+	return h.answered(h.Session.Emit(eventType, data))
 }
 
 // Notify buffers a message to a topic.
@@ -53,7 +65,7 @@ func (h *Host) Notify(topic string, data []byte) (abi.Status, bool) {
 	if !h.begin("notify", len(topic)+len(data)) {
 		return 0, false
 	}
-	return h.Session.Notify(topic, data), true
+	return h.answered(h.Session.Notify(topic, data))
 }
 
 // StateGet reads a key. The bytes of the answer are charged as they are found,
@@ -63,7 +75,7 @@ func (h *Host) StateGet(key string) (value []byte, version uint64, st abi.Status
 		return nil, 0, 0, false
 	}
 	value, version, st = h.Session.StateGet(key)
-	return value, version, st, h.Spend(int64(len(value))/8) && h.Alloc(int64(len(value))*4)
+	return value, version, st, h.compare() && h.Spend(int64(len(value))/8) && h.Alloc(int64(len(value))*4)
 }
 
 // StateSet buffers a write; an empty value deletes the key.
@@ -71,7 +83,7 @@ func (h *Host) StateSet(key string, value []byte) (abi.Status, bool) {
 	if !h.begin("state.set", len(key)+len(value)) {
 		return 0, false
 	}
-	return h.Session.StateSet(key, value), true
+	return h.answered(h.Session.StateSet(key, value))
 }
 
 // StateCAS buffers a write that holds only if the key has the version expected.
@@ -79,7 +91,7 @@ func (h *Host) StateCAS(key string, expect uint64, value []byte) (abi.Status, bo
 	if !h.begin("state.cas", len(key)+len(value)) {
 		return 0, false
 	}
-	return h.Session.StateCAS(key, expect, value), true
+	return h.answered(h.Session.StateCAS(key, expect, value))
 }
 
 // Now is the time that the host tells.
@@ -88,7 +100,7 @@ func (h *Host) Now() (time.Time, abi.Status, bool) {
 		return time.Time{}, 0, false
 	}
 	t, st := h.Session.Now()
-	return t, st, true
+	return t, st, h.compare()
 }
 
 // Random gives n random bytes. More than the ABI allows is StatusLimit.
@@ -101,7 +113,7 @@ func (h *Host) Random(n int) ([]byte, abi.Status, bool) {
 	}
 	p := make([]byte, n)
 	st := h.Session.Random(p)
-	return p, st, true
+	return p, st, h.compare()
 }
 
 // Log passes a line to the host.
@@ -110,7 +122,7 @@ func (h *Host) Log(level sandbox.LogLevel, msg string) bool {
 		return false
 	}
 	h.Session.Log(level, msg)
-	return true
+	return h.compare()
 }
 
 // Clock is the time that the language's own clock shows. It stands still during
@@ -122,6 +134,7 @@ func (h *Host) Clock() time.Time {
 		if t, st := h.Session.Now(); st == abi.StatusOK {
 			h.clock = t
 		}
+		h.compare()
 	}
 	return h.clock
 }
@@ -142,6 +155,7 @@ func (h *Host) Seed() (a, b uint64) {
 		}
 		sum.Sum(p[:0])
 	}
+	h.compare()
 	for i := range 8 {
 		h.seed[0] = h.seed[0]<<8 | uint64(p[i])
 		h.seed[1] = h.seed[1]<<8 | uint64(p[8+i])

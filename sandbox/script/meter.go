@@ -43,7 +43,8 @@ type Meter struct {
 
 	began    time.Time
 	deadline time.Time
-	done     <-chan struct{}
+	ctx      context.Context //nolint:containedctx // of the call, like the meter
+	done     <-chan struct{} // of ctx
 	stop     *Stop
 }
 
@@ -53,7 +54,7 @@ func NewMeter(ctx context.Context, lim sandbox.Limits, heapCeiling uint64) *Mete
 	m := &Meter{
 		budget: lim.Fuel, fuel: lim.Fuel, memLimit: lim.Memory,
 		clockAt: max(lim.Fuel-ClockEvery, 0), heapCeiling: heapCeiling,
-		began: time.Now(), done: ctx.Done(),
+		began: time.Now(), ctx: ctx, done: ctx.Done(),
 	}
 	m.deadline = m.began.Add(lim.Deadline)
 	return m
@@ -146,6 +147,11 @@ func (m *Meter) Stopped() *Stop { return m.stop }
 
 // Deadline is the moment at which the call is cut off.
 func (m *Meter) Deadline() time.Time { return m.deadline }
+
+// Context ends when the call has to: for what a service waits for.
+func (m *Meter) Context() (context.Context, context.CancelFunc) {
+	return context.WithDeadline(m.ctx, m.deadline)
+}
 
 // Fuel is what was used so far, never more than the budget.
 func (m *Meter) Fuel() int64 { return m.budget - max(m.fuel, 0) }

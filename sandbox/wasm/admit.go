@@ -101,7 +101,7 @@ func (a admission) checkImports(name string, info *fuel.Info) ([]abi.Capability,
 			return nil, &sandbox.Refusal{Module: name, Reason: reason, Fix: fix}
 		}
 		if imp.Module == v1.Module && slices.Contains(v1.Services(), imp.Name) {
-			needs[capabilityOf(imp.Name)] = true
+			needs[sandbox.CapabilityOf(imp.Name)] = true
 		}
 	}
 	var list []abi.Capability
@@ -126,8 +126,6 @@ func (a admission) missing(imp fuel.Import) (reason, fix string) {
 		return "", ""
 	case ok:
 		return fmt.Sprintf("imports %s with type %s; it is %s", full, imp.Func, have), "see the imports in abi/SPEC.md"
-	case imp.Module == v1.Module && slices.Contains(v1.LaterServices(), imp.Name):
-		return fmt.Sprintf("needs %s, which this host does not offer yet", full), ""
 	case known:
 		return fmt.Sprintf("needs %s, which this host does not know", full), "see the imports in abi/SPEC.md"
 	case strings.HasPrefix(imp.Module, v1.ModulePrefix):

@@ -86,10 +86,6 @@ func TestRefusalsSayWhatWasFoundAndWhatIsNeeded(t *testing.T) {
 			"load p: exports no memory memory, which rhost.v1 needs; see the exports in abi/SPEC.md",
 		},
 		{
-			"service of a later release", guest(func(m *Module) { m.Service("http") }),
-			"load p: needs rhost.v1.http, which this host does not offer yet",
-		},
-		{
 			"unknown service", guest(func(m *Module) { m.Service("teleport") }),
 			"load p: needs rhost.v1.teleport, which this host does not know; see the imports in abi/SPEC.md",
 		},

@@ -116,12 +116,13 @@ type world struct {
 	grant  abi.Grant
 	state  map[string]json.RawMessage // all at version 7
 	lines  []string
+	more   func(*sandbox.Services) // adds to what lies behind a call; may be nil
 }
 
 func newWorld() *world { return &world{limits: patient(), grant: abi.Capabilities()} }
 
 func (w *world) session() *sandbox.Session {
-	return sandbox.NewSession(sandbox.Services{
+	sv := sandbox.Services{
 		State: func(key string) (json.RawMessage, uint64, bool) {
 			v, ok := w.state[key]
 			return v, 7, ok
@@ -129,7 +130,11 @@ func (w *world) session() *sandbox.Session {
 		Now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC) },
 		Random: func(p []byte) { copy(p, "random bytes of the host, not very random") },
 		Log:    func(level sandbox.LogLevel, msg string) { w.lines = append(w.lines, level.String()+" "+msg) },
-	}, w.grant, w.limits)
+	}
+	if w.more != nil {
+		w.more(&sv)
+	}
+	return sandbox.NewSession(sv, w.grant, w.limits)
 }
 
 // callWith is a call with those arguments.

@@ -56,6 +56,13 @@ func (r *run) begin(service string) {
 	}
 }
 
+// compare ends a replayed call that went another way than its record.
+func (r *run) compare() {
+	if err := r.session.Err(); err != nil {
+		panic(stop(sandbox.FaultReplay, err))
+	}
+}
+
 // log passes on a line of log or of WASI output.
 func (r *run) log(level sandbox.LogLevel, line string) {
 	if r.session == nil {
@@ -63,6 +70,7 @@ func (r *run) log(level sandbox.LogLevel, line string) {
 		return
 	}
 	r.session.Log(level, line)
+	r.compare()
 }
 
 // seed is what the random bytes of the run begin with where the guest may not

@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/rhost/rhost/abi"
 	v1 "github.com/rhost/rhost/abi/v1"
+	"github.com/rhost/rhost/sandbox"
 )
 
 // service answers a request of a guest. in lies in the guest's memory and must
@@ -31,19 +31,15 @@ func services() []hostFunc {
 		{v1.FuncNow, serveNow},
 		{v1.FuncRandom, serveRandom},
 		{v1.FuncNotify, serveNotify},
+		{v1.FuncKVGet, serveKVGet},
+		{v1.FuncKVSet, serveKVSet},
+		{v1.FuncHTTP, serveHTTP},
+		{v1.FuncSecret, serveSecret},
+		{v1.FuncHas, serveHas},
 	} {
 		list = append(list, hostFunc{s.name, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i64}, serve(s.name, s.do)})
 	}
 	return list
-}
-
-// capabilityOf returns what importing a service asks for.
-func capabilityOf(service string) abi.Capability {
-	switch service {
-	case v1.FuncStateGet, v1.FuncStateSet, v1.FuncStateCAS:
-		return abi.CapState
-	}
-	return abi.Capability(service)
 }
 
 // serve wraps a service: it checks the guest's pointers, charges, counts, and
@@ -62,6 +58,7 @@ func serve(name string, do service) api.GoModuleFunc {
 		}
 		r.begin(name)
 		answer, st := do(r, in)
+		r.compare()
 		if st != abi.StatusOK {
 			stack[0] = v1.Pack(v1.Status(st), 0)
 			return
@@ -121,29 +118,8 @@ func serveStateCAS(r *run, in []byte) ([]byte, abi.Status) {
 	return nil, r.session.StateCAS(strings.Clone(s.Key), s.Expect, s.Value)
 }
 
-// serveConfig answers with one setting or with all of them.
 func serveConfig(r *run, in []byte) ([]byte, abi.Status) {
-	if !r.session.Granted(abi.CapConfig) {
-		return nil, abi.StatusDenied
-	}
-	config := r.call.Config
-	if len(in) == 0 {
-		if len(config) == 0 {
-			return []byte("{}"), abi.StatusOK
-		}
-		return config, abi.StatusOK
-	}
-	var settings map[string]json.RawMessage
-	if len(config) > 0 {
-		if err := json.Unmarshal(config, &settings); err != nil {
-			return nil, abi.StatusInternal // the host's own: it promised an object
-		}
-	}
-	value, ok := settings[string(in)]
-	if !ok {
-		return nil, abi.StatusNotFound
-	}
-	return value, abi.StatusOK
+	return r.session.Config(r.call.Config, string(in))
 }
 
 func serveNow(r *run, _ []byte) ([]byte, abi.Status) {
@@ -165,3 +141,32 @@ func serveRandom(r *run, in []byte) ([]byte, abi.Status) {
 	p := make([]byte, n)
 	return p, r.session.Random(p)
 }
+
+func serveKVGet(r *run, in []byte) ([]byte, abi.Status) { return r.session.KVGet(string(in)) }
+
+func serveKVSet(r *run, in []byte) ([]byte, abi.Status) {
+	s, err := v1.ReadKVSet(in)
+	if err != nil {
+		return nil, abi.StatusInvalid
+	}
+	return nil, r.session.KVSet(strings.Clone(s.Key), s.TTL, s.Value)
+}
+
+// serveHTTP makes a request, which ends when the call has to.
+func serveHTTP(r *run, in []byte) ([]byte, abi.Status) {
+	req, st := sandbox.ReadRequest(in)
+	if st != abi.StatusOK {
+		return nil, st
+	}
+	ctx, cancel := context.WithDeadline(r.Context, r.meter.deadline)
+	defer cancel()
+	res, st := r.session.HTTP(ctx, req)
+	if st != abi.StatusOK {
+		return nil, st
+	}
+	return sandbox.AppendResponse(nil, &res), st
+}
+
+func serveSecret(r *run, in []byte) ([]byte, abi.Status) { return r.session.Secret(string(in)) }
+
+func serveHas(r *run, in []byte) ([]byte, abi.Status) { return nil, r.session.Has(string(in)) }

@@ -234,6 +234,7 @@ func (r *run) realtime() uint64 {
 		w.realSet = true
 		if r.session != nil {
 			t, st := r.session.Now()
+			r.compare()
 			if st != abi.StatusOK {
 				t = r.call.Match.At
 			}
@@ -285,6 +286,9 @@ func wasiRandom(r *run, mem api.Memory, a []uint64) errno {
 		var seed [32]byte
 		if r.session == nil || r.session.Random(seed[:]) != abi.StatusOK {
 			seed = r.seed()
+		}
+		if r.session != nil {
+			r.compare()
 		}
 		w.random = rand.NewChaCha8(seed)
 	}
