@@ -83,7 +83,9 @@ func (c *command) environ(r *run) []string {
 		return c.env
 	}
 	c.env = []string{}
-	if raw, st := serveConfig(r, nil); st == abi.StatusOK {
+	raw, st := serveConfig(r, nil)
+	r.compare()
+	if st == abi.StatusOK {
 		var settings map[string]json.RawMessage
 		if json.Unmarshal(raw, &settings) == nil {
 			for _, name := range slices.Sorted(maps.Keys(settings)) {

@@ -25,16 +25,22 @@ import (
 // extismSDK is the module that the plugins of these tests come with.
 const extismSDK = "github.com/extism/go-sdk@v1.7.1"
 
-// extismPlugin reads a plugin that comes with Extism's Go SDK, from the module cache.
+// extismPlugin reads a plugin that comes with Extism's Go SDK.
 func extismPlugin(tb testing.TB, name string) []byte {
+	tb.Helper()
+	return extismFile(tb, filepath.Join("wasm", name))
+}
+
+// extismFile reads a file of Extism's Go SDK, from the module cache.
+func extismFile(tb testing.TB, name string) []byte {
 	tb.Helper()
 	text, err := exec.CommandContext(tb.Context(), "go", "mod", "download", "-json", extismSDK).Output()
 	if err != nil {
-		tb.Skipf("the plugins of %s are needed: go mod download %s: %v", extismSDK, extismSDK, err)
+		tb.Skipf("%s of %s is needed: go mod download %s: %v", name, extismSDK, extismSDK, err)
 	}
 	var module struct{ Dir string }
 	require.NoError(tb, json.Unmarshal(text, &module))
-	src, err := os.ReadFile(filepath.Join(module.Dir, "wasm", name))
+	src, err := os.ReadFile(filepath.Join(module.Dir, name))
 	require.NoError(tb, err)
 	return src
 }

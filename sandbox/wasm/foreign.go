@@ -191,11 +191,11 @@ func foreignNeeds(info *fuel.Info) []abi.Capability {
 		moduleExtism + ".config_get":   abi.CapConfig,
 		moduleExtism + ".var_get":      abi.CapState,
 		moduleExtism + ".var_set":      abi.CapState,
-		moduleExtism + ".http_request": capHTTP,
+		moduleExtism + ".http_request": abi.CapHTTP,
 		moduleWASI + ".environ_get":    abi.CapConfig,
 	}
 	var needs []abi.Capability
-	for _, c := range []abi.Capability{abi.CapState, abi.CapConfig, capHTTP} {
+	for _, c := range []abi.Capability{abi.CapState, abi.CapConfig, abi.CapHTTP} {
 		if slices.ContainsFunc(info.Imports, func(i fuel.Import) bool { return asks[i.Module+"."+i.Name] == c }) {
 			needs = append(needs, c)
 		}

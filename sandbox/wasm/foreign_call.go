@@ -112,6 +112,7 @@ func (i *foreignInstance) enter(name string) (int32, error) {
 		// The guest asked for more than it may have, and then gave up.
 		return 0, i.module.fault(&i.run, i.mem, err)
 	}
+	i.run.message = left.why
 	return int32(left.code), nil
 }
 
@@ -150,6 +151,9 @@ func (i *foreignInstance) reply(code int32) (abi.Reply, error) {
 		var why []byte
 		why, failed = i.kernel.Error()
 		text, message = i.kernel.Output(), clip(why)
+	}
+	if i.run.message != "" {
+		message = i.run.message
 	}
 	reply := abi.Reply{Result: resultOf(code), Message: message}
 	if failed && reply.Result == abi.ResultOK {

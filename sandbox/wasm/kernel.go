@@ -204,6 +204,7 @@ func kernelConfig(r *run, k *kernel, s []uint64) error {
 		return nil
 	}
 	value, st := serveConfig(r, name)
+	r.compare()
 	if st != abi.StatusOK {
 		return nil
 	}

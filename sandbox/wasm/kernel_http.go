@@ -1,15 +1,16 @@
 package wasm
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/sandbox"
 )
-
-const capHTTP abi.Capability = "http"
 
 // httpRequest is a request as Extism's plugins write it.
 type httpRequest struct {
@@ -17,7 +18,6 @@ type httpRequest struct {
 	Method  string            `json:"method"`
 	Headers map[string]string `json:"headers"`
 	Header  map[string]string `json:"header"` // what older kits write
-	body    []byte
 }
 
 // httpResponse is the last answer of the call.
@@ -47,28 +47,57 @@ func kernelHTTP(r *run, k *kernel, s []uint64) error {
 	if err := json.Unmarshal(text, &q); err != nil {
 		return fmt.Errorf("the request is not what it should be: %w", err)
 	}
-	q.body = append([]byte(nil), body...)
+	k.response = httpResponse{}
+	answer := r.fetch(&q, body)
 	k.Free(s[0])
 	k.Free(s[1])
-	s[0] = 0
-	k.response = httpResponse{}
-	q.Method = strings.ToUpper(q.Method)
-	if q.Method == "" {
-		q.Method = "GET"
-	}
-	answer, st := r.fetch(&q)
-	if st != abi.StatusOK {
-		panic(noAnswer(&q, st))
-	}
 	k.response = answer
 	return r.give(k, s, answer.body)
 }
 
-func noAnswer(q *httpRequest, st abi.Status) *halt {
-	return stop(sandbox.FaultDenied, fmt.Errorf("%s %s: %s", q.Method, q.URL, st))
+// fetch makes a request, which ends when the call has to. Without an answer it ends the
+// call: as a retry where another try may have one.
+func (r *run) fetch(q *httpRequest, body []byte) httpResponse {
+	req := &abi.HTTPRequest{Method: strings.ToUpper(q.Method), URL: q.URL, Body: body}
+	if req.Method == "" {
+		req.Method = "GET"
+	}
+	for _, headers := range []map[string]string{q.Header, q.Headers} {
+		for _, name := range slices.Sorted(maps.Keys(headers)) {
+			req.Header = append(req.Header, abi.HTTPHeader{Name: name, Value: headers[name]})
+		}
+	}
+	ctx, cancel := context.WithDeadline(r.Context, r.meter.deadline)
+	defer cancel()
+	res, st := r.session.HTTP(ctx, req)
+	r.compare()
+	why := fmt.Errorf("%s.http_request: %s %s: %s", moduleExtism, req.Method, clip([]byte(req.URL)), st)
+	switch st {
+	case abi.StatusOK:
+		return httpResponse{status: res.Status, headers: headerMap(res.Header), body: res.Body}
+	case abi.StatusTimeout, abi.StatusUnavailable:
+		panic(&exit{code: codeTempFail, why: why.Error()})
+	case abi.StatusDenied, abi.StatusUnsupported:
+		panic(stop(sandbox.FaultDenied, why))
+	case abi.StatusLimit:
+		panic(stop(sandbox.FaultLimit, why))
+	default:
+		panic(stop(sandbox.FaultABI, why))
+	}
 }
 
-func (r *run) fetch(*httpRequest) (httpResponse, abi.Status) { return httpResponse{}, abi.StatusDenied }
+// headerMap joins the values of headers that come more than once.
+func headerMap(list []abi.HTTPHeader) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, h := range list {
+		if old, ok := m[h.Name]; ok {
+			m[h.Name] = old + "," + h.Value
+			continue
+		}
+		m[h.Name] = h.Value
+	}
+	return m
+}
 
 // kernelHTTPHeaders gives the headers of the last answer as a JSON object, handle 0
 // before the first.

@@ -41,6 +41,7 @@ func kernelVarGet(r *run, k *kernel, s []uint64) error {
 	value := k.vars.values[name]
 	if r.session.Granted(abi.CapState) {
 		stored, _, st := r.session.StateGet(r.varKey(name))
+		r.compare()
 		if st != abi.StatusOK {
 			return nil
 		}
@@ -69,7 +70,9 @@ func kernelVarSet(r *run, k *kernel, s []uint64) error {
 	if !r.session.Granted(abi.CapState) {
 		return k.vars.set(k.call, name, value)
 	}
-	switch st := r.session.StateSet(r.varKey(name), varJSON(value)); st {
+	st := r.session.StateSet(r.varKey(name), varJSON(value))
+	r.compare()
+	switch st {
 	case abi.StatusOK:
 		return nil
 	case abi.StatusLimit:

@@ -214,7 +214,10 @@ func wasiWrite(r *run, mem api.Memory, a []uint64) errno {
 }
 
 // exit is how a guest's proc_exit leaves the call.
-type exit struct{ code uint32 }
+type exit struct {
+	code uint32
+	why  string // where a host function says so for the guest
+}
 
 func (e *exit) Error() string { return fmt.Sprintf("the guest exited with code %d", int32(e.code)) }
 
