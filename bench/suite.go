@@ -43,6 +43,7 @@ func suites() []suite {
 		{name: "sigma", what: "40 published Sigma rules and their events, one core", setup: sigmaSuite, oneCore: true},
 		{name: "ingest", what: "durable ingest, 300 B events, fsync before ack", setup: plain(ingestSuite)},
 		{name: "action", what: "match → plugin call finished, in memory", setup: plain(actionSuite)},
+		{name: "swap", what: "versions of a plugin swapped at full load", setup: plain(swapSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}

@@ -58,6 +58,8 @@ type PluginConfig struct {
 	// Record is "calls" to keep with each result what the plugin asked of the host
 	// and was told.
 	Record string `yaml:"record"`
+	// Rollout says how a new version comes into force.
+	Rollout RolloutConfig `yaml:"rollout"`
 
 	json json.RawMessage // Config, encoded once
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,15 +59,16 @@ type Notice struct {
 // Host is an app, loaded and recovered. New makes it, Run runs it, Close
 // releases what New took.
 type Host struct {
-	opts    Options
-	app     string
-	data    string
-	config  Config
-	tenant  tenants.Name
-	logger  *slog.Logger
-	report  func(Notice)
-	began   time.Time
-	readyIn time.Duration // written before anything is served
+	opts     Options
+	app      string
+	data     string
+	config   Config
+	tenant   tenants.Name
+	logger   *slog.Logger
+	report   func(Notice)
+	began    time.Time
+	applying sync.Mutex    // held while a bundle is applied, and while changes of the app folder are
+	readyIn  time.Duration // written before anything is served
 
 	log     *eventlog.Log
 	hub     *notify.Hub
@@ -94,7 +96,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
-	err := h.load(ctx)
+	err := h.load(ctx, false)
 	if err == nil {
 		err = h.open(ctx)
 	}
@@ -115,9 +117,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 // build.
 func Check(ctx context.Context, o Options) (Summary, error) {
 	h := &Host{opts: o, app: o.App, logger: slog.New(slog.DiscardHandler), report: reporter(o.Report), began: time.Now(), hub: notify.NewHub()}
-	err := h.load(ctx)
+	err := h.load(ctx, true)
 	if err == nil {
-		err = h.loadPlugins(ctx, "", nil)
+		err = h.loadPlugins(ctx, "", deploy.Options{})
 	}
 	s := Summary{Version: o.Version, App: o.App}
 	if err == nil {
@@ -126,8 +128,9 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 	return s, errors.Join(err, h.Close())
 }
 
-// load reads everything that is in the app folder.
-func (h *Host) load(ctx context.Context) error {
+// load reads everything that is in the app folder, once a bundle that was being
+// applied is there as a whole; to check a folder changes nothing in it.
+func (h *Host) load(ctx context.Context, check bool) error {
 	info, err := os.Stat(h.app)
 	if err != nil {
 		return fmt.Errorf("open app: %w", err)
@@ -136,6 +139,15 @@ func (h *Host) load(ctx context.Context) error {
 		return fmt.Errorf("open app: %s is not a folder; name the folder that holds rhost.yaml and rules/", h.app)
 	}
 	config, configErr := ReadConfig(h.app, h.opts.Set)
+	h.data = h.opts.Data
+	if h.data == "" {
+		h.data = within(h.app, config.DataDir)
+	}
+	if configErr == nil && !check {
+		if err := (redo{h.app, h.data}).finish(); err != nil {
+			return err
+		}
+	}
 	files, readErr := ReadRules(h.app)
 	rules, rulesErr := CompileRules(files)
 	if err := errors.Join(configErr, readErr, rulesErr); err != nil {
@@ -143,10 +155,6 @@ func (h *Host) load(ctx context.Context) error {
 	}
 	h.config = config
 	h.rules.Store(rules)
-	h.data = h.opts.Data
-	if h.data == "" {
-		h.data = within(h.app, config.DataDir)
-	}
 	if h.opts.Listen != "" {
 		if h.opts.Listen != "off" {
 			if err := checkListen(h.opts.Listen); err != nil {
@@ -176,25 +184,28 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.log = log
 	h.lib = newRuleLibrary(log)
-	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), log.PutBlob)
+	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
+		Keep: log.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
+	})
 }
 
 // loadPlugins compiles the plugins of the app and checks that rules and config
-// name no other.
-func (h *Host) loadPlugins(ctx context.Context, cache string, keep func(context.Context, string, []byte) error) error {
+// name no other. o says where their versions are kept.
+func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) error {
 	engines, err := NewEngines(cache)
 	if err != nil {
 		return err
 	}
 	h.engines = engines
-	h.plugins = deploy.NewPlugins(filepath.Join(h.app, "plugins"), deploy.Options{
-		Engines: engines,
-		Spares:  runtime.GOMAXPROCS(0),
-		Keep:    keep,
-		Building: func(name string) {
-			h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
-		},
-	})
+	o.Engines, o.Spares = engines, runtime.GOMAXPROCS(0)
+	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
+	o.Rolled = h.rolled
+	o.Building = func(name string) {
+		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
+	}
+	if h.plugins, err = deploy.NewPlugins(filepath.Join(h.app, "plugins"), o); err != nil {
+		return err
+	}
 	_, err = h.plugins.Load(ctx)
 	return errors.Join(err, h.config.checkSecrets(h.app), h.rules.Load().checkPlugins(h.hasPlugin), h.checkConfiguredPlugins())
 }

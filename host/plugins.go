@@ -102,6 +102,9 @@ func (p PluginConfig) validate(name string) []error {
 	if p.Limits.limits().Negative() {
 		bad("limits", "no limit may be below 0")
 	}
+	if err := p.Rollout.validate(); err != nil {
+		bad("rollout", "%w", err)
+	}
 	if p.HTTP != nil && !granted[abi.CapHTTP] {
 		bad("http", "the plugin is not granted http; add it to grant")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/sandbox"
 )
 
 // watchAgain is how long a watch that failed rests.
@@ -32,6 +33,8 @@ func (h *Host) watch(ctx context.Context) error {
 		rules := slices.ContainsFunc(files, func(name string) bool {
 			return slices.ContainsFunc(ofRules, func(dir string) bool { return strings.HasPrefix(name, dir) })
 		})
+		h.applying.Lock()
+		defer h.applying.Unlock()
 		h.reloadPlugins(ctx, files)
 		if rules || waiting {
 			waiting = h.reloadRules(ctx)
@@ -95,9 +98,18 @@ func (h *Host) reloadPlugins(ctx context.Context, files []string) {
 		case err != nil: // the new version takes calls; the old one is not rid of them yet
 			h.report(Notice{Kind: "warning", Text: "plugin " + f.Name + " is reloaded", Err: err})
 		case change.New != change.Old:
-			h.report(Notice{Kind: "reloaded", Text: fmt.Sprintf("plugin %s (%s) %s in %d ms", f.Name, change.Engine, short(change.New), change.Took.Milliseconds())})
+			h.reloadedPlugin(change)
 		}
 	}
+}
+
+// reloadedPlugin says that a version takes calls from now on, or is on its way.
+func (h *Host) reloadedPlugin(c deploy.Change) {
+	text := fmt.Sprintf("plugin %s (%s) %s in %d ms", c.Name, c.Engine, short(c.New), c.Took.Milliseconds())
+	if c.Phase != "" && c.Phase != sandbox.PhaseFull {
+		text += ", as a " + string(c.Phase) + " at first"
+	}
+	h.report(Notice{Kind: "reloaded", Text: text})
 }
 
 // reloadRules puts the rules of the folder in force, if they are good. It

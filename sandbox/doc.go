@@ -6,7 +6,11 @@
 //   - Engine (one for each of Wasm, Lua and JavaScript, in the sub-packages)
 //     admits and compiles the bytes somebody uploaded into a Module.
 //   - Slot holds the version of a module that takes new calls. Swapping in the
-//     next version lets running calls finish on the version they began with.
+//     next version lets running calls finish on the version they began with. Roll
+//     swaps with care: beside the old version, then for a share of the calls, then
+//     for all of them, with the old version standing by (rollout.go). A call that
+//     faults on the new version is answered by the old one, and a version that
+//     faults, or costs much more than the old one, gives way to it (judge.go).
 //   - Instance is one guest in memory. Invoke runs one abi.Call in it under
 //     Limits and returns an abi.Reply with its Usage, or a Fault.
 //   - Session is what the guest reaches while it runs: the services of the ABI,

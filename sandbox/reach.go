@@ -41,6 +41,7 @@ func (s *Session) http(ctx context.Context, req *abi.HTTPRequest) (abi.HTTPRespo
 		ctx, cancel = context.WithTimeout(ctx, req.Timeout)
 		defer cancel()
 	}
+	s.outside = true
 	return s.services.HTTP(ctx, req)
 }
 

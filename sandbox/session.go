@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/rhost/rhost/abi"
@@ -68,6 +69,7 @@ type Session struct {
 	last        string
 	effects     []abi.Effect
 	effectBytes int
+	outside     bool              // a request was made
 	seen        map[string]stored // keys of the state that the call looked at
 	seenKV      map[string][]byte // keys that kv_get looked at; nil for those that are absent
 	requests    int               // made by http
@@ -101,3 +103,24 @@ func (s *Session) Last() string { return s.last }
 
 // Effects returns the buffered effects, in order.
 func (s *Session) Effects() []abi.Effect { return s.effects }
+
+// Outside reports whether the call has done something outside that ending
+// without effects does not undo.
+func (s *Session) Outside() bool { return s.outside }
+
+// fresh is a session for running the call again from its beginning.
+func (s *Session) fresh() *Session { return NewSession(s.services, s.grant, s.limits) }
+
+// shadow is a session for running the call once more beside: it sees the state
+// that the call saw, and what it asks for happens nowhere.
+func (s *Session) shadow() *Session {
+	out := s.fresh()
+	out.services.Log = nil
+	out.seen, out.seenKV = maps.Clone(s.seen), maps.Clone(s.seenKV)
+	if out.services.HTTP != nil {
+		out.services.HTTP = func(context.Context, *abi.HTTPRequest) (abi.HTTPResponse, abi.Status) {
+			return abi.HTTPResponse{}, abi.StatusUnavailable
+		}
+	}
+	return out
+}

@@ -117,7 +117,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 			root.AddCommand(c)
 		}
 	}
-	add("host", runCmd(), emitCmd())
+	add("host", runCmd(), emitCmd(), applyCmd())
 	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
 	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
 	add("plugins", pluginCmd())

@@ -29,7 +29,8 @@ func pluginCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginInspect())
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginInspect(),
+		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
 	return cmd
 }
 

@@ -198,6 +198,10 @@ func (p *printer) notice(n host.Notice) {
 		text = p.err.yellow("warning") + " " + clean(n.Text)
 	case "reloaded":
 		text = p.err.green("reloaded") + " " + clean(n.Text)
+	case "promoted":
+		text = p.err.green("promoted") + " " + clean(n.Text)
+	case "rolled back":
+		text = p.err.red("rolled back") + " " + clean(n.Text) + ":"
 	}
 	p.say(p.err.line("%s", text))
 	if n.Err != nil {

@@ -19,6 +19,14 @@ var (
 	ErrUnavailable = errors.New("not available")
 )
 
+// Kind makes err one of a kind above, without a change to what it says.
+func Kind(kind, err error) error { return &kinded{kind, err} }
+
+type kinded struct{ kind, err error }
+
+func (k *kinded) Error() string   { return k.err.Error() }
+func (k *kinded) Unwrap() []error { return []error{k.kind, k.err} }
+
 // Backend is what the API serves. Its methods are safe for concurrent use, and
 // its JSON is not changed afterwards.
 type Backend interface {
@@ -35,6 +43,15 @@ type Backend interface {
 	Plan(ctx context.Context, rule string) (json.RawMessage, error)
 	WhyNot(ctx context.Context, rule string) (json.RawMessage, error)
 	Status(ctx context.Context) (json.RawMessage, error)
+	// Plugins and Plugin describe plugins; the others change which version is in
+	// force, and say what they changed.
+	Plugins(ctx context.Context) ([]json.RawMessage, error)
+	Plugin(ctx context.Context, name string) (json.RawMessage, error)
+	PutPlugin(ctx context.Context, name, kind string, src []byte) (json.RawMessage, error)
+	ActivatePlugin(ctx context.Context, name, digest string) (json.RawMessage, error)
+	RollbackPlugin(ctx context.Context, name string) (json.RawMessage, error)
+	// Apply puts a bundle into force, all of it or nothing, and says what changed.
+	Apply(ctx context.Context, bundle []byte) (json.RawMessage, error)
 	// Tail calls fn with each message of the topics as it happens, until ctx
 	// ends or fn fails.
 	Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error

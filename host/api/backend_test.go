@@ -58,6 +58,28 @@ func (b *backend) WhyNot(_ context.Context, rule string) (json.RawMessage, error
 	return b.act("why-not", rule)
 }
 
+func (b *backend) Plugins(context.Context) ([]json.RawMessage, error) { return b.letters, b.err }
+
+func (b *backend) Plugin(_ context.Context, name string) (json.RawMessage, error) {
+	return b.act("plugin", name)
+}
+
+func (b *backend) PutPlugin(_ context.Context, name, kind string, src []byte) (json.RawMessage, error) {
+	return b.act("put", name+" "+kind+" "+string(src))
+}
+
+func (b *backend) ActivatePlugin(_ context.Context, name, digest string) (json.RawMessage, error) {
+	return b.act("activate", name+" "+digest)
+}
+
+func (b *backend) RollbackPlugin(_ context.Context, name string) (json.RawMessage, error) {
+	return b.act("rollback", name)
+}
+
+func (b *backend) Apply(_ context.Context, bundle []byte) (json.RawMessage, error) {
+	return b.act("apply", string(bundle))
+}
+
 func (b *backend) Status(context.Context) (json.RawMessage, error) { return b.act("status", "") }
 
 func (b *backend) Redrive(_ context.Context, id string) error {

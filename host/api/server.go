@@ -38,6 +38,7 @@ func New(b Backend, o Options) http.Handler {
 	s.register(api)
 	s.handlePlain(mux)
 	if o.Local {
+		s.registerLocal(api)
 		return mux
 	}
 	// A page in a browser of this machine may send some requests without asking;
@@ -45,10 +46,12 @@ func New(b Backend, o Options) http.Handler {
 	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// Spec returns the OpenAPI 3.1 description as JSON.
+// Spec returns the OpenAPI 3.1 description as JSON, of all that the local socket
+// serves.
 func Spec(version string) ([]byte, error) {
 	api := humago.New(http.NewServeMux(), config(version))
 	(&server{}).register(api)
+	(&server{}).registerLocal(api)
 	return json.MarshalIndent(api.OpenAPI(), "", "  ")
 }
 
@@ -80,6 +83,8 @@ func (s *server) register(api huma.API) {
 	huma.Get(api, "/v1/rules/{rule}/plan", s.plan, summary("How a rule is run"))
 	huma.Get(api, "/v1/rules/{rule}/why-not", s.whyNot, summary("How far a rule came, and what stopped it"))
 	huma.Get(api, "/v1/status", s.status, summary("What is loaded and counted"))
+	huma.Get(api, "/v1/plugins", s.plugins, summary("The plugins in force"))
+	huma.Get(api, "/v1/plugins/{name}", s.plugin, summary("One plugin, with the versions it has had"))
 	describePlain(api.OpenAPI())
 }
 

@@ -159,7 +159,8 @@ func newPlugins(t *testing.T, dir string) *deploy.Plugins {
 	t.Helper()
 	engine, err := lua.New(lua.Options{})
 	require.NoError(t, err)
-	p := deploy.NewPlugins(dir, deploy.Options{Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1})
+	p, err := deploy.NewPlugins(dir, deploy.Options{Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1})
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		assert.NoError(t, p.Close(context.Background()))
 		assert.NoError(t, p.Close(context.Background()), "a second close does nothing")
@@ -233,10 +234,11 @@ func TestVersionThatCannotBeKept(t *testing.T) {
 	require.NoError(t, err)
 	defer engine.Close(t.Context()) //nolint:errcheck // the test is over
 	full := errors.New("the disk is full")
-	p := deploy.NewPlugins(dir, deploy.Options{
+	p, err := deploy.NewPlugins(dir, deploy.Options{
 		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine},
 		Keep:    func(context.Context, string, []byte) error { return full },
 	})
+	require.NoError(t, err)
 	_, err = p.Load(t.Context())
 	assert.ErrorIs(t, err, full)
 	_, ok := p.Slot("p")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -141,4 +142,24 @@ func findFolder(full, name string) (Found, bool, error) {
 		return f, true, nil
 	}
 	return Found{}, false, fmt.Errorf("plugin %s: the folder holds neither Go source nor %s.wasm; add one, or start its name with _ to have it left alone", full, name)
+}
+
+// FoundAt says which plugin a file of an app is, by its name relative to the app
+// folder, with slashes; ok is false for one that is none.
+func FoundAt(app, name string) (f Found, ok bool) {
+	rest, ok := strings.CutPrefix(name, "plugins/")
+	if !ok {
+		return Found{}, false
+	}
+	ext := path.Ext(rest)
+	kind := Kind(strings.TrimPrefix(ext, "."))
+	base := strings.TrimSuffix(path.Base(rest), ext)
+	folder, inner, deep := strings.Cut(rest, "/")
+	switch {
+	case kind != Wasm && kind != Lua && kind != JS, strings.HasPrefix(rest, "."), strings.HasPrefix(rest, "_"):
+		return Found{}, false
+	case deep && (kind != Wasm || inner != folder+".wasm"):
+		return Found{}, false
+	}
+	return Found{Name: base, Kind: kind, File: filepath.Join(app, filepath.FromSlash(name))}, true
 }

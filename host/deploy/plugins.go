@@ -15,10 +15,7 @@ import (
 	"github.com/rhost/rhost/sandbox"
 )
 
-const (
-	maxPluginBytes = 32 << 20
-	drainTime      = 5 * time.Second
-)
+const maxPluginBytes = 32 << 20
 
 // Options says how Plugins works. Engines is required.
 type Options struct {
@@ -28,14 +25,28 @@ type Options struct {
 	// Keep is given every version before it takes calls, so that it can be found
 	// again by its digest. A version that cannot be kept is not used. Nil keeps none.
 	Keep func(ctx context.Context, digest string, src []byte) error
+	// Fetch gives back what Keep was given. Nil: there is no way back to a version.
+	Fetch func(ctx context.Context, digest string) ([]byte, error)
+	// Ledger is the file in which the versions of plugins are remembered; ""
+	// forgets them with the process.
+	Ledger string
+	// Plan says how a new version of a plugin comes into force. Nil: at once, and
+	// watched.
+	Plan func(name string) sandbox.Plan
+	// Rolled is told how the rollout of a version ended. May be nil.
+	Rolled func(name, digest string, v sandbox.Verdict)
+	// Test tries a version before it takes a call; an error keeps it out. May be
+	// nil.
+	Test func(ctx context.Context, name string, m sandbox.Module) error
 	// Building is told before a plugin is built from source. May be nil.
 	Building func(name string)
 }
 
 // Plugins holds the plugins of one app folder.
 type Plugins struct {
-	dir  string
-	opts Options
+	dir    string
+	opts   Options
+	ledger *ledger
 
 	reload sync.Mutex // held by whoever changes a slot, so that reloads do not cross
 
@@ -46,20 +57,27 @@ type Plugins struct {
 
 // Change says what a reload did.
 type Change struct {
-	Name   string
-	Old    string // digest before; "" when the plugin is new
-	New    string // digest now
-	Took   time.Duration
-	Engine string
+	Name   string        `json:"name"`
+	Old    string        `json:"old,omitempty"` // digest before; "" when the plugin is new
+	New    string        `json:"new"`           // digest now
+	Took   time.Duration `json:"took_ns"`
+	Engine string        `json:"engine"`
+	Phase  sandbox.Phase `json:"phase,omitempty"` // of the rollout that began; "" when none did
 }
 
-// NewPlugins returns the plugins of dir, none loaded yet.
-func NewPlugins(dir string, o Options) *Plugins {
-	return &Plugins{dir: dir, opts: o, slots: make(map[string]*sandbox.Slot), found: make(map[string]Found)}
+// NewPlugins returns the plugins of dir, none loaded yet. The error is that of a
+// ledger that cannot be read.
+func NewPlugins(dir string, o Options) (*Plugins, error) {
+	l, err := openLedger(o.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	return &Plugins{dir: dir, opts: o, ledger: l, slots: make(map[string]*sandbox.Slot), found: make(map[string]Found)}, nil
 }
 
 // Load loads every plugin of the folder, building those whose Go source is
-// newer than their file. It goes on after an error and reports all of them.
+// newer than their file, and those that operators have sent. It goes on after an
+// error and reports all of them.
 func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
 	found, err := Find(p.dir)
 	errs := []error{err}
@@ -76,7 +94,33 @@ func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
 		}
 		changes = append(changes, change)
 	}
+	for _, name := range p.ledger.orphans() {
+		if _, loaded := p.Slot(name); loaded {
+			continue
+		}
+		change, err := p.restore(ctx, name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		changes = append(changes, change)
+	}
 	return changes, errors.Join(errs...)
+}
+
+// restore loads a plugin that an operator sent, and that no file stands for.
+func (p *Plugins) restore(ctx context.Context, name string) (Change, error) {
+	e := p.ledger.get(name)
+	if e.Pin == nil || p.opts.Fetch == nil {
+		return Change{}, nil
+	}
+	v, err := e.find(e.Pin.Digest)
+	if err != nil {
+		return Change{}, fmt.Errorf("load plugin %s: %w", name, err)
+	}
+	p.reload.Lock()
+	defer p.reload.Unlock()
+	return p.back(ctx, name, v)
 }
 
 // build brings the file of a plugin up to date with its source. Without a Go
@@ -100,41 +144,119 @@ func (p *Plugins) build(ctx context.Context, f Found) error {
 
 // Reload puts the plugin's file, as it is now, in force. If the bytes are those
 // already in force nothing happens and Change.New equals Change.Old. After an
-// error the version before goes on.
+// error the version before goes on. A version that an operator chose, or that took
+// the place of one that was rolled back, stays until the file changes.
 func (p *Plugins) Reload(ctx context.Context, f Found) (Change, error) {
 	p.reload.Lock()
 	defer p.reload.Unlock()
-	start := time.Now()
 	src, err := readBounded(f.File)
 	if err != nil {
 		return Change{}, fmt.Errorf("load plugin %s: %w", f.Name, err)
 	}
-	engine, ok := p.opts.Engines[f.Kind]
-	if !ok {
-		return Change{}, fmt.Errorf("load plugin %s: no engine runs %s plugins", f.Name, f.Kind)
+	from := f.File
+	if e := p.ledger.get(f.Name); e.Pin != nil {
+		v, err := e.find(e.Pin.Digest)
+		switch {
+		case err != nil || e.Pin.Folder != sandbox.Digest(src) || p.opts.Fetch == nil: // something newer came
+			if err := p.ledger.change(f.Name, func(e *entry) { e.Pin = nil }); err != nil {
+				return Change{}, err
+			}
+		default:
+			if src, err = p.opts.Fetch(ctx, v.Digest); err != nil {
+				return Change{}, fmt.Errorf("version %s of %s: %w", v.Digest, f.Name, err)
+			}
+			from, f.Kind = v.From, v.Kind
+		}
 	}
+	return p.install(ctx, f, src, from, p.plan(f.Name))
+}
+
+// plan says how a new version comes into force.
+func (p *Plugins) plan(name string) sandbox.Plan {
+	if p.opts.Plan == nil {
+		return sandbox.Plan{}
+	}
+	return p.opts.Plan(name)
+}
+
+// install brings bytes into force as a version of a plugin. The caller holds
+// reload.
+func (p *Plugins) install(ctx context.Context, f Found, src []byte, from string, plan sandbox.Plan) (Change, error) {
+	start := time.Now()
 	slot, old := p.slot(f.Name)
-	change := Change{Name: f.Name, Old: old.Digest, Engine: engine.Name()}
-	if old.Digest == sandbox.Digest(src) {
-		change.New = old.Digest
+	change := Change{Name: f.Name, Old: old.Digest, Engine: old.Engine}
+	digest := sandbox.Digest(src)
+	progress, rolling := slot.Progress()
+	if old.Digest == digest || rolling && progress.New.Module == digest {
+		change.Old, change.New = digest, digest
 		return change, nil
 	}
-	module, err := engine.Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
+	module, err := p.try(ctx, f, src)
 	if err != nil {
 		return Change{}, err
 	}
-	change.New = module.Info().Digest
-	if p.opts.Keep != nil {
-		if err := p.opts.Keep(ctx, change.New, src); err != nil {
-			return Change{}, errors.Join(fmt.Errorf("keep plugin %s: %w", f.Name, err), module.Close(ctx))
-		}
+	change.New, change.Engine = module.Info().Digest, module.Info().Engine
+	if err := p.keep(ctx, f.Name, module, src); err != nil {
+		return Change{}, errors.Join(err, module.Close(ctx))
+	}
+	err = p.ledger.change(f.Name, func(e *entry) { e.came(version(f.Kind, src, from)) })
+	if err != nil {
+		return Change{}, errors.Join(err, module.Close(ctx))
 	}
 	p.publish(f, slot)
-	drain, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	err = slot.Swap(drain, module, p.opts.Spares)
+	plan.Spares = p.opts.Spares
+	plan.Done = func(v sandbox.Verdict) { p.ended(f.Name, change.New, v) }
+	err = slot.Roll(ctx, module, plan)
 	change.Took = time.Since(start)
+	if progress, rolling = slot.Progress(); rolling {
+		change.Phase = progress.Phase
+	}
 	return change, err
+}
+
+// Check does with bytes what comes before they are put in force, and says what
+// would change.
+func (p *Plugins) Check(ctx context.Context, f Found, src []byte) (Change, error) {
+	start := time.Now()
+	if err := checkName(f.Name); err != nil {
+		return Change{}, err
+	}
+	module, err := p.try(ctx, f, src)
+	if err != nil {
+		return Change{}, err
+	}
+	_, old := p.slot(f.Name)
+	info := module.Info()
+	return Change{Name: f.Name, Old: old.Digest, New: info.Digest, Took: time.Since(start), Engine: info.Engine}, module.Close(ctx)
+}
+
+// try compiles and tests a version.
+func (p *Plugins) try(ctx context.Context, f Found, src []byte) (sandbox.Module, error) {
+	engine, ok := p.opts.Engines[f.Kind]
+	if !ok {
+		return nil, &sandbox.Refusal{Module: f.Name, Reason: fmt.Sprintf("no engine runs %s plugins", f.Kind)}
+	}
+	module, err := engine.Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
+	if err != nil {
+		return nil, err
+	}
+	if p.opts.Test != nil {
+		if err := p.opts.Test(ctx, f.Name, module); err != nil {
+			return nil, errors.Join(err, module.Close(ctx))
+		}
+	}
+	return module, nil
+}
+
+// keep stores a version, so that it can be found again.
+func (p *Plugins) keep(ctx context.Context, name string, m sandbox.Module, src []byte) error {
+	if p.opts.Keep == nil {
+		return nil
+	}
+	if err := p.opts.Keep(ctx, m.Info().Digest, src); err != nil {
+		return fmt.Errorf("keep plugin %s: %w", name, err)
+	}
+	return nil
 }
 
 // slot returns the slot of a name, a new one when there is none, and what is in it.

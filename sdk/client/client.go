@@ -132,6 +132,48 @@ func (c *Client) Drop(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/deadletters/"+url.PathEscape(id), "", nil, nil)
 }
 
+// Plugins describes the plugins in force.
+func (c *Client) Plugins(ctx context.Context) ([]json.RawMessage, error) {
+	page, err := get[Page](ctx, c, "/v1/plugins")
+	return page.Items, err
+}
+
+// Plugin describes one, with the versions it has had.
+func (c *Client) Plugin(ctx context.Context, name string) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/v1/plugins/"+url.PathEscape(name))
+}
+
+// PutPlugin brings bytes into force as a version of a plugin. It needs the local
+// socket, as the other two that change plugins do.
+func (c *Client) PutPlugin(ctx context.Context, name, kind string, src []byte) (json.RawMessage, error) {
+	var out json.RawMessage
+	path := "/v1/plugins/" + url.PathEscape(name) + "?" + url.Values{"kind": {kind}}.Encode()
+	return out, c.call(ctx, http.MethodPut, path, "application/octet-stream", src, &out)
+}
+
+// ActivatePlugin brings a version back into force. digest may be the beginning of
+// one.
+func (c *Client) ActivatePlugin(ctx context.Context, name, digest string) (json.RawMessage, error) {
+	body, err := json.Marshal(map[string]string{"digest": digest})
+	if err != nil {
+		return nil, err
+	}
+	var out json.RawMessage
+	return out, c.call(ctx, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/activate", "application/json", body, &out)
+}
+
+// RollbackPlugin brings the version before the present one back into force.
+func (c *Client) RollbackPlugin(ctx context.Context, name string) (json.RawMessage, error) {
+	var out json.RawMessage
+	return out, c.call(ctx, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/rollback", "", nil, &out)
+}
+
+// Apply sends a bundle, as the API describes it, and gives what it changed.
+func (c *Client) Apply(ctx context.Context, bundle json.RawMessage) (json.RawMessage, error) {
+	var out json.RawMessage
+	return out, c.call(ctx, http.MethodPost, "/v1/apply", "application/json", bundle, &out)
+}
+
 // Tail calls fn with each message of the topics as it happens. It returns nil
 // when ctx ends, io.ErrUnexpectedEOF when the host goes away, fn's error when fn
 // fails.

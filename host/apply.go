@@ -1,0 +1,238 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/deploy"
+)
+
+// Bundle is rules and plugins that are to come into force together.
+type Bundle struct {
+	Files map[string][]byte `json:"files"`             // by name relative to the app folder, with slashes
+	Prune bool              `json:"prune,omitempty"`   // remove rules, tables, schemas and plugins that the bundle does not have
+	Try   bool              `json:"dry_run,omitempty"` // say what would change, and check it
+}
+
+// Applied says what a bundle changed, or would change.
+type Applied struct {
+	Files   []FileChange    `json:"files"`
+	Rules   string          `json:"rules,omitempty"` // in words: "+new ~changed -gone 3 unchanged"
+	Plugins []deploy.Change `json:"plugins,omitempty"`
+	Done    bool            `json:"done"` // it is in force; false for a dry run
+}
+
+// FileChange is a file that a bundle adds, changes or removes.
+type FileChange struct {
+	Name   string `json:"name"`
+	Action string `json:"action"` // add, change or remove
+}
+
+const (
+	maxBundle      = 64 << 20
+	maxBundleFiles = 10_000
+)
+
+// Apply puts a bundle into the app folder and into force, or nothing of it: all
+// rules are compiled and all plugins tried before the first file is written. What
+// is to be written lies in the data folder before, so that a start after a crash in
+// the middle finishes it.
+func (b backend) Apply(ctx context.Context, body []byte) (json.RawMessage, error) {
+	var bundle Bundle
+	if err := json.Unmarshal(body, &bundle); err != nil {
+		return nil, api.Kind(api.ErrInvalid, fmt.Errorf("read bundle: %w", err))
+	}
+	b.applying.Lock()
+	defer b.applying.Unlock()
+	a := applier{Host: b.Host, bundle: &bundle}
+	if err := a.check(ctx); err != nil {
+		return nil, api.Kind(api.ErrInvalid, err)
+	}
+	if !bundle.Try && len(a.out.Files) > 0 {
+		if err := a.put(ctx); err != nil {
+			return nil, apiError(err)
+		}
+	}
+	a.out.Done = !bundle.Try
+	return json.Marshal(a.out)
+}
+
+// applier puts one bundle into force.
+type applier struct {
+	*Host
+	bundle  *Bundle
+	names   []string       // of the bundle's files, in order
+	plugins []deploy.Found // those that change
+	out     Applied
+}
+
+// check finds out what changes and whether it is good, all of it.
+func (a *applier) check(ctx context.Context) error {
+	a.names = slices.Sorted(maps.Keys(a.bundle.Files))
+	total := 0
+	var errs []error
+	for _, name := range a.names {
+		total += len(a.bundle.Files[name])
+		errs = append(errs, checkBundled(name))
+	}
+	if total > maxBundle || len(a.names) > maxBundleFiles {
+		errs = append(errs, fmt.Errorf("the bundle has %d files and %d bytes; at most %d and %d are taken at once", len(a.names), total, maxBundleFiles, maxBundle))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := a.compare(); err != nil {
+		return err
+	}
+	names, err := a.checkPlugins(ctx)
+	return errors.Join(err, a.checkRules(func(name string) bool {
+		return names[name] || a.hasPlugin(name)
+	}))
+}
+
+// checkBundled refuses names that are not those of an app's rules and plugins.
+func checkBundled(name string) error {
+	folder, rest, _ := strings.Cut(name, "/")
+	ok := slices.Contains(bundled(), folder) && rest != "" && path.Clean(name) == name && filepath.IsLocal(name) && !strings.ContainsRune(name, '\\')
+	if folder != "plugins" && strings.Contains(rest, "/") || strings.HasPrefix(rest, ".") || strings.Contains(rest, "/.") {
+		ok = false
+	}
+	if !ok {
+		return fmt.Errorf("%q: a bundle holds files of rules/, tables/, schemas/ and plugins/, none of them hidden", name)
+	}
+	return nil
+}
+
+// bundled are the folders that a bundle may hold.
+func bundled() []string {
+	names := []string{"plugins"}
+	for _, f := range ruleFolders() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// compare finds the files that are different.
+func (a *applier) compare() error {
+	for _, name := range a.names {
+		have, err := os.ReadFile(filepath.Join(a.app, filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			a.out.Files = append(a.out.Files, FileChange{name, "add"})
+		case err != nil:
+			return err
+		case !bytes.Equal(have, a.bundle.Files[name]):
+			a.out.Files = append(a.out.Files, FileChange{name, "change"})
+		}
+	}
+	if !a.bundle.Prune {
+		return nil
+	}
+	for _, folder := range bundled() {
+		err := filepath.WalkDir(filepath.Join(a.app, folder), func(full string, d fs.DirEntry, err error) error {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil
+			case err != nil:
+				return err
+			case strings.HasPrefix(d.Name(), "."):
+				if d.IsDir() {
+					return fs.SkipDir
+				}
+				return nil
+			case d.IsDir():
+				return nil
+			}
+			name, err := filepath.Rel(a.app, full)
+			if _, keep := a.bundle.Files[filepath.ToSlash(name)]; err == nil && !keep {
+				a.out.Files = append(a.out.Files, FileChange{filepath.ToSlash(name), "remove"})
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPlugins compiles and tries the plugins of the bundle that are different. It
+// gives the names of all that the bundle has.
+func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err error) {
+	names = make(map[string]bool)
+	var errs []error
+	for _, name := range a.names {
+		f, ok := deploy.FoundAt(a.app, name)
+		if !ok {
+			continue
+		}
+		names[f.Name] = true
+		if !slices.ContainsFunc(a.out.Files, func(c FileChange) bool { return c.Name == name }) {
+			continue
+		}
+		change, err := a.Host.plugins.Check(ctx, f, a.bundle.Files[name])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		a.plugins = append(a.plugins, f)
+		a.out.Plugins = append(a.out.Plugins, change)
+	}
+	return names, errors.Join(errs...)
+}
+
+// checkRules compiles the rules as they would be.
+func (a *applier) checkRules(hasPlugin func(string) bool) error {
+	files, err := ReadRules(a.app)
+	if err != nil {
+		return err
+	}
+	for _, c := range a.out.Files {
+		files = slices.DeleteFunc(files, func(f RuleFile) bool { return f.Name == c.Name })
+		if folder, _, _ := strings.Cut(c.Name, "/"); folder != "plugins" && c.Action != "remove" {
+			files = append(files, RuleFile{Name: c.Name, Text: string(a.bundle.Files[c.Name])})
+		}
+	}
+	slices.SortFunc(files, func(x, y RuleFile) int { return strings.Compare(x.Name, y.Name) })
+	set, err := CompileRules(files)
+	if err != nil {
+		return err
+	}
+	if old := a.rules.Load(); old.Digest != set.Digest {
+		a.out.Rules = difference(old, set)
+	}
+	return set.checkPlugins(hasPlugin)
+}
+
+// put writes the files and puts them in force.
+func (a *applier) put(ctx context.Context) error {
+	r := redo{app: a.app, data: a.data}
+	if err := r.begin(a.out.Files, a.bundle.Files); err != nil {
+		return err
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	for i, f := range a.plugins {
+		change, err := a.Host.plugins.Reload(ctx, f)
+		if err != nil {
+			return err
+		}
+		if a.out.Plugins[i] = change; change.Old != change.New {
+			a.reloadedPlugin(change)
+		}
+	}
+	a.reloadRules(ctx)
+	return nil
+}
