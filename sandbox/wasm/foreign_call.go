@@ -42,7 +42,7 @@ func (i *foreignInstance) Invoke(ctx context.Context, call *abi.Call, s *sandbox
 		reply, err = i.reply(code)
 	}
 	if err == nil && i.image != nil {
-		i.ready = i.image.restore(i.mem, i.globals)
+		i.ready = i.image.restore(i.instance)
 	}
 	return reply, usage, err
 }

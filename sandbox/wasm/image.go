@@ -19,15 +19,14 @@ func newImage(mem *memory, globals []api.MutableGlobal, elapsed uint64) *image {
 	return img
 }
 
-// restore puts an instance back. It reports false when it cannot: memory that
-// has grown does not shrink.
-func (img *image) restore(mem *memory, globals []api.MutableGlobal) bool {
-	if mem.size != uint64(len(img.memory)) {
+// restore puts an instance back. It reports false when it cannot.
+func (img *image) restore(i *instance) bool {
+	if !i.mem.shrink(i.guest.Memory(), uint64(len(img.memory))) {
 		return false
 	}
-	copy(mem.space, img.memory)
-	for i, g := range globals {
-		g.Set(img.globals[i])
+	copy(i.mem.space, img.memory)
+	for n, g := range i.globals {
+		g.Set(img.globals[n])
 	}
 	return true
 }
@@ -47,7 +46,7 @@ func (m *module) adopt(i *instance, limit uint64) bool {
 			return false
 		}
 	}
-	if !img.restore(i.mem, i.globals) {
+	if !img.restore(i) {
 		return false
 	}
 	i.image, i.elapsed = img, img.elapsed
@@ -63,7 +62,7 @@ func (m *module) keep(i *instance) {
 	}
 	if !m.image.CompareAndSwap(nil, i.image) {
 		// Another instance was first; its image holds the same.
-		if shared := m.image.Load(); shared.restore(i.mem, i.globals) {
+		if shared := m.image.Load(); shared.restore(i) {
 			i.image = shared
 		}
 	}

@@ -200,7 +200,7 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 	}
 	reply, err := i.reply()
 	if err == nil && i.image != nil {
-		i.ready = i.image.restore(i.mem, i.globals)
+		i.ready = i.image.restore(i)
 	}
 	return reply, usage, err
 }
