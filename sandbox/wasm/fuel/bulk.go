@@ -15,6 +15,8 @@ func helperBody(m *module, l *layout, c Config, k helperKey) []byte {
 	switch k.op {
 	case opEnter:
 		w.enterSlow()
+	case opExported:
+		w.exported()
 	case opMemoryGrow, opTableGrow:
 		w.grow()
 	case opMemoryCopy, opTableCopy:
@@ -35,6 +37,16 @@ func (w *helperWriter) enterSlow() {
 	w.open(opIf)
 	w.with(opCall, w.l.overflow)
 	w.ops(opUnreachable, opEnd)
+	w.refuel(w.l)
+}
+
+// exported calls a function of the guest's and asks for what it still owes.
+func (w *helperWriter) exported() {
+	w.op(0) // no locals
+	for i := range w.m.typeOf(w.k.a).Params {
+		w.with(opLocalGet, uint32(i))
+	}
+	w.with(opCall, w.l.shift(w.k.a))
 	w.refuel(w.l)
 }
 

@@ -11,6 +11,7 @@ type checker struct {
 	slots  int // slots that the stack takes
 	frames []frame
 	total  [7]int // sums over functions, in the order of checkWork
+	known  *facts // nil while the functions are read for the first time
 }
 
 // frame is one block that surrounds the instruction at hand.
@@ -33,9 +34,11 @@ func (f *frame) label() []ValueType {
 }
 
 // checkBodies validates every function and calls visit with each. The function
-// is visit's only until it returns.
-func (m *module) checkBodies(visit func(*function)) *Error {
-	c := &checker{m: m}
+// is visit's only until it returns. What is known of the functions is nil the
+// first time.
+func (m *module) checkBodies(known *facts, visit func(*function)) *Error {
+	c := &checker{m: m, known: known}
+	m.instrs = 0
 	for i, body := range m.bodies {
 		c.r = reader{src: m.src, pos: body.pos, end: body.end}
 		c.function(m.importedFuncs + i)
@@ -90,9 +93,12 @@ func (c *checker) readLocals() {
 // functions before it.
 func (c *checker) checkWork() {
 	f, b := &c.f, c.m.bounds
-	f.plan.build(f)
+	f.plan.build(f, c.known)
+	if c.known != nil {
+		return // admitted before
+	}
 	f.work.measure(f)
-	charges := len(f.plan.regions)
+	charges := len(f.plan.points)
 	for i, w := range [...]struct {
 		what  string
 		n     int

@@ -40,8 +40,9 @@ const (
 const SlotBytes = 64
 
 // MaxDepth is the most that a host grants in DepthGlobal: wazero's stack may
-// take 50,000,000 bytes before it is in danger of its own limit.
-const MaxDepth = 50_000_000 / SlotBytes
+// take 50,000,000 bytes before it is in danger of its own limit, and a function
+// that calls no other takes its part without asking.
+const MaxDepth = 50_000_000/SlotBytes - leafWidth
 
 // Config says what Instrument does to a module. The zero value clamps nothing
 // and takes the default bounds.

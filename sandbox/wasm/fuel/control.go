@@ -66,7 +66,7 @@ func (c *checker) value(in *instr) {
 }
 
 // blockType reads the type of a block: nothing, one result or a function type.
-func (c *checker) blockType() FuncType {
+func (c *checker) blockType(in *instr) FuncType {
 	r := &c.r
 	if r.done() {
 		r.u8()
@@ -91,6 +91,7 @@ func (c *checker) blockType() FuncType {
 		return FuncType{}
 	}
 	c.m.uses |= UsesMultiValue
+	in.arg, in.n = uint32(t), 1
 	return c.m.types[t]
 }
 
@@ -101,7 +102,7 @@ var singles = map[ValueType][]ValueType{
 }
 
 func (c *checker) open(in *instr) {
-	t := c.blockType()
+	t := c.blockType(in)
 	if in.op == opIf {
 		c.want(I32)
 	}

@@ -22,16 +22,18 @@
 //	fuel -= cost; if fuel < 0 { refuel() }
 //
 // and RefuelName tops the global up and returns, or panics to end the call.
-// Inside a function, in code that runs forwards and only computes, the question
-// is put off to the next call, round of a loop or return; a trap may come first.
-// Consumed fuel is what was granted less what is left in the global, exact also
-// after a trap. A budget equal to what a call uses is enough and one less is
-// not, whatever the slices in which it is granted.
+// Where code runs forwards and only computes, the question is put off to the
+// next round of a loop, call, or return to the host, within bounds that debt.go
+// holds; a trap may come first. Consumed fuel is what was granted less what is
+// left in the global, exact also after a trap. A budget equal to what a call
+// uses is enough and one less is not, whatever the slices in which it is granted.
 //
-// DepthGlobal is the stack left, in slots. Every function takes its width on
-// entry and gives it back when it returns; when nothing is left it calls
-// OverflowName. wazero's own stack overflow, which costs hundreds of megabytes,
-// is never reached while the host grants no more than MaxDepth.
+// DepthGlobal is the stack left, in slots. Every function that calls another
+// takes its width on entry and gives it back when it returns; when nothing is
+// left it calls OverflowName. A function that calls none is the last on the
+// stack: room for one is kept free besides. wazero's own stack overflow, which
+// costs hundreds of megabytes, is never reached while the host grants no more
+// than MaxDepth.
 //
 // # What is charged
 //

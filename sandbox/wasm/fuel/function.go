@@ -26,8 +26,19 @@ type instr struct {
 	op   opcode
 	at   span
 	arg  uint32 // label, function or the like; where the labels of a br_table begin
-	n    uint32 // labels of a br_table
+	n    uint32 // labels of a br_table; 1 when arg is the type of a block
 	cost uint32
+}
+
+// callsOut reports whether the function calls any other.
+func (f *function) callsOut() bool {
+	for i := range f.instrs {
+		switch f.instrs[i].op {
+		case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
+			return true
+		}
+	}
+	return false
 }
 
 // locals is the number of locals without parameters.

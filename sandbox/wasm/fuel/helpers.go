@@ -11,6 +11,9 @@ type helperKey struct {
 // depth or fuel. No instruction has this number.
 const opEnter = opLimit
 
+// opExported stands for a function of the guest's that the host calls.
+const opExported = opLimit + 1
+
 // helperTable collects the helpers that function bodies call.
 type helperTable struct {
 	next  uint32
@@ -45,6 +48,8 @@ func helperType(m *module, k helperKey) FuncType {
 	switch k.op {
 	case opEnter:
 		return FuncType{}
+	case opExported:
+		return m.typeOf(k.a)
 	case opMemoryGrow:
 		return FuncType{Params: []ValueType{I32}, Results: []ValueType{I32}}
 	case opTableGrow:
@@ -57,8 +62,11 @@ func helperType(m *module, k helperKey) FuncType {
 
 // helperName is what stack traces show.
 func helperName(k helperKey) string {
-	if k.op == opEnter {
+	switch k.op {
+	case opEnter:
 		return "rhost.enter"
+	case opExported:
+		return "rhost.exported"
 	}
 	return "rhost." + ops[k.op].name
 }

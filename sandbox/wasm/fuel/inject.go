@@ -1,11 +1,19 @@
 package fuel
 
-// refuel calls the host when the fuel is below zero.
-func (c *code) refuel(l *layout) {
+// solvent leaves 0 when the fuel is below zero, else 1.
+func (c *code) solvent(l *layout) {
 	c.with(opGlobalGet, l.fuel)
 	c.i64(0)
-	c.opcode(opI64LtS)
+	c.opcode(opI64GeS)
+}
+
+// refuel calls the host when the fuel is below zero. The call stands in the
+// else arm: wazero gives what follows the registers as the first of two paths
+// leaves them, and here that is the path without a call.
+func (c *code) refuel(l *layout) {
+	c.solvent(l)
 	c.open(opIf)
+	c.opcode(opElse)
 	c.with(opCall, l.refuel)
 	c.opcode(opEnd)
 }
@@ -18,10 +26,26 @@ func (c *code) take(l *layout, cost uint64) {
 	c.with(opGlobalSet, l.fuel)
 }
 
-// charge takes cost off the fuel and asks the host when it is used up.
-func (c *code) charge(l *layout, cost uint64) {
+// round charges one round of a loop, at its head. When the fuel is used up the
+// charge is undone after the host was asked, and the round begins again: by
+// that way back the call needs no part in the registers of the loop.
+func (c *code) round(l *layout, cost uint64, params []ValueType) {
 	c.take(l, cost)
-	c.refuel(l)
+	c.solvent(l)
+	if len(params) == 0 {
+		c.open(opIf)
+	} else {
+		c.opcode(opIf)
+		c.signed(int64(l.types.index(FuncType{Params: params, Results: params})))
+	}
+	c.opcode(opElse)
+	c.with(opCall, l.refuel)
+	c.with(opGlobalGet, l.fuel)
+	c.i64(int64(cost))
+	c.opcode(opI64Add)
+	c.with(opGlobalSet, l.fuel)
+	c.with(opBr, 1)
+	c.opcode(opEnd)
 }
 
 // enter takes a function's width off the depth and its first charge off the
@@ -31,23 +55,24 @@ func (c *code) enter(l *layout, width int, cost uint64) {
 	c.i32(int32(width))
 	c.opcode(opI32Sub)
 	c.with(opGlobalSet, l.depth)
-	c.with(opGlobalGet, l.fuel)
-	c.i64(int64(cost))
-	c.opcode(opI64Sub)
-	c.with(opGlobalSet, l.fuel)
+	c.take(l, cost)
 	c.with(opGlobalGet, l.depth)
 	c.opcode(opI64FromS)
 	c.with(opGlobalGet, l.fuel)
 	c.opcode(opI64Or)
 	c.i64(0)
-	c.opcode(opI64LtS)
+	c.opcode(opI64GeS)
 	c.open(opIf)
+	c.opcode(opElse)
 	c.with(opCall, l.helpers.index(helperKey{op: opEnter}))
 	c.opcode(opEnd)
 }
 
 // leave gives a function's width back.
 func (c *code) leave(l *layout, width int) {
+	if width == 0 {
+		return
+	}
 	c.with(opGlobalGet, l.depth)
 	c.i32(int32(width))
 	c.opcode(opI32Add)
@@ -94,8 +119,10 @@ func inRegisters(types []ValueType) bool {
 type bodyWriter struct {
 	m     *module
 	l     *layout
+	known *facts
 	stats *Stats
 	code
+	width int // taken off the depth by the function at hand; 0 when it is a leaf
 }
 
 // function writes the body of f, from its declaration of locals to its end.
@@ -107,20 +134,22 @@ func (w *bodyWriter) function(f *function) {
 	width := f.width()
 	w.stats.Funcs++
 	w.stats.Instrs += len(f.instrs)
-	w.stats.Points += len(f.plan.regions)
+	w.stats.Points += len(f.plan.points)
 	w.stats.MaxWidth = max(w.stats.MaxWidth, width)
 	w.code = append(w.code[:0], w.m.src[f.decl.pos:f.decl.end]...)
-	regions := f.plan.regions
-	w.enter(w.l, width, regions[0].cost)
-	regions = regions[1:]
+	w.width = width
+	if w.known.isLeaf(f.index) {
+		w.width = 0
+	}
+	points := f.plan.points
+	w.entry(points[0])
+	points = points[1:]
 	w.resultBlock(f.typ.Results)
 	depth := uint32(0)
-	unasked := false // a charge was taken without asking
 	for i := range f.instrs {
-		if len(regions) > 0 && regions[0].at == i {
-			w.region(regions[0])
-			unasked = unasked || !regions[0].asks
-			regions = regions[1:]
+		for len(points) > 0 && points[0].at == i {
+			w.point(f, points[0])
+			points = points[1:]
 		}
 		in := &f.instrs[i]
 		switch in.op {
@@ -129,20 +158,41 @@ func (w *bodyWriter) function(f *function) {
 		case opEnd:
 			depth-- // below zero at the function's own end, which is the last
 		}
-		w.instruction(f, in, depth, width)
+		w.instruction(in, depth)
 	}
-	w.leave(w.l, width)
-	if unasked {
+	w.leave(w.l, w.width)
+	if f.plan.askAtEnd {
 		w.refuel(w.l)
 	}
 	w.opcode(opEnd)
 }
 
-func (w *bodyWriter) region(r region) {
-	if r.asks {
-		w.charge(w.l, r.cost)
-	} else {
-		w.take(w.l, r.cost)
+func (w *bodyWriter) entry(p point) {
+	switch {
+	case w.width > 0:
+		w.enter(w.l, w.width, p.cost)
+	default:
+		w.take(w.l, p.cost)
+		if p.asks {
+			w.refuel(w.l)
+		}
+	}
+}
+
+func (w *bodyWriter) point(f *function, p point) {
+	if p.loop {
+		var params []ValueType
+		if in := &f.instrs[p.at-1]; in.n == 1 {
+			params = w.m.types[in.arg].Params
+		}
+		w.round(w.l, p.cost, params)
+		return
+	}
+	if p.cost > 0 {
+		w.take(w.l, p.cost)
+	}
+	if p.asks {
+		w.refuel(w.l)
 	}
 }
 
@@ -159,16 +209,16 @@ func (w *bodyWriter) resultBlock(results []ValueType) {
 	}
 }
 
-func (w *bodyWriter) instruction(f *function, in *instr, depth uint32, width int) {
+func (w *bodyWriter) instruction(in *instr, depth uint32) {
 	switch {
 	case in.op == opReturn:
 		w.with(opBr, depth)
 	case in.op == opCall:
 		w.with(opCall, w.l.shift(in.arg))
 	case in.op == opReturnCall:
-		w.tailCall(in, w.m.typeOf(in.arg), depth, width)
+		w.tailCall(in, w.m.typeOf(in.arg), depth)
 	case in.op == opReturnCallIndirect:
-		w.tailCall(in, w.m.types[in.arg], depth, width)
+		w.tailCall(in, w.m.types[in.arg], depth)
 	case needsHelper(in.op):
 		w.with(opCall, w.l.helpers.index(helperKey{in.op, in.arg, in.n}))
 	default:
@@ -179,10 +229,10 @@ func (w *bodyWriter) instruction(f *function, in *instr, depth uint32, width int
 // tailCall gives the width back before the call, for the frame is gone by the
 // time that the callee runs. A call that the engine does not make a tail call
 // keeps its frame, and so its width.
-func (w *bodyWriter) tailCall(in *instr, t FuncType, depth uint32, width int) {
+func (w *bodyWriter) tailCall(in *instr, t FuncType, depth uint32) {
 	tail := inRegisters(t.Params) && inRegisters(t.Results)
 	if tail {
-		w.leave(w.l, width)
+		w.leave(w.l, w.width)
 	}
 	target, tailTarget := opCall, opReturnCall
 	index := w.l.shift(in.arg)

@@ -55,16 +55,51 @@ type moduleWriter struct {
 // bodies rewrites every function. Which types and helpers the other sections
 // hold is known only after it.
 func (w *moduleWriter) bodies() *Error {
-	b := &bodyWriter{m: w.m, l: w.l, stats: &w.stats}
+	known := &facts{imported: w.m.importedFuncs}
+	if err := w.m.checkBodies(nil, known.add); err != nil {
+		return err
+	}
+	known.escape = w.m.hostMayBeCalled()
+	b := &bodyWriter{m: w.m, l: w.l, known: known, stats: &w.stats}
 	w.code = make(code, 0, 2*len(w.m.src))
-	err := w.m.checkBodies(func(f *function) {
+	err := w.m.checkBodies(known, func(f *function) {
 		b.function(f)
 		w.code.sized(b.code)
 	})
+	w.wrapExports()
 	for _, k := range w.l.helpers.list {
 		w.l.types.index(helperType(w.m, k))
 	}
 	return err
+}
+
+// wrapExports makes a helper for every function that the host may call.
+func (w *moduleWriter) wrapExports() {
+	for _, e := range w.m.exports {
+		if e.Kind == KindFunc {
+			w.exported(e.Index)
+		}
+	}
+	if w.m.start >= 0 {
+		w.exported(uint32(w.m.start))
+	}
+}
+
+// exported is what the host calls in place of a function of the guest's: a
+// helper that calls it and asks for what it still owes.
+func (w *moduleWriter) exported(fn uint32) uint32 {
+	if fn < w.l.imported {
+		return fn
+	}
+	return w.l.helpers.index(helperKey{op: opExported, a: fn})
+}
+
+// function is where a function stands that a section of the guest's names.
+func (w *moduleWriter) function(id sectionID, fn uint32) uint32 {
+	if id == secExport {
+		return w.exported(fn)
+	}
+	return w.l.shift(fn)
 }
 
 // admit refuses what this host does not want although the scanner knows it.
@@ -154,7 +189,7 @@ func (w *moduleWriter) extended(id sectionID, n int, more func(*code)) code {
 	at := s.items.pos
 	for _, ref := range s.refs {
 		c.op(w.m.src[at:ref.at.pos]...)
-		c.u32(w.l.shift(ref.index))
+		c.u32(w.function(id, ref.index))
 		at = ref.at.end
 	}
 	c.op(w.m.src[at:s.items.end]...)

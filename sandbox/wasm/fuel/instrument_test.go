@@ -94,28 +94,48 @@ func control() []byte {
 	return p.bytes()
 }
 
-func TestGuestInGo(t *testing.T) {
-	wasm := goGuest(t)
-	used := make(map[string]int64)
-	for engine, m := range machines(t) {
-		plain := m.plain(t, wasm)
-		_, err := plain.ExportedFunction("_initialize").Call(m.ctx)
-		require.NoError(t, err)
-		g := m.load(t, wasm, everything)
-		g.uses(t, "_initialize")
-		for _, r := range []struct {
-			export string
-			arg    uint64
-		}{{"sha", 2}, {"js", 2}, {"sorted", 500}, {"words", 1}} {
-			want, err := plain.ExportedFunction(r.export).Call(m.ctx, r.arg)
-			require.NoError(t, err)
-			got, fuel := g.uses(t, r.export, r.arg)
-			assert.Equal(t, want, got, "%s in the %s", r.export, engine)
-			if other, ok := used[r.export]; ok {
-				assert.Equal(t, other, fuel, "fuel of %s", r.export)
+// TestGuests runs what compilers make of C, Rust and Go as it is and
+// instrumented, in both engines.
+func TestGuests(t *testing.T) {
+	type run struct {
+		export string
+		arg    uint64
+	}
+	for _, c := range []struct {
+		name  string
+		guest func(testing.TB) []byte
+		runs  []run
+	}{
+		{"C", cGuest, []run{
+			{"sieve", 500}, {"matrix", 1}, {"crc", 1}, {"hash", 300}, {"sort", 300}, {"fib", 9}, {"ackermann", 3},
+			{"tree", 1}, {"leaf", 200}, {"interpreter", 20}, {"sha", 1}, {"text", 1},
+		}},
+		{"Rust", rustGuest, []run{{"maps", 300}, {"sorts", 300}, {"words", 2}}},
+		{"Go", goGuest, []run{{"sha", 2}, {"js", 2}, {"sorted", 500}, {"words", 1}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wasm := c.guest(t)
+			used := make(map[string]int64)
+			for engine, m := range machines(t) {
+				plain := m.plain(t, wasm)
+				g := m.load(t, wasm, everything)
+				if init := plain.ExportedFunction("_initialize"); init != nil {
+					_, err := init.Call(m.ctx)
+					require.NoError(t, err)
+					g.uses(t, "_initialize")
+				}
+				for _, r := range c.runs {
+					want, err := plain.ExportedFunction(r.export).Call(m.ctx, r.arg)
+					require.NoError(t, err)
+					got, fuel := g.uses(t, r.export, r.arg)
+					assert.Equal(t, want, got, "%s in the %s", r.export, engine)
+					if other, ok := used[r.export]; ok {
+						assert.Equal(t, other, fuel, "fuel of %s", r.export)
+					}
+					used[r.export] = fuel
+				}
 			}
-			used[r.export] = fuel
-		}
+		})
 	}
 }
 

@@ -60,7 +60,7 @@ func (w *moduleWriter) exports() code {
 	}
 	list := []export{{FuelGlobal, KindGlobal, w.l.fuel}, {DepthGlobal, KindGlobal, w.l.depth}}
 	if w.m.start >= 0 {
-		list = append(list, export{StartName, KindFunc, w.l.shift(uint32(w.m.start))})
+		list = append(list, export{StartName, KindFunc, w.exported(uint32(w.m.start))})
 	}
 	for _, g := range w.m.info().Mutable {
 		list = append(list, export{globalName(g.Index), KindGlobal, g.Index})

@@ -4,57 +4,56 @@ package fuel
 //
 // A region is a set of instructions that are executed together or not at all:
 // whoever executes its first instruction goes on to its last, traps or never
-// ends. It is charged once, before its first instruction. Code after the end of
-// a block belongs to the region in which the block began, unless a branch
-// inside leaves further out than that end. A loop's body begins a region of its
-// own, charged for each iteration.
-//
-// Every charge is taken off the fuel at once, but the host is asked only where
-// it matters: when a function is entered and when it returns, in every round of
-// a loop, and before calls and long operations. In between lies code of one
-// function that runs forwards and does nothing but compute, so that little is
-// done on debt; asking there too splits the code into blocks, which costs a
-// compiled guest far more than the subtraction.
+// ends. It is charged once, at a point before its first instruction. Code after
+// the end of a block belongs to the region in which the block began, unless a
+// branch inside leaves further out than that end. A loop's body begins a region
+// of its own, charged for each iteration. Where the host is asked is decided
+// afterwards, see debt.go.
 type plan struct {
-	regions []region // by position
-	frames  []planFrame
-	dead    bool // the instruction at hand is never reached
+	points   []point // by position; the first is the function's entry
+	askAtEnd bool    // the function may return in debt
+
+	frames []planFrame
+	dead   bool // the instruction at hand is never reached
+	debts  debts
 }
 
-// region is one charge.
-type region struct {
-	at   int // index of the instruction that it is charged before
+// point is one place where fuel is taken.
+type point struct {
+	at   int // index of the instruction before which it stands
 	cost uint64
 	asks bool // the host is asked when the fuel is used up
+	loop bool // the head of a loop
 }
 
 // planFrame is one block that surrounds the instruction at hand.
 type planFrame struct {
-	current int  // region of the instructions that follow in this block
+	current int  // point of the instructions that follow in this block
 	out     int  // outermost frame that a branch inside leaves to
 	dead    bool // the block itself is never reached
 }
 
-// build plans the charges of f.
-func (p *plan) build(f *function) {
-	p.regions, p.frames, p.dead = p.regions[:0], p.frames[:0], false
-	p.regions = append(p.regions, region{at: 0, cost: uint64(entryCost(f.locals())), asks: true})
+// build plans the charges of f. What is known of other functions may be nil.
+func (p *plan) build(f *function, known *facts) {
+	p.points, p.frames, p.dead = p.points[:0], p.frames[:0], false
+	p.points = append(p.points, point{cost: uint64(entryCost(f.locals()))})
 	p.frames = append(p.frames, planFrame{})
 	for i := range f.instrs {
 		p.add(f, i)
 	}
 	p.prune()
+	p.ask(f, known)
 }
 
-// prune takes out the regions that cost nothing.
+// prune takes out the points that cost nothing.
 func (p *plan) prune() {
-	kept := p.regions[:0]
-	for _, r := range p.regions {
-		if r.cost > 0 {
-			kept = append(kept, r)
+	kept := p.points[:0]
+	for _, at := range p.points {
+		if at.cost > 0 {
+			kept = append(kept, at)
 		}
 	}
-	p.regions = kept
+	p.points = kept
 }
 
 func (p *plan) add(f *function, i int) {
@@ -65,8 +64,8 @@ func (p *plan) add(f *function, i int) {
 		p.open(p.top().current)
 	case opLoop:
 		p.open(p.begin(i + 1))
+		p.points[p.top().current].loop = true
 		p.charge(in) // for each iteration
-		p.regions[p.top().current].asks = true
 	case opIf:
 		p.charge(in)
 		p.open(p.begin(i + 1))
@@ -101,18 +100,15 @@ func (p *plan) top() *planFrame { return &p.frames[len(p.frames)-1] }
 
 // begin starts a region before the instruction of that index.
 func (p *plan) begin(at int) int {
-	p.regions = append(p.regions, region{at: at})
-	return len(p.regions) - 1
+	p.points = append(p.points, point{at: at})
+	return len(p.points) - 1
 }
 
 // charge adds the instruction to the region at hand.
 func (p *plan) charge(in *instr) {
-	if p.dead {
-		return
+	if !p.dead {
+		p.points[p.top().current].cost += uint64(in.cost)
 	}
-	r := &p.regions[p.top().current]
-	r.cost += uint64(in.cost)
-	r.asks = r.asks || leavesFunction(in.op)
 }
 
 func (p *plan) open(current int) {
@@ -148,9 +144,4 @@ func (p *plan) end(in *instr, i int) {
 		t.current = p.begin(i + 1)
 	}
 	p.charge(in)
-}
-
-// leavesFunction reports whether the instruction runs code of other functions.
-func leavesFunction(op opcode) bool {
-	return op == opCall || op == opCallIndirect || needsHelper(op)
 }

@@ -7,7 +7,7 @@ func Scan(wasm []byte, b Bounds) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkBodies(func(*function) {}); err != nil {
+	if err := m.checkBodies(nil, func(*function) {}); err != nil {
 		return nil, err
 	}
 	return m.info(), nil

@@ -35,14 +35,14 @@ func (w *work) measure(f *function) {
 	w.blocks, w.chains, w.lists = 0, 0, 0
 	w.now = path{}
 	w.frames = append(w.frames[:0], workFrame{op: opBlock, out: path{dead: true}})
-	regions := f.plan.regions
+	points := f.plan.points
 	for i := range f.instrs {
-		if len(regions) > 0 && regions[0].at == i {
-			if regions[0].asks {
+		for len(points) > 0 && points[0].at == i {
+			if points[0].asks {
 				w.block()
 				w.block()
 			}
-			regions = regions[1:]
+			points = points[1:]
 		}
 		w.add(f, &f.instrs[i])
 	}
