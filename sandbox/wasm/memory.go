@@ -79,7 +79,7 @@ func (m *memory) shrink(guest api.Memory, size uint64) bool {
 	m.back = &size
 	_, ok := guest.Grow(1)
 	m.back = nil
-	if !ok {
+	if !ok || uint64(guest.Size()) != size {
 		return false
 	}
 	clear(m.space[size:grown])
