@@ -134,6 +134,10 @@ func (p *Program) Update(rules []*Rule) (*Program, error) {
 	return p.Edit(rules, remove)
 }
 
+// Pieces is in how many pieces the index of conditions is. Every event is looked up
+// in each of them.
+func (p *Program) Pieces() int { return len(p.index.Segments()) }
+
 // Compaction joins what a stream of edits has left of a program's index in
 // pieces. Edit itself joins only small ones, so that an edit stays quick.
 type Compaction struct{ c *index.Compaction }

@@ -242,5 +242,8 @@ func (e *env) Holds(c engine.Cond, b engine.Bindings) bool {
 // Bound gives conditions the events bound to an element.
 func (e *env) Bound(elem int) []*predicate.Event { return e.bound.Events(elem) }
 
+// Folded gives conditions what a fold comes to for them.
+func (e *env) Folded(f predicate.Fold) (predicate.Folded, bool) { return e.bound.Folded(f) }
+
 // release lets go of the events.
 func (e *env) release() { e.seen.Ev, e.bound = nil, nil }

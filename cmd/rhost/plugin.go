@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/abi/manifest"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/host/deploy"
@@ -30,7 +31,7 @@ func pluginCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginInspect(),
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginBench(), pluginInspect(),
 		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
 	return cmd
 }
@@ -64,7 +65,14 @@ func loose(abs string) (deploy.Found, error) {
 	kind := deploy.Kind(strings.TrimPrefix(filepath.Ext(abs), "."))
 	switch kind {
 	case deploy.Wasm, deploy.Lua, deploy.JS:
-		return deploy.Found{Name: strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs)), Kind: kind, File: abs}, nil
+		f := deploy.Found{Name: strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs)), Kind: kind, File: abs}
+		if _, err := os.Stat(f.Beside()); err == nil {
+			if kind == deploy.Wasm {
+				return f, usage(fmt.Errorf("%s lies beside a module, which carries its manifest itself; remove it", f.Beside()))
+			}
+			f.Manifest = f.Beside()
+		}
+		return f, nil
 	}
 	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of Go source", abs))
 }
@@ -73,7 +81,8 @@ func pluginBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build PLUGIN...",
 		Short: "Build plugins from their Go source",
-		Long: `Build plugins from their Go source, into NAME/NAME.wasm beside it. A running host
+		Long: `Build plugins from their Go source, into NAME/NAME.wasm beside it, with the
+manifest.yaml (or plugin.yaml) of the folder put into the module. A running host
 that watches the folder puts the new version in force.`,
 		Example: "  rhost plugin build plugins/decide",
 		Args:    cobra.MinimumNArgs(1),
@@ -98,6 +107,11 @@ that watches the folder puts the new version in force.`,
 				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green("built"), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
 					return err
 				}
+				for _, line := range discord(info) {
+					if err := out.line("%s %s", out.yellow("note"), line); err != nil {
+						return err
+					}
+				}
 			}
 			return nil
 		},
@@ -106,7 +120,7 @@ that watches the folder puts the new version in force.`,
 
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines("")
+	engines, err := host.NewEngines("", nil)
 	if err != nil {
 		return err
 	}
@@ -115,7 +129,7 @@ func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) err
 			err = errors.Join(err, e.Close(ctx))
 		}
 	}()
-	src, err := os.ReadFile(f.File)
+	src, err := f.Read()
 	if errors.Is(err, os.ErrNotExist) && f.Source != "" {
 		return usage(fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source)))
 	}
@@ -158,13 +172,16 @@ func pluginInspect() *cobra.Command {
 				needs[i] = string(c)
 			}
 			if asJSON {
-				about := map[string]any{
+				shown := map[string]any{
 					"name": info.Name, "engine": info.Engine, "abi": info.ABI, "digest": info.Digest, "size": info.Size, "needs": needs,
 				}
-				if info.Exports != nil {
-					about["exports"], about["entry"] = info.Exports, info.Entry
+				if m := info.Manifest; m != nil {
+					shown["manifest"] = m.JSON
 				}
-				raw, err := json.Marshal(about)
+				if info.Exports != nil {
+					shown["exports"], shown["entry"] = info.Exports, info.Entry
+				}
+				raw, err := json.Marshal(shown)
 				if err != nil {
 					return err
 				}
@@ -182,7 +199,7 @@ func pluginInspect() *cobra.Command {
 			if info.Exports != nil {
 				rows = append(rows, []string{"calls", entryOf(info)})
 			}
-			return newStyle(cmd.OutOrStdout()).table(nil, rows)
+			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, manifestRows(info.Manifest)...))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON, for machines")
@@ -221,6 +238,12 @@ answers fail or retry.`,
 			return o.run(cmd, f)
 		},
 	}
+	o.flags(cmd)
+	return cmd
+}
+
+// flags are those of every command that calls a plugin.
+func (o *pluginRunOptions) flags(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVarP(&o.event, "event", "e", "", "file with the event, as JSON; - for stdin; without, the call has none")
 	fl.StringVar(&o.with, "with", "", "arguments of the step, a JSON object")
@@ -230,7 +253,6 @@ answers fail or retry.`,
 	fl.Int64Var(&o.limits.Memory, "memory", 32<<20, "limit of memory in bytes")
 	fl.DurationVar(&o.limits.Deadline, "deadline", 5*time.Second, "limit of time")
 	fl.BoolVar(&o.json, "json", false, "JSON, for machines")
-	return cmd
 }
 
 type pluginRunOptions struct {
@@ -257,6 +279,9 @@ func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
 	}
 	var res callResult
 	err = withModule(cmd.Context(), f, func(m sandbox.Module) error {
+		if err := o.obey(m.Info().Manifest, call); err != nil {
+			return err
+		}
 		inst, err := m.New(cmd.Context(), o.limits)
 		if err != nil {
 			return err
@@ -276,6 +301,21 @@ func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
 	}
 	if res.Result != "ok" && res.Result != "drop" {
 		return fmt.Errorf("the call ended with %s: %s", res.Result, res.Message)
+	}
+	return nil
+}
+
+// obey holds the call to what the plugin says of itself.
+func (o *pluginRunOptions) obey(m *manifest.Manifest, call *abi.Call) error {
+	if m == nil {
+		return nil
+	}
+	o.limits = o.limits.Lowered(m.Limits)
+	if m.Config == nil {
+		return nil
+	}
+	if err := m.Config.Check(call.Config); err != nil {
+		return usage(fmt.Errorf("--config: %w", err))
 	}
 	return nil
 }

@@ -134,7 +134,8 @@ func TestInfo(t *testing.T) {
 	info := compile(t, e, "p", src).Info()
 	assert.Equal(t, sandbox.Info{
 		Name: "p", Engine: "wasm", Digest: sandbox.Digest(src), ABI: "rhost.v1", Size: len(src),
-		Needs: []abi.Capability{abi.CapEmit, abi.CapState},
+		Needs:     []abi.Capability{abi.CapEmit, abi.CapState},
+		Functions: []string{"emit", "log", "state_cas", "state_get"},
 	}, info)
 }
 

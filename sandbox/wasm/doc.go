@@ -9,7 +9,9 @@
 //     that was not scanned reaches the compiler.
 //   - Module.New makes an instance: its memory is reserved first, outside the Go
 //     heap (memory.go); then the start-up code runs under a budget of its own,
-//     and the state it leaves is kept as an image (image.go).
+//     and the state it leaves is kept as an image (image.go). Later instances begin
+//     with the image, and share those of its pages that they do not write to
+//     (frozen_linux.go).
 //   - Instance.Invoke runs one call. Its run (run.go) is what host functions
 //     find in their context: the meter, the session, the call's frame. The core
 //     functions are in core.go, the services in services.go, WASI in wasi.go.

@@ -28,6 +28,14 @@ type Options struct {
 	// again. It holds executable code: it is made for its owner alone, and
 	// refused when others may write to it. "" keeps nothing.
 	CacheDir string
+	// Compiler is a command that calls CompileChild with the folder that is added to
+	// its arguments. With it, and with CacheDir, modules are compiled in a process
+	// that is killed when it takes too long or too much. Without, they are compiled
+	// here, and a hostile one may keep a core busy for minutes.
+	Compiler []string
+	// CompileTime is how long that may take. The default is 2 min, of which one of
+	// processor time.
+	CompileTime time.Duration
 	// Seed makes the random bytes that WASI gives a guest unpredictable. A host
 	// that wants them to be the same after a restart keeps it, secretly. When it
 	// is empty, a seed is drawn that lasts as long as the engine.
@@ -51,6 +59,9 @@ func (o *Options) fill() {
 		o.Seed = make([]byte, 32)
 		rand.Read(o.Seed) // never fails: crypto/rand ends the program instead
 	}
+	if o.CompileTime == 0 {
+		o.CompileTime = childTime
+	}
 	if o.StartupFuel == 0 {
 		o.StartupFuel = 100_000_000
 	}
@@ -69,6 +80,7 @@ type Engine struct {
 	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache // nil when nothing is kept
+	compiler  compiler
 	closed    atomic.Bool
 }
 
@@ -78,15 +90,14 @@ var _ sandbox.Engine = (*Engine)(nil)
 func New(o Options) (*Engine, error) {
 	o.fill()
 	ctx := context.Background()
-	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
 	cache, err := openCache(o.CacheDir)
 	if err != nil {
 		return nil, fmt.Errorf("cache of compiled modules: %w", err)
 	}
-	if cache != nil {
-		config = config.WithCompilationCache(cache)
+	e := &Engine{
+		options: o, runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache)), cache: cache,
+		compiler: compiler{command: o.Compiler, cache: o.CacheDir, limit: o.CompileTime},
 	}
-	e := &Engine{options: o, runtime: wazero.NewRuntimeWithConfig(ctx, config), cache: cache}
 	modules := map[string][]hostFunc{
 		v1.Module:  append(coreFuncs(), services()...),
 		moduleWASI: wasiFuncs(),
@@ -104,6 +115,16 @@ func New(o Options) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+// runtimeConfig is the same wherever modules are compiled, or the cache would not
+// hold what is looked for.
+func runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
+	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
+	if cache != nil {
+		config = config.WithCompilationCache(cache)
+	}
+	return config
 }
 
 // openCache opens the cache of compiled modules; dir may be "".
@@ -138,14 +159,19 @@ func (e *Engine) export(ctx context.Context, module string, funcs []hostFunc) er
 func (e *Engine) Name() string { return "wasm" }
 
 // Compile admits a module and compiles it, which takes from a millisecond to
-// seconds. The compiler cannot be interrupted: ctx is looked at before it
-// starts. The Bounds keep it from running away.
+// seconds. With Options.Compiler it ends when ctx does; without, the compiler cannot
+// be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
+// running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
 	info, err := fuel.Scan(src.Bytes, e.options.Bounds)
 	if err != nil {
 		return nil, refusal(src.Name, err)
 	}
 	guest, err := e.admit(src.Name, info)
+	if err != nil {
+		return nil, err
+	}
+	about, err := describe(src.Name, src.Bytes, info)
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +182,16 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
 	}
+	var data []segment
+	if pass.Info.Uses&fuel.UsesSegments == 0 {
+		pass.Wasm, data = takeData(pass.Wasm)
+	}
+	if err := e.compiler.prepare(ctx, pass.Wasm); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
+		}
+		return nil, tooDear(src.Name, err)
+	}
 	code, err := e.compile(ctx, pass.Wasm)
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
@@ -164,7 +200,9 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	guest.info.Engine = e.Name()
 	guest.info.Digest = sandbox.Digest(src.Bytes)
 	guest.info.Size = len(src.Bytes)
-	return newModule(e, code, pass, guest), nil
+	guest.info.Needs = asked(guest.info.Needs, about)
+	guest.info.Functions, guest.info.Manifest = functions(info), about
+	return newModule(e, code, pass, data, guest), nil
 }
 
 // compile runs wazero's compiler. A panic in it must not end the host: it would

@@ -341,7 +341,7 @@ func TestStartup(t *testing.T) {
 			m.Data(65530, "too long to fit")
 			m.Invoke(nil, I32(0))
 			return m.Bytes()
-		}(), sandbox.FaultTrap, "during start-up: data[0]: out of bounds memory access"},
+		}(), sandbox.FaultTrap, "its initial data does not fit into its memory"},
 		{"init takes memory", startup(v1.ExportInit, []byte{TypeI32}, Grow(200), I32(-1), Op(0x47), If(I32(0), Return()), Unreachable()), sandbox.FaultMemory, "during start-up: out of memory: the call may have 1048576 bytes"},
 	} {
 		m := compile(t, e, "p", tt.src)

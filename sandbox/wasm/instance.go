@@ -126,6 +126,9 @@ func (i *instance) startup(ctx context.Context, lim sandbox.Limits) error {
 		i.ready = true
 		return nil
 	}
+	if !fill(i.mem.space[:i.mem.size], m.data) {
+		return &sandbox.Fault{Kind: sandbox.FaultTrap, Module: m.info.Name, Err: errors.New("its initial data does not fit into its memory")}
+	}
 	o := &m.engine.options
 	*r = run{Context: ctx, module: m, meter: r.meter, wasi: newWASI(0), kernel: i.kernel}
 	i.begin(lim, o.StartupFuel, o.StartupDeadline)

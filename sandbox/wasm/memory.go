@@ -18,6 +18,8 @@ type memory struct {
 	size   uint64  // bytes the guest has
 	limit  uint64  // bytes the running call may have
 	denied bool    // the running call asked for more
+	over   *frozen // lies over the beginning; nil when nothing does
+	room   []byte  // kept for over
 	back   *uint64 // set while shrink makes the memory so large again
 }
 
