@@ -18,7 +18,11 @@ func (p *Program) note(e *entry, place int32) {
 	if e.plan == nil {
 		return
 	}
-	if e.plan.needs.SeesAll || e.plan.needs.AnyStart {
+	switch {
+	case !e.plan.needs.SeesAll && !e.plan.needs.AnyStart:
+	case e.plan.prefix != nil:
+		p.alike = append(p.alike, place)
+	default:
 		p.alert = append(p.alert, place)
 	}
 	if e.plan.needs.Always {

@@ -62,10 +62,9 @@ func (n *NFA) findJoin(s *state, tr Traits) {
 			}
 		}
 	}
-	if s.join == nil {
-		return
+	if s.join != nil {
+		s.join.value = n.value(s.join.Path)
 	}
-	s.join.value = n.value(s.join.Path)
 }
 
 // value gives the place in Worker.values of a path of the event under test.

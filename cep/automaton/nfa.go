@@ -141,8 +141,23 @@ func (n *NFA) trim() {
 	n.states, n.start = states, 0
 }
 
-// analyse fills in what the states derive from one another.
+// analyse fills in what the states derive from one another and from what the
+// conditions read.
 func (n *NFA) analyse(tr Traits) {
+	n.survey()
+	for n.spread(tr) {
+	}
+	for i := range n.states {
+		s := &n.states[i]
+		if s.still {
+			n.findJoin(s, tr)
+			s.equal = s.join != nil && s.join.decides(s.ahead, tr)
+		}
+	}
+}
+
+// survey fills in what the states derive from one another.
+func (n *NFA) survey() {
 	for i := range n.states {
 		s := &n.states[i]
 		width := 1
@@ -170,14 +185,8 @@ func (n *NFA) analyse(tr Traits) {
 	for _, i := range n.reach(n.start, func(e edge) bool { return e.op == proceed }) {
 		n.anyStart = n.anyStart || slices.ContainsFunc(n.states[i].edges, func(e edge) bool { return e.op == take && e.when.idle() })
 	}
-	for n.spread(tr) {
-	}
 	for i := range n.states {
-		s := &n.states[i]
-		if s.still = n.stays(int32(i)); s.still {
-			n.findJoin(s, tr)
-			s.equal = s.join != nil && s.join.decides(s.ahead, tr)
-		}
+		n.states[i].still = n.stays(int32(i))
 	}
 }
 

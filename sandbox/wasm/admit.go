@@ -45,7 +45,7 @@ func valueTypes(types []byte) []fuel.ValueType {
 // is a *sandbox.Refusal.
 func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error) {
 	if _, ok := info.Export(v1.ExportMarker); !ok {
-		return nil, foreign(name, info)
+		return nil, stranger(name, info)
 	}
 	_, command := info.Export("_start")
 	if _, reactor := info.Export(v1.ExportInitialize); command && !reactor {
@@ -59,33 +59,6 @@ func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error)
 		return nil, err
 	}
 	return a.checkImports(name, info)
-}
-
-// foreign says what a module without our marker is.
-func foreign(name string, info *fuel.Info) error {
-	no := func(fix, format string, args ...any) error {
-		return &sandbox.Refusal{Module: name, Reason: fmt.Sprintf(format, args...), Fix: fix}
-	}
-	for _, e := range info.Exports {
-		if version, ok := strings.CutPrefix(e.Name, v1.MarkerPrefix); ok {
-			return no("", "speaks rhost.v%s; this host offers %s", version, v1.Module)
-		}
-	}
-	imports := func(module string) bool {
-		return slices.ContainsFunc(info.Imports, func(i fuel.Import) bool { return i.Module == module })
-	}
-	need := ", and this host runs modules of ABI " + v1.Module
-	switch _, start := info.Export("_start"); {
-	case imports("extism:host/env"):
-		return no(sdkFix, "this is an Extism plugin (it imports extism:host/env)%s", need)
-	case imports("gojs"), imports("go"):
-		return no("build with GOOS=wasip1 and -buildmode=c-shared", "this is a Go program for JavaScript (GOOS=js)%s", need)
-	case imports("wbg"), imports("__wbindgen_placeholder__"):
-		return no("build without wasm-bindgen for wasm32-unknown-unknown, with an SDK of rhost", "this is a module for JavaScript (it imports wasm-bindgen)%s", need)
-	case start:
-		return no("for Go, build with -buildmode=c-shared and call guest.Handle; otherwise "+sdkFix, "this is a WASI command (it exports _start)%s", need)
-	}
-	return no(sdkFix, "exports no function %s, the marker of ABI %s", v1.ExportMarker, v1.Module)
 }
 
 // checkExports checks what ABI v1 says a guest exports.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -46,6 +47,8 @@ type Options struct {
 	// 2 s.
 	StartupFuel     int64
 	StartupDeadline time.Duration
+	// HostFunctions are offered to Extism plugins.
+	HostFunctions []HostFunction
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -74,6 +77,7 @@ func (o *Options) fill() {
 type Engine struct {
 	options   Options
 	admission admission
+	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache // nil when nothing is kept
 	compiler  compiler
@@ -99,6 +103,11 @@ func New(o Options) (*Engine, error) {
 		moduleWASI: wasiFuncs(),
 	}
 	e.admission = newAdmission(modules)
+	maps.Copy(modules, foreignModules())
+	if err := addHostFunctions(modules, o.HostFunctions); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	e.foreign = foreignAdmissions(modules)
 	modules[fuel.ImportModule] = meterFuncs()
 	for name, funcs := range modules {
 		if err := e.export(ctx, name, funcs); err != nil {
@@ -158,7 +167,7 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, refusal(src.Name, err)
 	}
-	needs, err := e.admission.check(src.Name, info)
+	guest, err := e.admit(src.Name, info)
 	if err != nil {
 		return nil, err
 	}
@@ -187,17 +196,13 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
 	}
-	return newModule(e, code, pass, data, sandbox.Info{
-		Name:   src.Name,
-		Engine: e.Name(),
-		Digest: sandbox.Digest(src.Bytes),
-		ABI:    v1.Module,
-		Size:   len(src.Bytes),
-		Needs:  asked(needs, about),
-
-		Functions: functions(info),
-		Manifest:  about,
-	}), nil
+	guest.info.Name = src.Name
+	guest.info.Engine = e.Name()
+	guest.info.Digest = sandbox.Digest(src.Bytes)
+	guest.info.Size = len(src.Bytes)
+	guest.info.Needs = asked(guest.info.Needs, about)
+	guest.info.Functions, guest.info.Manifest = functions(info), about
+	return newModule(e, code, pass, data, guest), nil
 }
 
 // compile runs wazero's compiler. A panic in it must not end the host: it would

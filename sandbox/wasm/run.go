@@ -30,6 +30,7 @@ type run struct {
 	output  []byte // nil when the guest gave none
 	result  abi.Result
 	message string
+	kernel  *kernel // of an Extism plugin, else nil
 }
 
 // runOf finds the run of a host function's context.
@@ -77,6 +78,10 @@ func (r *run) log(level sandbox.LogLevel, line string) {
 func (r *run) seed() [32]byte {
 	if r.session == nil {
 		return r.module.seed("start", nil)
+	}
+	if r.module.foreign != nil {
+		// Their input may be the same in every call.
+		return r.module.seed("call", fmt.Appendf(nil, "%s\x00%d\x00%s", r.call.Key, r.call.Attempt, r.input))
 	}
 	return r.module.seed("call", r.input)
 }
