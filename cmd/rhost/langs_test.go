@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/host/deploy"
 )
 
 // rhostIn runs rhost in a folder.
@@ -38,6 +40,20 @@ func built(t *testing.T, dir, plugin string) {
 		t.Skip(strings.TrimSpace(out))
 	}
 	require.NoError(t, err, out)
+}
+
+// upToDate builds an example of an SDK if its source is newer.
+func upToDate(t *testing.T, dir string) {
+	t.Helper()
+	found, err := deploy.Find(filepath.Dir(dir))
+	require.NoError(t, err)
+	for _, f := range found {
+		stale, err := f.Stale()
+		require.NoError(t, err)
+		if f.Source == dir && stale {
+			built(t, filepath.Dir(dir), f.Name)
+		}
+	}
 }
 
 // TestPluginsFromNothing goes an author's way in every language: a new plugin in an
@@ -101,7 +117,7 @@ func TestExamplesOfSDKs(t *testing.T) {
 					// They see their settings without asking.
 					fixtures = []byte(strings.Split(string(fixtures), "---\nname: waits where")[0])
 				} else {
-					built(t, filepath.Dir(source), example)
+					upToDate(t, source)
 				}
 				plugin, err := os.ReadFile(filepath.Join(source, file))
 				require.NoError(t, err)

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/host/deploy"
 )
 
 // tool returns the path of a command, or skips the test.
@@ -83,17 +86,25 @@ func TestRust(t *testing.T) {
 // examples.
 func TestAssemblyScript(t *testing.T) {
 	t.Parallel()
-	node, asc := tool(t, "node"), tool(t, "../assemblyscript/node_modules/.bin/asc", "asc")
-	asc, err := filepath.Abs(asc)
+	node := tool(t, "node")
+	golden := deploy.Found{Name: "golden", Kind: deploy.Wasm, File: "../assemblyscript/test/golden.wasm", Source: "../assemblyscript/test", Lang: deploy.AssemblyScript}
+	examples, err := deploy.Find("../assemblyscript/examples")
 	require.NoError(t, err)
-	for _, dir := range []string{"test", "examples/burst", "examples/lockaccount"} {
-		full := filepath.Join("../assemblyscript", dir)
-		inFolder(t, full, asc)
-		tests, err := filepath.Glob(filepath.Join(full, "test", "*.test.mjs"))
-		require.NoError(t, err)
-		if dir == "test" {
-			tests = []string{filepath.Join(full, "golden.test.mjs")}
+	require.Len(t, examples, 2)
+	for _, f := range append(examples, golden) {
+		// Another test may want an example at the same time: it is replaced in one step.
+		_, err := deploy.Build(t.Context(), f)
+		if errors.Is(err, deploy.ErrNoTool) {
+			t.Skip(err)
 		}
-		assert.Contains(t, inFolder(t, ".", node, append([]string{"--test"}, tests...)...), "# fail 0", dir)
+		require.NoError(t, err)
+		tests, err := filepath.Glob(filepath.Join(f.Source, "*.test.mjs"))
+		require.NoError(t, err)
+		if f.Name != "golden" {
+			tests, err = filepath.Glob(filepath.Join(f.Source, "test", "*.test.mjs"))
+			require.NoError(t, err)
+		}
+		require.NotEmpty(t, tests)
+		assert.Contains(t, inFolder(t, ".", node, append([]string{"--test"}, tests...)...), "# fail 0", f.Name)
 	}
 }
