@@ -332,3 +332,27 @@ func TestHostileCommands(t *testing.T) {
 		})
 	}
 }
+
+// catCommand copies its standard input to its standard output and exits.
+func catCommand() []byte {
+	m := kernelModule()
+	write := m.Import(preview1, "fd_write", i32s(4), []byte{TypeI32})
+	read := m.Import(preview1, "fd_read", i32s(4), []byte{TypeI32})
+	exit := m.Import(preview1, "proc_exit", []byte{TypeI32}, nil)
+	const vector, moved, buffer = 8, 64, 4096
+	room := Seq(I32(vector), I32(buffer), Store(0), I32(vector), I32(100), Store(4))
+	one := Seq(I32(vector), I32(1), I32(moved))
+	m.Func("_start", nil, nil, nil, Forever(
+		room, I32(0), one, Call(read), Drop(),
+		I32(moved), Load(0), Op(0x45), If(I32(0), Call(exit)),
+		I32(vector), I32(moved), Load(0), Store(4), I32(1), one, Call(write), Drop(),
+	))
+	return m.Bytes()
+}
+
+func TestSmallCommand(t *testing.T) {
+	text := strings.Repeat("abc", 100)
+	reply, _, err := once(t, compile(t, newEngine(t), "cat", catCommand()), newWorld(), callWith(`{"input":"`+text+`"}`))
+	require.NoError(t, err)
+	assert.Equal(t, gives(`"`+text+`"`), reply)
+}
