@@ -163,21 +163,17 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	info, err := fuel.Scan(src.Bytes, e.options.Bounds)
-	if err != nil {
-		return nil, refusal(src.Name, err)
-	}
-	guest, err := e.admit(src.Name, info)
-	if err != nil {
-		return nil, err
-	}
-	about, err := describe(src.Name, src.Bytes, info)
-	if err != nil {
-		return nil, err
-	}
 	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
 	if err != nil {
-		return nil, refusal(src.Name, err)
+		return nil, e.refuse(src, err)
+	}
+	guest, err := e.admit(src.Name, pass.Info)
+	if err != nil {
+		return nil, err
+	}
+	about, err := describe(src.Name, src.Bytes, pass.Info)
+	if err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
@@ -186,23 +182,44 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if pass.Info.Uses&fuel.UsesSegments == 0 {
 		pass.Wasm, data = takeData(pass.Wasm)
 	}
-	if err := e.compiler.prepare(ctx, pass.Wasm); err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
-		}
-		return nil, tooDear(src.Name, err)
-	}
-	code, err := e.compile(ctx, pass.Wasm)
+	code, err := e.code(ctx, src.Name, pass.Wasm)
 	if err != nil {
-		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
+		return nil, err
 	}
 	guest.info.Name = src.Name
 	guest.info.Engine = e.Name()
 	guest.info.Digest = sandbox.Digest(src.Bytes)
 	guest.info.Size = len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
-	guest.info.Functions, guest.info.Manifest = functions(info), about
+	guest.info.Functions, guest.info.Manifest = functions(pass.Info), about
 	return newModule(e, code, pass, data, guest), nil
+}
+
+// refuse says why a module is not admitted. One that was built for something else is
+// told so, rather than which of its instructions is refused.
+func (e *Engine) refuse(src sandbox.Source, err error) error {
+	if info, scanErr := fuel.Scan(src.Bytes, e.options.Bounds); scanErr == nil {
+		if _, foreign := e.admit(src.Name, info); foreign != nil {
+			return foreign
+		}
+	}
+	return refusal(src.Name, err)
+}
+
+// code compiles what the fuel pass has made, first in a process that can be killed,
+// if there is one.
+func (e *Engine) code(ctx context.Context, name string, wasm []byte) (wazero.CompiledModule, error) {
+	if err := e.compiler.prepare(ctx, wasm); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile %s: %w", name, context.Cause(ctx))
+		}
+		return nil, tooDear(name, err)
+	}
+	code, err := e.compile(ctx, wasm)
+	if err != nil {
+		return nil, &sandbox.Refusal{Module: name, Reason: "the compiler refuses the module: " + err.Error()}
+	}
+	return code, nil
 }
 
 // compile runs wazero's compiler. A panic in it must not end the host: it would
