@@ -144,15 +144,15 @@ func TestCommandEnvironment(t *testing.T) {
 }
 
 func TestCommandOutputIsBounded(t *testing.T) {
-	w := roomy()
+	m, w := goCommand(t), roomy()
 	w.limits.Output = 100
-	_, _, err := once(t, goCommand(t), w, callWith(`{"input":"`+strings.Repeat("x", 101)+`"}`))
+	_, _, err := once(t, m, w, callWith(`{"input":"`+strings.Repeat("x", 101)+`"}`))
 	assert.Equal(t, sandbox.FaultLimit, sandbox.KindOf(err))
 	assert.ErrorContains(t, err, "more than 100 bytes of standard output; raise limits.output of the plugin")
-	_, _, err = once(t, goCommand(t), w, callWith(`{"input":"`+strings.Repeat("x", 99)+`"}`))
+	_, _, err = once(t, m, w, callWith(`{"input":"`+strings.Repeat("x", 99)+`"}`))
 	assert.Equal(t, sandbox.FaultLimit, sandbox.KindOf(err))
 	assert.ErrorContains(t, err, "output of 101 bytes", "quotes count, too")
-	_, _, err = once(t, goCommand(t), w, callWith(`{"input":"`+strings.Repeat("x", 98)+`"}`))
+	_, _, err = once(t, m, w, callWith(`{"input":"`+strings.Repeat("x", 98)+`"}`))
 	assert.NoError(t, err)
 }
 
