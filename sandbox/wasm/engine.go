@@ -14,7 +14,6 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
-	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
 )
@@ -46,6 +45,9 @@ type Options struct {
 	// 2 s.
 	StartupFuel     int64
 	StartupDeadline time.Duration
+	// ABIs are the versions of the guest ABI that are offered, oldest first. Nil is
+	// version 1 in full.
+	ABIs []ABI
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -64,6 +66,9 @@ func (o *Options) fill() {
 	}
 	if o.StartupDeadline == 0 {
 		o.StartupDeadline = 2 * time.Second
+	}
+	if o.ABIs == nil {
+		o.ABIs = []ABI{V1()}
 	}
 	if o.Log == nil {
 		o.Log = func(string, sandbox.LogLevel, string) {}
@@ -95,10 +100,13 @@ func New(o Options) (*Engine, error) {
 		compiler: compiler{command: o.Compiler, cache: o.CacheDir, limit: o.CompileTime},
 	}
 	modules := map[string][]hostFunc{
-		v1.Module:  append(coreFuncs(), services()...),
 		moduleWASI: wasiFuncs(),
+		moduleStub: stubFuncs(),
 	}
-	e.admission = newAdmission(modules)
+	for _, offered := range o.ABIs {
+		modules[offered.Module] = offered.funcs
+	}
+	e.admission = newAdmission(modules, o.ABIs...)
 	modules[fuel.ImportModule] = meterFuncs()
 	for name, funcs := range modules {
 		if err := e.export(ctx, name, funcs); err != nil {
@@ -158,15 +166,23 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, refusal(src.Name, err)
 	}
-	needs, err := e.admission.check(src.Name, info)
-	if err != nil {
-		return nil, err
-	}
 	about, err := describe(src.Name, src.Bytes, info)
 	if err != nil {
 		return nil, err
 	}
-	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
+	imports := functions(info)
+	linked, changed, err := e.admission.relink(src.Bytes, info, about)
+	if err == nil && changed {
+		info, err = fuel.Scan(linked, e.options.Bounds)
+	}
+	if err != nil {
+		return nil, refusal(src.Name, err)
+	}
+	needs, err := e.admission.check(src.Name, info)
+	if err != nil {
+		return nil, err
+	}
+	pass, err := fuel.Instrument(linked, fuel.Config{Bounds: e.options.Bounds})
 	if err != nil {
 		return nil, refusal(src.Name, err)
 	}
@@ -187,15 +203,16 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
 	}
+	spoken, _ := e.admission.speaks(info)
 	return newModule(e, code, pass, data, sandbox.Info{
 		Name:   src.Name,
 		Engine: e.Name(),
 		Digest: sandbox.Digest(src.Bytes),
-		ABI:    v1.Module,
+		ABI:    spoken.Module,
 		Size:   len(src.Bytes),
 		Needs:  asked(needs, about),
 
-		Functions: functions(info),
+		Functions: imports,
 		Manifest:  about,
 	}), nil
 }
