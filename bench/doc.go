@@ -12,8 +12,8 @@
 // be built here is shown with the figure that was recorded of it, and marked so.
 //
 // Suites of the core: match (JSON in, matches out), rules (memory, loading and
-// edits), stateful (patterns), keys (many keys), latency, alloc, sigma. Of the
-// host: ingest (durable commits), action (calls of plugins), fuel (what metering
-// costs), start (from the command to the first match). docs/performance.md explains
-// methods and baselines.
+// edits), stateful (patterns), shared (rules that begin alike), keys (many keys),
+// latency, alloc, sigma. Of the host: ingest (durable commits), action (calls of
+// plugins), fuel (what metering costs), start (from the command to the first
+// match). docs/performance.md explains methods and baselines.
 package main

@@ -38,6 +38,7 @@ func suites() []suite {
 		{name: "rules", what: "rules of two fields: rate, memory, loading and edits, one core", setup: rulesSuite, sized: true},
 		{name: "stateful", what: "patterns and windows, one core", setup: statefulSuite, oneCore: true},
 		{name: "keys", what: "partial matches of many keys: rate, and memory of a key", setup: keysSuite, oneCore: true},
+		{name: "shared", what: "many rules that begin alike, one core", setup: sharedSuite, oneCore: true},
 		{name: "latency", what: "from an event handed to the matcher to its match", setup: latencySuite},
 		{name: "alloc", what: "allocations an event", setup: allocSuite, oneCore: true},
 		{name: "sigma", what: "40 published Sigma rules and their events, one core", setup: sigmaSuite, oneCore: true},

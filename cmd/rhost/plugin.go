@@ -30,7 +30,7 @@ func pluginCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginInspect(),
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginBench(), pluginInspect(),
 		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
 	return cmd
 }
@@ -218,6 +218,12 @@ answers fail or retry.`,
 			return o.run(cmd, f)
 		},
 	}
+	o.flags(cmd)
+	return cmd
+}
+
+// flags are those of every command that calls a plugin.
+func (o *pluginRunOptions) flags(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVarP(&o.event, "event", "e", "", "file with the event, as JSON; - for stdin; without, the call has none")
 	fl.StringVar(&o.with, "with", "", "arguments of the step, a JSON object")
@@ -226,7 +232,6 @@ answers fail or retry.`,
 	fl.Int64Var(&o.limits.Memory, "memory", 32<<20, "limit of memory in bytes")
 	fl.DurationVar(&o.limits.Deadline, "deadline", 5*time.Second, "limit of time")
 	fl.BoolVar(&o.json, "json", false, "JSON, for machines")
-	return cmd
 }
 
 type pluginRunOptions struct {
