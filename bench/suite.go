@@ -45,6 +45,7 @@ func suites() []suite {
 		{name: "ingest", what: "durable ingest, 300 B events, fsync before ack", setup: plain(ingestSuite)},
 		{name: "action", what: "match → plugin call finished, in memory", setup: plain(actionSuite)},
 		{name: "swap", what: "versions of a plugin swapped at full load", setup: plain(swapSuite)},
+		{name: "extism", what: "calls of an Extism plugin, one goroutine, beside Extism's own SDK", setup: plain(extismSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}

@@ -78,7 +78,7 @@ func (m *Matcher) adopt(p *Program) {
 		}
 		s.prefix, m.stems[i] = f, s
 		for _, fam := range s.families {
-			fam.trunk.plan = f.plan
+			fam.trunk.foreign = true // its engine knows what to read in the order of its own plan
 		}
 	}
 }

@@ -92,11 +92,16 @@ func (r *restorer) family(n int) {
 		r.d.Fail("no rule shares part %d", n)
 		return
 	}
+	first := rules[0].rs.plan
+	together := r.m.stems != nil && first.prefix != nil && first.prefix.same == same
+	if together {
+		trunk = first.prefix.plan.engine // as the plan that feeds it has it
+	}
 	state := trunk.New()
 	if err := state.Restore(r.d); err != nil {
 		return // which the decoder keeps
 	}
-	if first := rules[0].rs.plan; r.m.stems != nil && first.prefix != nil && first.prefix.same == same {
+	if together {
 		r.reunite(state, rules)
 		return
 	}

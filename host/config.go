@@ -52,6 +52,8 @@ type PluginConfig struct {
 	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
 	Limits LimitsConfig   `yaml:"limits"`
 	Config map[string]any `yaml:"config"` // handed to the plugin
+	// Export names the function to call of an Extism plugin that has several.
+	Export string `yaml:"export"`
 	HTTP   *HTTPConfig    `yaml:"http"`   // where its requests may go
 	// Secrets are those it may read, by the names it asks for.
 	Secrets map[string]SecretConfig `yaml:"secrets"`

@@ -193,7 +193,7 @@ func (t pluginTable) Plugin(tenant tenants.Name, name string) (dispatch.Plugin, 
 	if !ok || tenant != t.tenant {
 		return dispatch.Plugin{}, false
 	}
-	return dispatch.Plugin{Slot: s.slot, Grant: s.grant, Limits: s.limits(), Config: s.conf.json}, true
+	return dispatch.Plugin{Slot: s.slot, Grant: s.grant, Limits: s.limits(), Config: s.conf.json, Export: s.conf.Export}, true
 }
 
 // validate reports what is wrong with the settings of a plugin.

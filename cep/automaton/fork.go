@@ -14,10 +14,10 @@ import (
 func (b *Branch) Concerns(t *engine.Turn, trunk engine.State, key []byte) bool {
 	s, w := trunk.(*State), worker(t)
 	a := &asking{b: b, w: w, met: t.Truth.True & b.own, may: ^t.Truth.Known & b.own}
-	w.m, w.values, w.view.conds = s.m, t.Values, t.Conds
+	w.m, w.values, w.view.conds, w.view.nfa = s.m, t.Values, t.Conds, s.m.nfa
 	defer func() {
 		w.view.reader.Reset()
-		w.view.bound, w.view.conds, w.values = Bound{}, nil, nil
+		w.view.bound, w.view.conds, w.view.nfa, w.values = Bound{}, nil, nil, nil
 	}()
 	if a.concerned(s.m.nfa.start, Bound{}) {
 		return true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,6 +182,9 @@ func pluginInspect() *cobra.Command {
 				if m := info.Manifest; m != nil {
 					shown["manifest"] = m.JSON
 				}
+				if info.Exports != nil {
+					shown["exports"], shown["entry"] = info.Exports, info.Entry
+				}
 				raw, err := json.Marshal(shown)
 				if err != nil {
 					return err
@@ -196,11 +200,27 @@ func pluginInspect() *cobra.Command {
 				{"digest", info.Digest},
 				{"asks for", strings.Join(needs, ", ")},
 			}
+			if info.Exports != nil {
+				rows = append(rows, []string{"calls", entryOf(info)})
+			}
 			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, manifestRows(info.Manifest)...))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON, for machines")
 	return cmd
+}
+
+// entryOf says which function of a guest that was written for another host is called,
+// and which others could be.
+func entryOf(info sandbox.Info) string {
+	others := slices.DeleteFunc(slices.Clone(info.Exports), func(e string) bool { return e == info.Entry })
+	switch {
+	case info.Entry == "":
+		return "one of " + strings.Join(others, ", ") + ": say which with export"
+	case len(others) == 0:
+		return info.Entry
+	}
+	return info.Entry + "; with export, " + strings.Join(others, ", ")
 }
 
 func pluginRun() *cobra.Command {
@@ -236,7 +256,7 @@ what it asks for, its result, its effects, its fuel.`,
 	fl.StringVar(&o.record, "record", "", "file to write a record of the call to")
 	fl.StringVar(&o.replay, "replay", "", "file with a record of a call to run again")
 	cmd.MarkFlagsMutuallyExclusive("record", "replay")
-	for _, other := range []string{"event", "with", "config", "allow"} {
+	for _, other := range []string{"event", "with", "config", "export", "allow"} {
 		cmd.MarkFlagsMutuallyExclusive("replay", other)
 	}
 	return cmd
@@ -248,6 +268,7 @@ func (o *pluginRunOptions) flags(cmd *cobra.Command) {
 	fl.StringVarP(&o.event, "event", "e", "", "file with the event, as JSON; - for stdin; without, the call has none")
 	fl.StringVar(&o.with, "with", "", "arguments of the step, a JSON object")
 	fl.StringVar(&o.config, "config", "", "settings of the plugin, a JSON object")
+	fl.StringVar(&o.export, "export", "", "function to call of an Extism plugin that has several")
 	fl.Int64Var(&o.limits.Fuel, "fuel", 0, "limit of fuel (default 10,000,000)")
 	fl.Int64Var(&o.limits.Memory, "memory", 32<<20, "limit of memory in bytes")
 	fl.DurationVar(&o.limits.Deadline, "deadline", 5*time.Second, "limit of time")
@@ -255,11 +276,11 @@ func (o *pluginRunOptions) flags(cmd *cobra.Command) {
 }
 
 type pluginRunOptions struct {
-	event, with, config string
-	limits              sandbox.Limits
-	json                bool
-	outside             outside
-	record, replay      string
+	event, with, config, export string
+	limits                      sandbox.Limits
+	json                        bool
+	outside                     outside
+	record, replay              string
 }
 
 // callResult is what `plugin run --json` prints.
@@ -407,7 +428,7 @@ func (r *callResult) print(cmd *cobra.Command, asJSON bool) error {
 // call makes the call that the flags describe.
 func (o *pluginRunOptions) call(cmd *cobra.Command) (*abi.Call, error) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := &abi.Call{Attempt: 1, Key: "plugin-run", Match: abi.Match{
+	c := &abi.Call{Attempt: 1, Key: "plugin-run", Export: o.export, Match: abi.Match{
 		Tenant: "default", Rule: "plugin-run", Version: "0", ID: "m-plugin-run", At: at, Trigger: "time", Bind: map[string][]string{},
 	}}
 	for _, arg := range []struct {

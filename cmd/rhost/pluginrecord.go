@@ -45,7 +45,7 @@ type recordedCall struct {
 }
 
 func newRecordedCall(c *abi.Call) recordedCall {
-	r := recordedCall{Match: c.Match, With: string(c.With), Config: string(c.Config), Attempt: c.Attempt, Key: c.Key}
+	r := recordedCall{Match: c.Match, With: string(c.With), Config: string(c.Config), Attempt: c.Attempt, Key: c.Key, Export: c.Export}
 	if c.Event.Type != "" {
 		r.Event = c.Event.AppendBinary(nil)
 	}
@@ -53,7 +53,7 @@ func newRecordedCall(c *abi.Call) recordedCall {
 }
 
 func (r recordedCall) call() (*abi.Call, error) {
-	c := &abi.Call{Match: r.Match, Attempt: r.Attempt, Key: r.Key}
+	c := &abi.Call{Match: r.Match, Attempt: r.Attempt, Key: r.Key, Export: r.Export}
 	if r.With != "" {
 		c.With = json.RawMessage(r.With)
 	}

@@ -66,7 +66,7 @@ func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error)
 				return nil, &sandbox.Refusal{Module: name, Reason: fmt.Sprintf("speaks rhost.v%s; this host offers %s", version, abiNames(a.abis))}
 			}
 		}
-		return nil, foreign(name, info)
+		return nil, stranger(name, info)
 	}
 	_, command := info.Export("_start")
 	if _, reactor := info.Export(v1.ExportInitialize); command && !reactor {
@@ -80,28 +80,6 @@ func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error)
 		return nil, err
 	}
 	return a.checkImports(name, spoken, info)
-}
-
-// foreign says what a module without our marker is.
-func foreign(name string, info *fuel.Info) error {
-	no := func(fix, format string, args ...any) error {
-		return &sandbox.Refusal{Module: name, Reason: fmt.Sprintf(format, args...), Fix: fix}
-	}
-	imports := func(module string) bool {
-		return slices.ContainsFunc(info.Imports, func(i fuel.Import) bool { return i.Module == module })
-	}
-	need := ", and this host runs modules of ABI " + v1.Module
-	switch _, start := info.Export("_start"); {
-	case imports("extism:host/env"):
-		return no(sdkFix, "this is an Extism plugin (it imports extism:host/env)%s", need)
-	case imports("gojs"), imports("go"):
-		return no("build with GOOS=wasip1 and -buildmode=c-shared", "this is a Go program for JavaScript (GOOS=js)%s", need)
-	case imports("wbg"), imports("__wbindgen_placeholder__"):
-		return no("build without wasm-bindgen for wasm32-unknown-unknown, with an SDK of rhost", "this is a module for JavaScript (it imports wasm-bindgen)%s", need)
-	case start:
-		return no("for Go, build with -buildmode=c-shared and call guest.Handle; otherwise "+sdkFix, "this is a WASI command (it exports _start)%s", need)
-	}
-	return no(sdkFix, "exports no function %s, the marker of ABI %s", v1.ExportMarker, v1.Module)
 }
 
 // checkExports checks what the ABI says a guest exports.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -14,6 +15,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/rhost/rhost/abi/manifest"
+	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
 )
@@ -48,6 +51,8 @@ type Options struct {
 	// ABIs are the versions of the guest ABI that are offered, oldest first. Nil is
 	// version 1 in full.
 	ABIs []ABI
+	// HostFunctions are offered to Extism plugins.
+	HostFunctions []HostFunction
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -79,6 +84,7 @@ func (o *Options) fill() {
 type Engine struct {
 	options   Options
 	admission admission
+	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache // nil when nothing is kept
 	compiler  compiler
@@ -107,6 +113,11 @@ func New(o Options) (*Engine, error) {
 		modules[offered.Module] = offered.funcs
 	}
 	e.admission = newAdmission(modules, o.ABIs...)
+	maps.Copy(modules, foreignModules())
+	if err := addHostFunctions(modules, o.HostFunctions); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	e.foreign = foreignAdmissions(modules)
 	modules[fuel.ImportModule] = meterFuncs()
 	for name, funcs := range modules {
 		if err := e.export(ctx, name, funcs); err != nil {
@@ -162,23 +173,7 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	info, err := fuel.Scan(src.Bytes, e.options.Bounds)
-	if err != nil {
-		return nil, refusal(src.Name, err)
-	}
-	about, err := describe(src.Name, src.Bytes, info)
-	if err != nil {
-		return nil, err
-	}
-	imports := functions(info)
-	linked, changed, err := e.admission.relink(src.Bytes, info, about)
-	if err == nil && changed {
-		info, err = fuel.Scan(linked, e.options.Bounds)
-	}
-	if err != nil {
-		return nil, refusal(src.Name, err)
-	}
-	needs, err := e.admission.check(src.Name, info)
+	linked, guest, err := e.link(src)
 	if err != nil {
 		return nil, err
 	}
@@ -203,18 +198,39 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
 	}
-	spoken, _ := e.admission.speaks(info)
-	return newModule(e, code, pass, data, sandbox.Info{
-		Name:   src.Name,
-		Engine: e.Name(),
-		Digest: sandbox.Digest(src.Bytes),
-		ABI:    spoken.Module,
-		Size:   len(src.Bytes),
-		Needs:  asked(needs, about),
+	return newModule(e, code, pass, data, guest), nil
+}
 
-		Functions: imports,
-		Manifest:  about,
-	}), nil
+// link scans and admits a module and describes it. What it gives back is the module
+// with the imports stubbed that it can do without.
+func (e *Engine) link(src sandbox.Source) (linked []byte, guest admitted, err error) {
+	info, err := fuel.Scan(src.Bytes, e.options.Bounds)
+	if err != nil {
+		return nil, guest, refusal(src.Name, err)
+	}
+	about, err := describe(src.Name, src.Bytes, info)
+	if err != nil {
+		return nil, guest, err
+	}
+	imports := functions(info)
+	linked, changed, err := e.admission.relink(src.Bytes, info, about)
+	if err == nil && changed {
+		info, err = fuel.Scan(linked, e.options.Bounds)
+	}
+	if err != nil {
+		return nil, guest, refusal(src.Name, err)
+	}
+	if guest, err = e.admit(src.Name, info); err != nil {
+		return nil, guest, err
+	}
+	if guest.foreign != nil && about != nil && (about.Batch || about.Encoding != manifest.Frame) {
+		return nil, guest, &sandbox.Refusal{Module: src.Name, Reason: "manifest: batch and encoding are of guests that speak " + v1.Module, Fix: "leave them out"}
+	}
+	guest.info.Name, guest.info.Engine = src.Name, e.Name()
+	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
+	guest.info.Needs = asked(guest.info.Needs, about)
+	guest.info.Functions, guest.info.Manifest = imports, about
+	return linked, guest, nil
 }
 
 // compile runs wazero's compiler. A panic in it must not end the host: it would

@@ -28,9 +28,10 @@ type instance struct {
 	image   *image    // nil when the instance cannot be put back
 	elapsed uint64    // on the guest's clock, after start-up
 	run     run
-	ready   bool   // as start-up left it
-	frame   frame  // kept for its memory
-	frames  []byte // of a batch; kept for its memory
+	ready   bool    // as start-up left it
+	frame   frame   // kept for its memory
+	frames  []byte  // of a batch; kept for its memory
+	kernel  *kernel // of an Extism plugin, else nil
 }
 
 // New makes an instance and runs the guest's start-up code.
@@ -51,8 +52,14 @@ func (m *module) New(ctx context.Context, lim sandbox.Limits) (sandbox.Instance,
 		mem.Free()
 		return nil, err
 	}
+	if err := i.openKernel(lim); err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
 	if err := i.startup(ctx, lim); err != nil {
 		return nil, errors.Join(startup(err), i.Close(ctx))
+	}
+	if m.foreign != nil {
+		return &foreignInstance{instance: i}, nil
 	}
 	return i, nil
 }
@@ -124,10 +131,10 @@ func (i *instance) startup(ctx context.Context, lim sandbox.Limits) error {
 		return &sandbox.Fault{Kind: sandbox.FaultTrap, Module: m.info.Name, Err: errors.New("its initial data does not fit into its memory")}
 	}
 	o := &m.engine.options
-	*r = run{Context: ctx, module: m, meter: r.meter, wasi: newWASI(0)}
+	*r = run{Context: ctx, module: m, meter: r.meter, wasi: newWASI(0), kernel: i.kernel}
 	i.begin(lim, o.StartupFuel, o.StartupDeadline)
 	defer i.end()
-	for _, name := range []string{m.start, v1.ExportInitialize, v1.ExportInit} {
+	for _, name := range m.startNames() {
 		if err := i.start(name); err != nil { //nolint:contextcheck // the run is the context
 			return err
 		}
@@ -149,7 +156,7 @@ func (i *instance) start(name string) error {
 	if f == nil {
 		return nil
 	}
-	var stack [1]uint64
+	var stack [2]uint64 // hs_init takes two arguments, which are 0
 	if err := f.CallWithStack(&i.run, stack[:]); err != nil {
 		i.run.wasi.stdio.end(&i.run)
 		return i.module.fault(&i.run, i.mem, err)
@@ -252,6 +259,7 @@ func (i *instance) Close(ctx context.Context) error {
 	i.ready = false
 	err := i.guest.Close(ctx)
 	i.mem.Free() // wazero does, unless it failed half-way
+	i.kernel.free()
 	if err != nil {
 		return fmt.Errorf("close an instance of %s: %w", i.module.info.Name, err)
 	}

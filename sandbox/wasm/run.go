@@ -30,7 +30,8 @@ type run struct {
 	output  []byte // nil when the guest gave none
 	result  abi.Result
 	message string
-	batch   *batch // nil unless the run has several calls
+	batch   *batch  // nil unless the run has several calls
+	kernel  *kernel // of an Extism plugin, else nil
 }
 
 // runOf finds the run of a host function's context.
@@ -81,6 +82,10 @@ func (r *run) log(level sandbox.LogLevel, line string) {
 func (r *run) seed() [32]byte {
 	if session, _ := r.guide(); session == nil {
 		return r.module.seed("start", nil)
+	}
+	if r.module.foreign != nil {
+		// Their input may be the same in every call.
+		return r.module.seed("call", fmt.Appendf(nil, "%s\x00%d\x00%s", r.call.Key, r.call.Attempt, r.input))
 	}
 	return r.module.seed("call", r.input)
 }
