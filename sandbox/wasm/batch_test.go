@@ -99,8 +99,10 @@ func TestBatchThatFails(t *testing.T) {
 		}, "trap fault"},
 		"no such item":   {func(_ *Module, item Func) Code { return Seq(I32(3), Call(item), I32(0)) }, "rhost.v1.item: the batch has 3 items and none of index 3"},
 		"a negative one": {func(_ *Module, item Func) Code { return Seq(I32(-1), Call(item), I32(0)) }, "none of index -1"},
-		"output of nobody": {func(m *Module, _ Func) Code { return Seq(put(m, 100, "{}"), Call(m.Core(v1.FuncOutput)), I32(0)) },
-			"rhost.v1.output: which item of the batch is it of? call item first"},
+		"output of nobody": {
+			func(m *Module, _ Func) Code { return Seq(put(m, 100, "{}"), Call(m.Core(v1.FuncOutput)), I32(0)) },
+			"rhost.v1.output: which item of the batch is it of? call item first",
+		},
 		"fail of nobody": {func(m *Module, _ Func) Code { return Seq(I32(1), put(m, 100, "x"), Call(m.Core(v1.FuncFail)), I32(0)) }, "rhost.v1.fail: which item"},
 		"another result": {func(*Module, Func) Code { return I32(9) }, "returned 9, which is not a result"},
 		"fuel":           {func(*Module, Func) Code { return Seq(Forever(), I32(0)) }, "out of fuel: the call may use 3000000"},
