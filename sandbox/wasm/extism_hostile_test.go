@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/sandboxtest"
@@ -188,4 +192,40 @@ func TestVariablesAreBounded(t *testing.T) {
 	assert.Equal(t, sandbox.FaultMemory, sandbox.KindOf(err), "%v", err)
 	assert.ErrorContains(t, err, "extism:host/env.var_set: the variables: out of memory: the call may have 16777216 bytes")
 	assert.Less(t, usage.HostCalls, 400)
+}
+
+// mapped is how much address space this program has, in bytes.
+func mapped(tb testing.TB) int {
+	tb.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		tb.Skip("the size of the address space is known on Linux only")
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[0])
+	require.NoError(tb, err)
+	return pages * os.Getpagesize()
+}
+
+// Instances give back the memory of their kernel, when they are closed and when a call
+// has used much of it.
+func TestKernelMemoryIsGivenBack(t *testing.T) {
+	m := compile(t, newEngine(t), "p", extismEcho())
+	large := callWith(`{"input":"` + strings.Repeat("x", 200_000) + `"}`)
+	calls := func(n int) {
+		for range n {
+			i, err := m.New(t.Context(), patient())
+			require.NoError(t, err)
+			for range 2 {
+				_, _, err = i.Invoke(t.Context(), large, newWorld().session())
+				require.NoError(t, err)
+				require.True(t, i.Reusable())
+			}
+			require.NoError(t, i.Close(t.Context()))
+		}
+	}
+	calls(2)
+	before := mapped(t)
+	calls(30)
+	// Each has reserved 16 MiB twice over.
+	assert.Less(t, mapped(t)-before, 256<<20)
 }
