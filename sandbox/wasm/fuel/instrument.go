@@ -9,7 +9,7 @@ func Instrument(wasm []byte, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &moduleWriter{m: m, c: c.withDefaults(), l: newLayout(m)}
+	w := &moduleWriter{m: m, c: c.withDefaults(), l: newLayout(m, c)}
 	if err := w.bodies(); err != nil {
 		return nil, err
 	}
@@ -23,6 +23,9 @@ func Instrument(wasm []byte, c Config) (*Result, error) {
 	}
 	if m.start >= 0 {
 		res.Start = StartName
+	}
+	if c.Profile {
+		res.Names = m.allNames()
 	}
 	res.Stats.InBytes, res.Stats.OutBytes = len(wasm), len(out)
 	return res, nil
@@ -60,7 +63,7 @@ func (w *moduleWriter) bodies() *Error {
 		return err
 	}
 	known.escape = w.m.hostMayBeCalled()
-	b := &bodyWriter{m: w.m, l: w.l, known: known, stats: &w.stats}
+	b := &bodyWriter{m: w.m, l: w.l, known: known, stats: &w.stats, profile: w.c.Profile}
 	w.code = make(code, 0, 2*len(w.m.src))
 	err := w.m.checkBodies(known, func(f *function) {
 		b.function(f)
@@ -148,7 +151,7 @@ func (w *moduleWriter) module() []byte {
 		case secType:
 			body = w.extended(id, len(w.l.types.list), w.l.types.append)
 		case secImport:
-			body = w.extended(id, injectedImports, w.imports)
+			body = w.extended(id, int(w.l.injected), w.imports)
 		case secFunction:
 			body = w.extended(id, len(w.l.helpers.list), w.helperTypes)
 		case secTable:
