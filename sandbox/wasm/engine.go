@@ -38,6 +38,9 @@ type Options struct {
 	// 2 s.
 	StartupFuel     int64
 	StartupDeadline time.Duration
+	// Profile receives where guests use their fuel. The code is slower then. Nil
+	// makes ordinary code.
+	Profile *Profile
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -140,7 +143,7 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, err
 	}
-	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
+	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil})
 	if err != nil {
 		return nil, refusal(src.Name, err)
 	}
@@ -151,14 +154,16 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
 	}
-	return newModule(e, code, pass, sandbox.Info{
+	m := newModule(e, code, pass, sandbox.Info{
 		Name:   src.Name,
 		Engine: e.Name(),
 		Digest: sandbox.Digest(src.Bytes),
 		ABI:    v1.Module,
 		Size:   len(src.Bytes),
 		Needs:  needs,
-	}), nil
+	})
+	e.options.Profile.add(m, pass.Names)
+	return m, nil
 }
 
 // compile runs wazero's compiler. A panic in it must not end the host: it would

@@ -161,7 +161,7 @@ func (v *inventor) load(t vt, size int) []byte {
 
 func (v *inventor) call(t vt, size int) []byte {
 	args := seq(v.value(i32, size-2), v.value(i32, size-2))
-	if t == i32 && v.chance(4) {
+	if t == i32 && len(v.funcs) == 3 && v.chance(4) { // of all others it could be recursion
 		return seq(args, v.value(i32, 0), op(0x11, v.typ, 0))
 	}
 	for range 4 {

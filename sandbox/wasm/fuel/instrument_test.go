@@ -107,8 +107,18 @@ func TestGuests(t *testing.T) {
 		runs  []run
 	}{
 		{"C", cGuest, []run{
-			{"sieve", 500}, {"matrix", 1}, {"crc", 1}, {"hash", 300}, {"sort", 300}, {"fib", 9}, {"ackermann", 3},
-			{"tree", 1}, {"leaf", 200}, {"interpreter", 20}, {"sha", 1}, {"text", 1},
+			{"sieve", 500},
+			{"matrix", 1},
+			{"crc", 1},
+			{"hash", 300},
+			{"sort", 300},
+			{"fib", 9},
+			{"ackermann", 3},
+			{"tree", 1},
+			{"leaf", 200},
+			{"interpreter", 20},
+			{"sha", 1},
+			{"text", 1},
 		}},
 		{"Rust", rustGuest, []run{{"maps", 300}, {"sorts", 300}, {"words", 2}}},
 		{"Go", goGuest, []run{{"sha", 2}, {"js", 2}, {"sorted", 500}, {"words", 1}}},
