@@ -51,6 +51,7 @@ type moduleWriter struct {
 	m     *module
 	c     Config
 	l     *layout
+	known *facts
 	code  code // code section without its count
 	stats Stats
 }
@@ -62,7 +63,8 @@ func (w *moduleWriter) bodies() *Error {
 	if err := w.m.checkBodies(nil, known.add); err != nil {
 		return err
 	}
-	known.escape = w.m.hostMayBeCalled()
+	known.complete(w.m)
+	w.known = known
 	b := &bodyWriter{m: w.m, l: w.l, known: known, stats: &w.stats, profile: w.c.Profile}
 	w.code = make(code, 0, 2*len(w.m.src))
 	err := w.m.checkBodies(known, func(f *function) {
@@ -91,8 +93,8 @@ func (w *moduleWriter) wrapExports() {
 // exported is what the host calls in place of a function of the guest's: a
 // helper that calls it and asks for what it still owes.
 func (w *moduleWriter) exported(fn uint32) uint32 {
-	if fn < w.l.imported {
-		return fn
+	if fn < w.l.imported || w.known.asksItself(int(fn)) {
+		return w.l.shift(fn)
 	}
 	return w.l.helpers.index(helperKey{op: opExported, a: fn})
 }
