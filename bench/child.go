@@ -69,7 +69,7 @@ func child(args []string) error {
 // compiled rules. Writing the text is not part of its time.
 func (j *job) load() error {
 	var took time.Duration
-	var rules []*cep.Rule
+	b := cep.NewBuilder()
 	for from := 0; from < j.rules; from += documentRules {
 		text := document(from, min(from+documentRules, j.rules), j.mix.condition)
 		start := time.Now()
@@ -77,25 +77,26 @@ func (j *job) load() error {
 		if err != nil {
 			return err
 		}
+		for _, r := range some {
+			b.Add(r)
+		}
 		took += time.Since(start)
-		rules = append(rules, some...)
 	}
 	start := time.Now()
-	p, err := cep.Compile(rules)
+	p, err := b.Program()
 	if err != nil {
 		return err
 	}
 	j.gave[loadYAML] = (took + time.Since(start)).Seconds()
 	j.gave[peakRSS] = resident("VmHWM")
-	rules = nil
 	debug.FreeOSMemory()
 	j.gave[yamlRSS] = resident("VmRSS")
-	b, ok := p.AppendCache(nil, "bench")
+	cached, ok := p.AppendCache(nil, "bench")
 	if !ok {
 		return errors.New("the program has no form for the cache")
 	}
-	j.gave[cacheSize] = float64(len(b)) / 1e6
-	return os.WriteFile(j.cache, b, 0o600)
+	j.gave[cacheSize] = float64(len(cached)) / 1e6
+	return os.WriteFile(j.cache, cached, 0o600)
 }
 
 // serve loads the compiled rules, matches events, and edits rules meanwhile.

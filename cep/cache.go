@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"unsafe"
 
 	"github.com/rhost/rhost/cep/engine"
@@ -46,6 +47,7 @@ func (p *Program) AppendCache(dst []byte, key string) (out []byte, ok bool) {
 	if !p.inOrder() {
 		return dst, false
 	}
+	dst = slices.Grow(dst, p.cacheSize(key))
 	at := len(dst) + len(cacheMagic)
 	var w idText = append(append(dst, cacheMagic...), 0, 0, 0, 0)
 	w.text(key)
@@ -83,6 +85,18 @@ func (p *Program) AppendCache(dst []byte, key string) (out []byte, ok bool) {
 	}
 	binary.BigEndian.PutUint32(w[at:], crc32.Checksum(w[at+4:], crc32.MakeTable(crc32.Castagnoli)))
 	return w, true
+}
+
+// cacheSize is about what AppendCache appends, and hardly less: to double hundreds
+// of megabytes as they are written would take twice that.
+func (p *Program) cacheSize(key string) int {
+	const numbers = 48 // of a rule, its version included
+	n := 4096 + len(key)
+	p.eachEntry(func(e *entry) { n += numbers + len(e.name()) + len(e.source().Text) })
+	for _, s := range p.index.Segments() {
+		n += s.Stats().Bytes()
+	}
+	return n + n/64
 }
 
 // inOrder reports whether conditions are numbered in the order of the rules, as a
@@ -152,6 +166,7 @@ func LoadProgram(b []byte, key string) (*Program, error) {
 			return nil, err
 		}
 	}
+	p.settle(c)
 	p.paths = event.NewPathSet(c.fields.Paths())
 	return p, nil
 }
@@ -216,7 +231,7 @@ func (r *cacheReader) rules(p *Program) {
 		}
 		pg.source.File = files[file]
 		for k := range e.conds {
-			p.uses.add(use{int32(i), uint8(k), true})
+			p.uses.add(use{place: int32(i), cond: uint8(k), exact: true})
 		}
 		first += e.conds
 		p.names.base[pg.name] = int32(i)
@@ -272,6 +287,5 @@ func (r *cacheReader) compile(p *Program, c *compiler, place int) error {
 	for i, f := range formulas {
 		p.uses.at(int(e.first) + i).exact = f.exact
 	}
-	p.note(e, int32(place))
 	return nil
 }

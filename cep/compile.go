@@ -3,61 +3,26 @@ package cep
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/cep/engine"
-	"github.com/rhost/rhost/cep/index"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// Compile compiles rules into a program; rules that are off are checked and left
-// out. It reports every problem of every rule, as yamldoc.Errors. Two rules of one
-// name are a problem.
-func Compile(rules []*Rule) (*Program, error) {
-	c := newCompiler(predicate.NewFields())
-	p := &Program{fields: c.fields, names: names{base: make(map[string]int32, len(rules))}}
-	b := index.NewBuilder()
-	for i, r := range rules {
-		if at, ok := p.names.base[r.Name]; ok {
-			c.duplicate(r, p.places.at(int(at)).get())
-			continue
-		}
-		p.names.base[r.Name] = int32(p.places.len())
-		before := len(c.errs)
-		e, formulas := c.entry(r)
-		e.first, e.conds = index.ID(b.Len()), uint32(len(formulas))
-		for n, f := range formulas {
-			b.Add(f.Formula)
-			p.uses.add(use{int32(p.places.len()), uint8(n), f.exact})
-		}
-		p.note(&e, int32(p.places.len()))
-		p.places.add(e)
-		if i%perSet == perSet-1 && len(c.errs) == before {
-			c.set = predicate.NewSetOn(c.fields)
-		}
-	}
-	if len(c.errs) > 0 {
-		return nil, c.errs
-	}
-	p.names.n = len(p.names.base)
-	seg, err := b.Build()
-	if err != nil {
-		return nil, err
-	}
-	p.index = index.NewIndex(seg)
-	p.paths = event.NewPathSet(c.fields.Paths())
-	return p, nil
-}
-
 // note lists a rule among those that cannot wait for a condition.
 func (p *Program) note(e *entry, place int32) {
 	if e.plan == nil {
 		return
 	}
-	if e.plan.needs.SeesAll || e.plan.needs.AnyStart {
+	switch {
+	case !e.plan.needs.SeesAll && !e.plan.needs.AnyStart:
+	case e.plan.prefix != nil:
+		p.alike = append(p.alike, place)
+	default:
 		p.alert = append(p.alert, place)
 	}
 	if e.plan.needs.Always {
@@ -214,6 +179,8 @@ func (pl *plan) traits() engine.Traits {
 		if onlyJoins(p) {
 			t.Equal |= bit
 		}
+		t.Folds = addAll(t.Folds, p.Folds())
+		t.Fields = addAll(t.Fields, p.BoundFields())
 		for _, r := range p.Reads() {
 			if r.Part != predicate.PartLast && pl.rule.When.Pattern.Elems[r.Elem].Repeated {
 				t.Whole |= bit
@@ -221,6 +188,16 @@ func (pl *plan) traits() engine.Traits {
 		}
 	}
 	return t
+}
+
+// addAll appends what is not there yet.
+func addAll[T comparable](to, from []T) []T {
+	for _, x := range from {
+		if !slices.Contains(to, x) {
+			to = append(to, x)
+		}
+	}
+	return to
 }
 
 // onlyJoins reports whether its equality joins are all that a condition reads of

@@ -11,21 +11,48 @@ import (
 // it.
 func (c *compiler) steps(pl *plan) []engine.Step {
 	pattern := pl.rule.When.Pattern
-	s := &stepper{c: c, pl: pl, scope: scopeOf(pl.rule)}
-	for i, e := range pattern.Elems {
-		s.scope.Under = i
+	for _, e := range pattern.Elems {
 		pl.elems = append(pl.elems, e.Name)
-		pl.elem = append(pl.elem, s.number(e.Cond, e.CondPos))
 	}
+	n := c.numbering()
+	n.pattern(pl.rule)
+	pl.elem = n.elem
+	pl.take(n)
+	s := &stepper{elem: n.elem, until: n.until}
 	return s.sequence(pattern.Seq)
 }
 
-// stepper translates the pattern of one rule.
+// numbering numbers conditions, and keeps what is wrong with them.
+func (c *compiler) numbering() *numbering {
+	return &numbering{compile: func(scope predicate.Scope, text string, pos yamldoc.Pos) *predicate.Cond {
+		cond, err := c.set.Add(scope, text, pos)
+		if err != nil {
+			c.fail(pos, err)
+			return nil
+		}
+		return cond
+	}}
+}
+
+// where compiles the one condition of a window or a state.
+func (c *compiler) where(pl *plan, text string, pos yamldoc.Pos) engine.Cond {
+	n := c.numbering()
+	cond := n.where(text, pos)
+	pl.take(n)
+	return cond
+}
+
+// take gives the plan its conditions.
+func (pl *plan) take(n *numbering) {
+	for i := range n.conds {
+		pl.preds = append(pl.preds, n.conds[i].Cond)
+	}
+}
+
+// stepper translates the pattern of one rule, whose conditions are numbered.
 type stepper struct {
-	c     *compiler
-	pl    *plan
-	scope predicate.Scope
-	texts []string // of the conditions, by number less 1
+	elem  []engine.Cond
+	until map[*syntax.Term]engine.Cond
 }
 
 func scopeOf(r *Rule) predicate.Scope {
@@ -34,23 +61,6 @@ func scopeOf(r *Rule) predicate.Scope {
 		s.Elements = append(s.Elements, predicate.Element{Name: e.Name, Repeated: e.Repeated, Negative: e.Negative})
 	}
 	return s
-}
-
-// number compiles a condition and gives its number in the plan. A text that
-// depends on the event alone means the same wherever it stands.
-func (s *stepper) number(text string, pos yamldoc.Pos) engine.Cond {
-	for i, have := range s.texts {
-		if have == text && !s.pl.preds[i].Correlated() {
-			return engine.Cond(i + 1)
-		}
-	}
-	pred, err := s.c.set.Add(s.scope, text, pos)
-	if err != nil {
-		s.c.fail(pos, err)
-		return engine.None
-	}
-	s.texts, s.pl.preds = append(s.texts, text), append(s.pl.preds, pred)
-	return engine.Cond(len(s.pl.preds))
 }
 
 func (s *stepper) sequence(terms []syntax.Term) []engine.Step {
@@ -77,7 +87,7 @@ func (s *stepper) step(t *syntax.Term) engine.Step {
 	}
 	switch {
 	case t.Elem >= 0:
-		out.Cond = s.pl.elem[t.Elem]
+		out.Cond = s.elem[t.Elem]
 	case t.Group != nil:
 		out.Group = s.sequence(t.Group)
 	case t.Either != nil:
@@ -85,13 +95,7 @@ func (s *stepper) step(t *syntax.Term) engine.Step {
 	default:
 		out.Both = s.sequences(t.Both)
 	}
-	if t.Until != "" {
-		s.scope.Under = t.Elem
-		if t.Elem < 0 { // of several: all that is bound may be looked at
-			s.scope.Under = len(s.scope.Elements)
-		}
-		out.Until = s.number(t.Until, t.UntilPos)
-	}
+	out.Until = s.until[t] // none for what has none
 	return out
 }
 

@@ -2,6 +2,7 @@ package cep
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
@@ -90,6 +91,9 @@ func (k *checker) until(scope predicate.Scope, seq []syntax.Term) {
 
 // condition checks one condition, and gives the types of events that meet it.
 func (k *checker) condition(scope predicate.Scope, text string, pos yamldoc.Pos) []string {
+	if k.schemas == nil && !strings.Contains(text, "table") {
+		return nil // types are for schemas
+	}
 	cond, err := k.set.Add(scope, text, pos)
 	if err != nil {
 		return nil // Compile tells

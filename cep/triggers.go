@@ -30,8 +30,7 @@ func (c *compiler) window(pl *plan) {
 		c.placed(w.Pos, "when.let", err)
 	}
 	if w.Where != "" {
-		s := &stepper{c: c, pl: pl, scope: bareScope}
-		e.where = s.number(w.Where, w.WherePos)
+		e.where = c.where(pl, w.Where, w.WherePos)
 	}
 	if w.Having != "" {
 		c.having(e, w)
@@ -102,8 +101,7 @@ func (c *compiler) state(pl *plan) {
 		return
 	}
 	if s.Where != "" {
-		n := &stepper{c: c, pl: pl, scope: bareScope}
-		e.where = n.number(s.Where, s.WherePos)
+		e.where = c.where(pl, s.Where, s.WherePos)
 	}
 	pl.elems = []string{syntax.BareName}
 	pl.engine, pl.choice = e, e.Plan().Why

@@ -178,10 +178,14 @@ func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err 
 			continue
 		}
 		names[f.Name] = true
-		if !slices.ContainsFunc(a.out.Files, func(c FileChange) bool { return c.Name == name }) {
+		src, about, err := a.whole(&f, name)
+		if err == nil && !a.changes(name) && !a.changes(about) {
 			continue
 		}
-		change, err := a.Host.plugins.Check(ctx, f, a.bundle.Files[name])
+		var change deploy.Change
+		if err == nil {
+			change, err = a.Host.plugins.Check(ctx, f, src)
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -190,6 +194,35 @@ func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err 
 		a.out.Plugins = append(a.out.Plugins, change)
 	}
 	return names, errors.Join(errs...)
+}
+
+// changes reports whether the bundle changes a file.
+func (a *applier) changes(name string) bool {
+	return slices.ContainsFunc(a.out.Files, func(c FileChange) bool { return c.Name == name })
+}
+
+// whole gives a plugin of the bundle as it will be loaded: a script with the
+// manifest that will lie beside it, whose name is about.
+func (a *applier) whole(f *deploy.Found, name string) (src []byte, about string, err error) {
+	src = a.bundle.Files[name]
+	if f.Kind == deploy.Wasm {
+		return src, "", nil // it carries its own
+	}
+	about = path.Join(path.Dir(name), filepath.Base(f.Beside()))
+	text, ok := a.bundle.Files[about]
+	if !ok && !a.bundle.Prune {
+		text, err = os.ReadFile(f.Beside())
+		if errors.Is(err, fs.ErrNotExist) {
+			return src, about, nil
+		}
+		ok = err == nil
+	}
+	if err != nil || !ok {
+		return src, about, err
+	}
+	f.Manifest = f.Beside()
+	src, err = f.Join(src, text)
+	return src, about, err
 }
 
 // checkRules compiles the rules as they would be.
@@ -205,12 +238,12 @@ func (a *applier) checkRules(hasPlugin func(string) bool) error {
 		}
 	}
 	slices.SortFunc(files, func(x, y RuleFile) int { return strings.Compare(x.Name, y.Name) })
-	set, err := CompileRules(files)
+	set, err := a.current().update(files)
 	if err != nil {
 		return err
 	}
-	if old := a.rules.Load(); old.Digest != set.Digest {
-		a.out.Rules = difference(old, set)
+	if !set.change.none() {
+		a.out.Rules = set.change.String()
 	}
 	return set.checkPlugins(hasPlugin)
 }

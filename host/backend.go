@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/eventlog"
@@ -75,41 +74,12 @@ func (b backend) Drop(ctx context.Context, id string) error {
 }
 
 func (b backend) Plan(_ context.Context, rule string) (json.RawMessage, error) {
-	plan, ok := b.rules.Load().Program.Plan(rule)
+	set := b.current()
+	plan, ok := set.Program.Plan(rule)
 	if !ok {
-		return nil, noRule(rule, b.rules.Load())
+		return nil, noRule(rule, set)
 	}
 	return json.Marshal(plan)
-}
-
-// WhyNot reads the log again with the rule as it is now, so that explaining
-// costs the lane nothing while nobody asks.
-func (b backend) WhyNot(ctx context.Context, name string) (json.RawMessage, error) {
-	set := b.rules.Load()
-	rule, ok := set.Program.Rule(name)
-	if !ok {
-		return nil, noRule(name, set)
-	}
-	program, err := cep.Compile([]*cep.Rule{rule})
-	if err != nil {
-		return nil, err
-	}
-	m := cep.NewMatcher(program, cep.Options{Tenant: b.tenant.String(), Explain: true, Tables: set.Tables})
-	var matches []cep.Match
-	err = b.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
-		for i := range f.Records {
-			var err error
-			if matches, err = feed(m, &f.Records[i], matches[:0]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, apiError(err)
-	}
-	furthest, _ := m.WhyNot(name)
-	return json.Marshal(furthest)
 }
 
 func noRule(name string, set *RuleSet) error {
@@ -117,7 +87,12 @@ func noRule(name string, set *RuleSet) error {
 }
 
 func (b backend) Status(ctx context.Context) (json.RawMessage, error) {
-	return json.Marshal(b.Summary())
+	s := b.Summary()
+	var err error
+	if s.Matching, err = b.Matching(ctx); err != nil {
+		s.Busy = "the lane does not answer: " + err.Error() + "; what rules have counted is not known"
+	}
+	return json.Marshal(s)
 }
 
 // Tail passes on messages as they come. A watcher that falls behind is told how
@@ -182,6 +157,10 @@ type Summary struct {
 	Plugins []PluginSummary `json:"plugins"`
 	Sources []SourceSummary `json:"sources"`
 	Counts  Counts          `json:"counts"`
+
+	Revision *Revision `json:"revision,omitempty"` // the latest change of rules; nil before the first
+	Matching *Matching `json:"matching,omitempty"` // of a status; Summary leaves it out
+	Busy     string    `json:"busy,omitempty"`     // why a status is without
 }
 
 // PluginSummary describes a plugin's version in force.
@@ -207,6 +186,7 @@ func (h *Host) Summary() Summary {
 	s := h.loaded()
 	s.Data, s.API, s.ReadyIn = h.data, h.servers.addr(), h.readyIn
 	s.Sources, s.Counts = h.sources.summary(), h.lane.counts.load()
+	s.Revision = h.lane.revision.Load()
 	return s
 }
 

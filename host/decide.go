@@ -31,7 +31,7 @@ func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.
 			return err
 		}
 	case eventlog.Revision:
-		if err := l.revise(ctx, r.Key); err != nil {
+		if err := l.revise(ctx, r); err != nil {
 			return err
 		}
 	case eventlog.Checkpoint:
@@ -106,25 +106,10 @@ func (l *lane) arrived(ctx context.Context, r *eventlog.Record) error {
 	return l.record(ctx, rec)
 }
 
-// revise puts the rule set of a revision in force.
-func (l *lane) revise(ctx context.Context, digest string) error {
-	set, err := l.lib.load(ctx, digest)
-	if err != nil {
-		return fmt.Errorf("rules %s, in force from %s of the log: %w", digest, l.pos, err)
-	}
-	l.rules = set
-	l.matcher.Swap(set.Program)
-	l.matcher.SetTables(set.Tables)
-	if !l.live() {
-		return nil
-	}
-	return l.record(ctx, eventlog.RunRecord{Kind: runRules, Key: digest})
-}
-
 // onMatch records a match and starts what it causes. A match that is known was
 // recorded before a crash; whether its execution was, the engine knows.
 func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
-	def := l.rules.flow(m.Rule)
+	def := l.lib.flow(m.Rule.Version)
 	acts := def != nil && m.Rule.Mode == cep.Live && !m.Timeout
 	if !l.known[m.ID] {
 		if err := l.recordMatch(ctx, m, acts); err != nil {

@@ -41,8 +41,11 @@ type Options struct {
 	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
 	Once    bool     // end when every finite source is read and what it caused is done
 	Version string
-	Stdin   io.Reader    // for stdin sources
-	Logger  *slog.Logger // nil: nothing
+	// Compiler is a command that compiles Wasm; see wasm.Options. Empty compiles in
+	// this process.
+	Compiler []string
+	Stdin    io.Reader    // for stdin sources
+	Logger   *slog.Logger // nil: nothing
 	// Report is told what a person at the terminal wants to know: what is being
 	// built, what was reloaded and what was not. It is called from several
 	// goroutines, one call at a time. Nil: nobody.
@@ -51,9 +54,10 @@ type Options struct {
 
 // Notice is something that happened to the host itself.
 type Notice struct {
-	Kind string // building, reloaded, kept, source, warning
-	Text string
-	Err  error // of kept and warning: what is wrong
+	Kind     string // building, reloaded, kept, source, warning
+	Text     string
+	Err      error     // of kept and warning: what is wrong
+	Revision *Revision // of rules that were reloaded
 }
 
 // Host is an app, loaded and recovered. New makes it, Run runs it, Close
@@ -192,14 +196,21 @@ func (h *Host) open(ctx context.Context) error {
 // loadPlugins compiles the plugins of the app and checks that rules and config
 // name no other. o says where their versions are kept.
 func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) error {
-	engines, err := NewEngines(cache)
+	var seed []byte
+	if cache != "" {
+		var err error
+		if seed, err = keptSeed(filepath.Join(h.data, "seed")); err != nil {
+			return fmt.Errorf("open data folder: %w", err)
+		}
+	}
+	engines, err := NewEngines(cache, h.opts.Compiler, seed)
 	if err != nil {
 		return err
 	}
 	h.engines = engines
 	o.Engines, o.Spares = engines, runtime.GOMAXPROCS(0)
 	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
-	o.Rolled = h.rolled
+	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {
 		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
 	}
@@ -254,12 +265,13 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	defer stop()
 	defer context.AfterFunc(core, stop)()
 
-	if err := h.putRules(edges, h.rules.Load()); err != nil {
+	if err := h.startRules(edges); err != nil {
 		return err
 	}
 	if err := h.lane.untilPast(edges, h.log.Tail()); err != nil && edges.Err() == nil {
 		return err
 	}
+	h.current() // lets go of rules that the log had, and that were compiled twice
 	h.readyIn = time.Since(h.began)
 	ready(h.Summary())
 	g, edges := errgroup.WithContext(edges)
@@ -268,6 +280,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g.Go(func() error { return h.watchConfig(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
 	g.Go(func() error { return h.sweep(edges) })
+	g.Go(func() error { return h.announce(edges) })
 	err := g.Wait()
 	return errors.Join(err, h.drain(core))
 }

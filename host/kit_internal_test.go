@@ -132,7 +132,7 @@ func (l *liveHost) runCore() {
 	g.Go(func() error { return l.steps.Run(ctx) })
 	go func() { l.ended <- g.Wait() }()
 	l.t.Cleanup(l.stop)
-	require.NoError(l.t, l.putRules(l.t.Context(), l.rules.Load()))
+	require.NoError(l.t, l.startRules(l.t.Context()))
 }
 
 // stop ends the host and releases it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,6 +45,8 @@ type lane struct {
 
 	matcher *cep.Matcher
 	rules   *RuleSet
+	began   time.Time            // when the first rules came into force
+	since   map[string]time.Time // when rules became what they are, if that was later
 	flows   *workflow.Engine
 	actions *actionFold
 
@@ -53,6 +56,13 @@ type lane struct {
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
 	cursors map[string][]byte // checkpoints of sources
 	matches []cep.Match       // scratch
+
+	inForce    atomic.Pointer[RuleSet]  // rules, for everyone
+	revision   atomic.Pointer[Revision] // the latest
+	recovering bool
+	worn       bool             // the index of rules may be worth joining
+	joining    bool             // a joining is under way
+	late       []cep.Compaction // put in place, and missing in a rule set that is to come
 
 	bad    *badRecords
 	counts counters
@@ -75,7 +85,11 @@ type lane struct {
 	sends   chan []emitted
 	sent    chan error
 	waiters []waiter
-	done    chan struct{} // closed when Run has ended
+
+	joins     chan cep.Compaction
+	joinings  chan joined
+	revisions chan *Revision // live ones, for those who say so
+	done      chan struct{}  // closed when Run has ended
 }
 
 // laneParts is what the host passes in.
@@ -129,6 +143,10 @@ func newLane(parts laneParts) *lane {
 		acks:      make(chan ack, 1),
 		sends:     make(chan []emitted, 1),
 		sent:      make(chan error, 1),
+		since:     make(map[string]time.Time),
+		joins:     make(chan cep.Compaction, 1),
+		joinings:  make(chan joined, 1),
+		revisions: make(chan *Revision, 64),
 	}
 }
 
@@ -139,6 +157,7 @@ func (l *lane) Run(ctx context.Context) error {
 	g.Go(func() error { return l.follow(ctx) })
 	g.Go(func() error { return l.commitLoop(ctx) })
 	g.Go(func() error { return l.sendLoop(ctx) })
+	g.Go(func() error { return l.joinLoop(ctx) })
 	g.Go(func() error { return l.loop(ctx) })
 	return g.Wait()
 }
@@ -182,6 +201,8 @@ func (l *lane) loop(ctx context.Context) error {
 			err = l.onAck(a)
 		case err = <-l.sent:
 			err = l.onSent(ctx, err)
+		case j := <-l.joinings:
+			l.onJoined(j)
 		case ask := <-l.asks:
 			ask()
 		case <-timer.C:
@@ -217,6 +238,7 @@ func (l *lane) settle() {
 		l.sending = min(len(l.emits), maxSend)
 		l.sends <- l.emits[:l.sending]
 	}
+	l.join()
 	l.waiters = slices.DeleteFunc(l.waiters, func(w waiter) bool {
 		if !w.met() {
 			return false

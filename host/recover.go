@@ -27,11 +27,14 @@ func (l *lane) recover(ctx context.Context) error {
 			return decodePayload(ctx, raw, l.log)
 		},
 	})
-	empty, err := CompileRules(nil)
+	empty, err := noRules()
 	if err != nil {
 		return err
 	}
 	l.rules = empty
+	l.inForce.Store(empty)
+	l.recovering = true
+	defer func() { l.recovering = false }()
 	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
 	l.committed = l.now()
 
@@ -93,8 +96,7 @@ func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, f
 	case runOrigin:
 		l.origin = r.Key
 	case runRules:
-		_, err := l.lib.load(ctx, r.Key)
-		return err
+		return l.lib.learn(ctx, r.Key)
 	case runMatch:
 		l.known[r.Key] = true
 	case runForwarded:

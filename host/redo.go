@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // redo writes several files of an app folder so that a crash leaves all of them as
@@ -47,7 +48,7 @@ func (r redo) begin(changes []FileChange, files map[string][]byte) error {
 // finish does what was written down, if anything was.
 func (r redo) finish() error {
 	text, err := os.ReadFile(r.path())
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // opening the data folder says it better
 		return nil
 	}
 	var j job

@@ -120,41 +120,58 @@ func (h *Host) reloadRules(ctx context.Context) (waiting bool) {
 		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
 		return false
 	}
-	set, err := CompileRules(files)
+	h.lib.begin()
+	defer h.lib.end()
+	set, err := h.current().update(files)
 	if err == nil {
 		err = set.checkPlugins(h.hasPlugin)
 		waiting = err != nil
 	}
-	if err != nil {
+	if err == nil && !h.inForce(set) {
+		err = h.putRules(ctx, set)
+	}
+	if err != nil && ctx.Err() == nil {
 		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
-		return waiting
 	}
-	old := h.rules.Load()
-	if set.Digest == old.Digest {
-		return false
+	return waiting
+}
+
+// current is the rules of the app folder, as last compiled without error; once
+// they are in force, in the form that the lane has given them.
+func (h *Host) current() *RuleSet {
+	set, lane := h.rules.Load(), h.lane.inForce.Load()
+	if set == lane || set.Digest != lane.Digest {
+		return set
 	}
-	if err := h.putRules(ctx, set); err != nil {
-		if ctx.Err() == nil {
-			h.report(Notice{Kind: "kept", Text: "rules", Err: err})
+	h.rules.CompareAndSwap(set, lane)
+	return lane
+}
+
+// inForce reports whether a set is what the lane has and what the log ends with.
+func (h *Host) inForce(set *RuleSet) bool {
+	return set.Digest == h.rules.Load().Digest && set.Digest == h.lane.inForce.Load().Digest
+}
+
+// startRules puts the rules of the app folder in force, unless they were when the
+// host was last closed.
+func (h *Host) startRules(ctx context.Context) error {
+	set, before := h.rules.Load(), h.lane.inForce.Load()
+	if set.Digest == before.Digest {
+		return nil
+	}
+	if before.row != "" {
+		next, err := before.update(set.Files, set.parts...)
+		if err != nil {
+			return err
 		}
-		return false
+		set = next
 	}
-	h.rules.Store(set)
-	h.report(Notice{Kind: "reloaded", Text: "rules: " + difference(old, set)})
-	return false
+	return h.putRules(ctx, set)
 }
 
 // putRules writes a revision into the log: from that place on the set is in
-// force, now and on every replay. It does nothing when it is in force already.
+// force, now and on every replay.
 func (h *Host) putRules(ctx context.Context, set *RuleSet) error {
-	var current string
-	if err := h.lane.ask(ctx, func() { current = h.lane.rules.Digest }); err != nil {
-		return err
-	}
-	if current == set.Digest {
-		h.lib.know(set)
-		return nil
-	}
 	if err := h.lib.keep(ctx, set); err != nil {
 		return err
 	}
@@ -162,65 +179,11 @@ func (h *Host) putRules(ctx context.Context, set *RuleSet) error {
 		Kind: eventlog.Revision, Tenant: h.tenant.String(), Key: set.Digest,
 	}})
 	if err != nil {
+		h.lib.forget(set)
 		return fmt.Errorf("put rules in force: %w", err)
 	}
+	h.rules.Store(set)
 	return nil
-}
-
-// difference says in a few words what a change of rules did.
-func difference(old, now *RuleSet) string {
-	versions := make(map[string]string)
-	for _, r := range old.Program.Rules() {
-		versions[r.Name] = r.Version
-	}
-	var parts []string
-	same := 0
-	for _, r := range now.Program.Rules() {
-		v, known := versions[r.Name]
-		delete(versions, r.Name)
-		switch {
-		case !known:
-			parts = append(parts, "+"+r.Name)
-		case v != r.Version:
-			parts = append(parts, "~"+r.Name)
-		default:
-			same++
-		}
-	}
-	var gone []string
-	for name := range versions {
-		gone = append(gone, "-"+name)
-	}
-	slices.Sort(gone)
-	parts = append(parts, gone...)
-	parts = append(parts, differentFiles(old.Files, now.Files)...)
-	return strings.Join(append(parts, fmt.Sprintf("%d unchanged", same)), " ")
-}
-
-// differentFiles names the tables and schemas that are new, changed or gone.
-func differentFiles(old, now []RuleFile) (parts []string) {
-	texts := make(map[string]string)
-	for _, f := range old {
-		texts[f.Name] = f.Text
-	}
-	for _, f := range now {
-		text, known := texts[f.Name]
-		delete(texts, f.Name)
-		switch {
-		case strings.HasPrefix(f.Name, "rules/"):
-		case !known:
-			parts = append(parts, "+"+f.Name)
-		case text != f.Text:
-			parts = append(parts, "~"+f.Name)
-		}
-	}
-	for name := range texts {
-		if !strings.HasPrefix(name, "rules/") {
-			parts = append(parts, "-"+name)
-		}
-	}
-	slices.Sort(parts)
-	return parts
 }
 
 // reporter makes calls of fn one at a time.

@@ -89,44 +89,19 @@ type materials struct {
 	schemas []*cep.Schema
 }
 
-// add reads a file that is no rule file; ok is false for one that is.
-func (m *materials) add(f RuleFile) (ok bool, err error) {
-	folder, base, _ := strings.Cut(f.Name, "/")
+// add takes what a part has of them.
+func (m *materials) add(p *part) error {
+	if p.schema != nil {
+		m.schemas = append(m.schemas, p.schema)
+	}
+	if p.table == nil {
+		return nil
+	}
+	base := filepath.Base(p.Name)
 	name := strings.TrimSuffix(base, filepath.Ext(base))
-	switch folder {
-	case "tables":
-		if m.tables[name] != nil {
-			return true, fmt.Errorf("%s: there is another table called %s; rename one of them", f.Name, name)
-		}
-		t, err := cep.ParseTable(name, f.Name, []byte(f.Text))
-		if err != nil {
-			return true, err
-		}
-		m.tables[name] = t
-	case "schemas":
-		s, err := cep.ParseSchema(f.Name, []byte(f.Text))
-		if err != nil {
-			return true, err
-		}
-		m.schemas = append(m.schemas, s)
-	default:
-		return false, nil
+	if m.tables[name] != nil {
+		return fmt.Errorf("%s: there is another table called %s; rename one of them", p.Name, name)
 	}
-	return true, nil
-}
-
-// check holds rules against the tables and types.
-func (m *materials) check(rules []*cep.Rule) error {
-	var names []string
-	for name := range m.tables {
-		names = append(names, name)
-	}
-	var schemas *cep.Schemas
-	if len(m.schemas) > 0 {
-		var err error
-		if schemas, err = cep.NewSchemas(m.schemas...); err != nil {
-			return err
-		}
-	}
-	return cep.Check(rules, names, schemas).Err()
+	m.tables[name] = p.table
+	return nil
 }

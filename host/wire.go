@@ -29,9 +29,9 @@ import (
 )
 
 // NewEngines makes the engines of this program. cache is a folder for compiled
-// Wasm, or "".
-func NewEngines(cache string) (map[deploy.Kind]sandbox.Engine, error) {
-	w, err := wasm.New(wasm.Options{CacheDir: cache})
+// Wasm, or ""; compiler and seed are those of wasm.Options.
+func NewEngines(cache string, compiler []string, seed []byte) (map[deploy.Kind]sandbox.Engine, error) {
+	w, err := wasm.New(wasm.Options{CacheDir: cache, Compiler: compiler, Seed: seed})
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,12 @@ func (h *Host) wire(ctx context.Context) error {
 		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
+	// Most logs have one revision and no more: the rules of the folder, which are
+	// compiled already.
+	rules := h.rules.Load()
+	h.lib.know(rules)
+	h.lib.prepare(rules)
+	defer h.lib.forget(rules)
 	if err := h.lane.recover(ctx); err != nil {
 		return fmt.Errorf("recover %s: %w", h.data, err)
 	}

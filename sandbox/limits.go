@@ -1,6 +1,10 @@
 package sandbox
 
-import "time"
+import (
+	"time"
+
+	"github.com/rhost/rhost/abi/manifest"
+)
 
 // Limits bound one call. A zero field takes its default.
 type Limits struct {
@@ -40,6 +44,27 @@ func (l Limits) WithDefaults() Limits {
 	fill(&l.Effects, d.Effects)
 	fill(&l.EffectBytes, d.EffectBytes)
 	return l
+}
+
+// Lowered returns l, filled in, with those limits lowered that a plugin wants
+// lower. It raises none.
+func (l Limits) Lowered(m manifest.Limits) Limits {
+	l = l.WithDefaults()
+	lower(&l.Fuel, m.Fuel)
+	lower(&l.Memory, m.Memory)
+	lower(&l.Deadline, m.Deadline)
+	lower(&l.Stack, m.Stack)
+	lower(&l.HostCalls, m.HostCalls)
+	lower(&l.Output, m.Output)
+	lower(&l.Effects, m.Effects)
+	lower(&l.EffectBytes, m.EffectBytes)
+	return l
+}
+
+func lower[T ~int | ~int64](field *T, value T) {
+	if value > 0 {
+		*field = min(*field, value)
+	}
 }
 
 func fill[T comparable](field *T, value T) {

@@ -65,7 +65,7 @@ func (s *Session) secret(name string) (value []byte, st abi.Status) {
 	}
 	value, st = s.services.Secret(name)
 	if st == abi.StatusOK && len(value) >= minRedacted {
-		s.secrets = append(s.secrets, secret{name: name, value: string(value)})
+		*s.secrets = append(*s.secrets, secret{name: name, value: string(value)})
 	}
 	return value, st
 }
@@ -81,7 +81,7 @@ const minRedacted = 4
 // they stand in msg as they are. It is a net beneath a careless guest; one that
 // means to tell its secrets will find another way to write them.
 func (s *Session) Redact(msg string) string {
-	for _, x := range s.secrets {
+	for _, x := range *s.secrets {
 		msg = strings.ReplaceAll(msg, x.value, "[secret "+x.name+"]")
 	}
 	return msg

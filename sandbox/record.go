@@ -73,6 +73,9 @@ const callOverhead = 128
 // needs more it keeps nothing.
 func NewRecorder(limit int) *Recorder { return &Recorder{limit: limit} }
 
+// rewind forgets what was recorded of a run that does not count.
+func (r *Recorder) rewind() { *r = Recorder{limit: r.limit} }
+
 // Calls returns what was recorded, in order. ok is false when it was more than
 // the recorder may keep.
 func (r *Recorder) Calls() (calls []HostCall, ok bool) { return r.calls, !r.full }

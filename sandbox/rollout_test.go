@@ -373,6 +373,20 @@ func TestRolloutUnderLoad(t *testing.T) {
 	assert.Positive(t, answered.Load())
 }
 
+// A panic in the shadow is a fault of the new version, and no more.
+func TestRolloutShadowPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := roll(t, &guest{name: "new", do: func(*abi.Call, *sandbox.Session) (abi.Reply, error) { panic("a bug") }}, sandbox.Plan{Shadow: true})
+		for range 3 {
+			r.call(t)
+			synctest.Wait()
+		}
+		assert.Contains(t, (<-r.verdicts).Reason, "3 of 3 calls faulted")
+		assert.Equal(t, `"old"`, r.call(t))
+		require.NoError(t, r.Close(t.Context())) // the instances that panicked are left alone: nobody knows what they hold
+	})
+}
+
 func TestRolloutAbort(t *testing.T) {
 	r := roll(t, &guest{name: "new"}, sandbox.Plan{})
 	assert.True(t, r.Abort("the operator says so"))

@@ -73,7 +73,7 @@ type Session struct {
 	seen        map[string]stored // keys of the state that the call looked at
 	seenKV      map[string][]byte // keys that kv_get looked at; nil for those that are absent
 	requests    int               // made by http
-	secrets     []secret          // given out
+	secrets     *[]secret         // given out, also to runs of the call that did not count
 	tape        tape              // nil while the call is neither recorded nor replayed
 }
 
@@ -86,7 +86,7 @@ type stored struct {
 
 // NewSession starts a session. Limits that are zero take their defaults.
 func NewSession(sv Services, grant abi.Grant, lim Limits) *Session {
-	return &Session{services: sv, grant: grant, limits: lim.WithDefaults()}
+	return &Session{services: sv, grant: grant, limits: lim.WithDefaults(), secrets: new([]secret)}
 }
 
 // Limits returns the limits of the call.
@@ -109,12 +109,20 @@ func (s *Session) Effects() []abi.Effect { return s.effects }
 func (s *Session) Outside() bool { return s.outside }
 
 // fresh is a session for running the call again from its beginning.
-func (s *Session) fresh() *Session { return NewSession(s.services, s.grant, s.limits) }
+func (s *Session) fresh() *Session {
+	out := NewSession(s.services, s.grant, s.limits)
+	out.secrets = s.secrets
+	if r, ok := s.tape.(*Recorder); ok {
+		r.rewind()
+		out.tape = r
+	}
+	return out
+}
 
 // shadow is a session for running the call once more beside: it sees the state
 // that the call saw, and what it asks for happens nowhere.
 func (s *Session) shadow() *Session {
-	out := s.fresh()
+	out := NewSession(s.services, s.grant, s.limits)
 	out.services.Log = nil
 	out.seen, out.seenKV = maps.Clone(s.seen), maps.Clone(s.seenKV)
 	if out.services.HTTP != nil {

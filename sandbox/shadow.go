@@ -114,8 +114,7 @@ func (s *shadows) compare(r *rollout, one shadowed) {
 		return
 	}
 	ctx := context.Background() // its deadline is that of the session's limits
-	reply, usage, err := r.version.run(ctx, one.call, one.session)
-	r.version.leave(ctx)
+	reply, usage, err := r.version.runShadow(ctx, one.call, one.session)
 	what := different(one.was, outcome{reply, usage, err})
 	s.mu.Lock()
 	s.sum.Compared++
@@ -127,6 +126,17 @@ func (s *shadows) compare(r *rollout, one shadowed) {
 	}
 	s.mu.Unlock()
 	r.judge(err)
+}
+
+// runShadow is runEntered where nobody else would catch a panic of the engine.
+func (v *version) runShadow(ctx context.Context, call *abi.Call, session *Session) (reply abi.Reply, usage Usage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the engine panicked; this is a bug of rhost: %v", p)
+			v.gauge.add(ctx, Usage{}, err)
+		}
+	}()
+	return v.runEntered(ctx, call, session)
 }
 
 // different says in what two ends of one call differ, or "".
@@ -143,7 +153,7 @@ func different(was, is outcome) string {
 	}
 	for i, a := range was.reply.Effects {
 		b := is.reply.Effects[i]
-		if a.Kind != b.Kind || a.Name != b.Name || !bytes.Equal(a.Value, b.Value) {
+		if a.Kind != b.Kind || a.Name != b.Name || !bytes.Equal(a.Value, b.Value) || !bytes.Equal(a.Bytes, b.Bytes) || a.TTL != b.TTL {
 			return fmt.Sprintf("effect %d is %s %s %s instead of %s %s %s", i+1, b.Kind, b.Name, brief(b.Value), a.Kind, a.Name, brief(a.Value))
 		}
 	}

@@ -69,8 +69,7 @@ func (s *Slot) Call(ctx context.Context, call *abi.Call, session *Session) (abi.
 	if err != nil {
 		return abi.Reply{}, Usage{}, err
 	}
-	reply, usage, err := v.run(ctx, call, session)
-	v.leave(ctx)
+	reply, usage, err := v.runEntered(ctx, call, session)
 	switch {
 	case r == nil:
 		return reply, usage, err
@@ -93,8 +92,7 @@ func (s *Slot) again(ctx context.Context, call *abi.Call, session *Session, repl
 	if old == nil || old.digest == usage.Module || !old.enter() {
 		return reply, usage, err
 	}
-	defer old.leave(ctx)
-	return old.run(ctx, call, session.fresh())
+	return old.runEntered(ctx, call, session.fresh())
 }
 
 // Swap sends new calls to next at once and closes the old version when its

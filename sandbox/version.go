@@ -37,7 +37,13 @@ func newVersion(m Module, spares int) *version {
 	return &version{module: m, digest: m.Info().Digest, spares: spares, drained: make(chan struct{})}
 }
 
-// run runs a call on the version, which its caller has entered.
+// runEntered runs a call on the version, which its caller has entered, and leaves
+// it, also when the engine panics.
+func (v *version) runEntered(ctx context.Context, call *abi.Call, session *Session) (abi.Reply, Usage, error) {
+	defer v.leave(ctx)
+	return v.run(ctx, call, session)
+}
+
 func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (abi.Reply, Usage, error) {
 	inst, err := v.take(ctx, session.Limits())
 	if err != nil {

@@ -16,7 +16,7 @@ func Check(p *cep.Program) []Warning {
 		if count++; count%perSet == 0 {
 			k.set = predicate.NewSet() // what was compiled so far can be freed
 		}
-		rd := read(k.set, r)
+		rd := readingOf(r, p.Conditions(r, k.set))
 		k.conditions(rd)
 		k.pattern(rd)
 		if r.Mode != syntax.Off {

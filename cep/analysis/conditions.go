@@ -4,104 +4,76 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/cep/syntax"
 	"github.com/rhost/rhost/yamldoc"
 )
 
-// Condition is a condition of a rule, as its automaton numbers them: c1 is the
-// first.
+// Condition is a condition of a rule. The first ones are numbered as in its
+// engine; what `having` of a window says comes last.
 type Condition struct {
-	Name string      // the element's; for what ends a loop, the element's and ".until"; or "where"
-	Elem int         // the element's number; -1 for what is none
-	Text string      // as written
-	Pos  yamldoc.Pos // of the first character of Text
+	cep.Condition
 
-	compiled *predicate.Cond
-	tree     tree
-	exact    bool // tree says all of it
-	tests    bool // reads anything at all
-	values   bool // over the aggregates of a window, not over an event
+	tree   tree
+	not    *tree // once it was asked for
+	exact  bool  // tree says all of it
+	tests  bool  // reads anything at all
+	values bool  // over the aggregates of a window, not over an event
 }
 
-// Conditions gives the conditions of a rule in the order of its automaton:
-// elements first, then what ends loops. A text that stands several times and looks
-// at the event alone counts once, under its first name.
-func Conditions(r *syntax.Rule) []Condition { return read(predicate.NewSet(), r).conds }
+// Conditions gives the conditions of a rule; see cep.Conditions.
+func Conditions(r *syntax.Rule) []Condition {
+	return readingOf(r, cep.Conditions(r, predicate.NewSet())).conds
+}
 
 // reading is a rule with its conditions.
 type reading struct {
 	rule  *syntax.Rule
 	conds []Condition
-	elem  []int // by element: the index of its condition
 }
 
-// read compiles the conditions of a rule. Those that do not compile are left out;
-// who compiles the rule hears of them.
-func read(set *predicate.Set, r *syntax.Rule) *reading {
-	out := &reading{rule: r}
-	w := &r.When
-	scope := predicate.Scope{Under: predicate.NoElement}
-	for _, e := range w.Pattern.Elems {
-		scope.Elements = append(scope.Elements, predicate.Element{Name: e.Name, Repeated: e.Repeated, Negative: e.Negative})
+// readingOf looks at the conditions of a rule.
+func readingOf(r *syntax.Rule, conds []cep.Condition) *reading {
+	out := &reading{rule: r, conds: make([]Condition, 0, len(conds)+1)}
+	for _, c := range conds {
+		out.add(c)
 	}
-	for i, e := range w.Pattern.Elems {
-		scope.Under = i
-		out.elem = append(out.elem, out.add(set, scope, Condition{Name: e.Name, Elem: i, Text: e.Cond, Pos: e.CondPos}))
-	}
-	out.until(set, scope, w.Pattern.Seq)
-	bare := predicate.Scope{Elements: []predicate.Element{{Name: syntax.BareName}}}
-	if w.Window != nil && w.Window.Where != "" {
-		out.add(set, bare, Condition{Name: "where", Elem: -1, Text: w.Window.Where, Pos: w.Window.WherePos})
-	}
-	if w.Window != nil && w.Window.Having != "" {
-		having := predicate.Scope{}
-		for _, l := range w.Window.Let {
-			having.Values = append(having.Values, l.Name)
-		}
-		out.add(predicate.NewSet(), having, Condition{Name: "having", Elem: -1, Text: w.Window.Having, Pos: w.Window.HavingPos, values: true})
-	}
-	if w.State != nil && w.State.Where != "" {
-		out.add(set, bare, Condition{Name: "where", Elem: -1, Text: w.State.Where, Pos: w.State.WherePos})
+	if w := r.When.Window; w != nil && w.Having != "" {
+		out.having(w)
 	}
 	return out
 }
 
-func (rd *reading) until(set *predicate.Set, scope predicate.Scope, seq []syntax.Term) {
-	for i := range seq {
-		t := &seq[i]
-		for _, part := range t.Parts() {
-			rd.until(set, scope, part)
-		}
-		if t.Until == "" {
-			continue
-		}
-		name := t.Name
-		if t.Elem >= 0 {
-			name = rd.rule.When.Pattern.Elems[t.Elem].Name
-		}
-		scope.Under = max(t.Elem, predicate.NoElement)
-		rd.add(set, scope, Condition{Name: name + ".until", Elem: -1, Text: t.Until, Pos: t.UntilPos})
-	}
+func (rd *reading) add(c cep.Condition) *Condition {
+	f, exact := c.Cond.Formula()
+	rd.conds = append(rd.conds, Condition{
+		Condition: c, tree: treeOf(&f), exact: exact && !c.Cond.Correlated(),
+		tests: c.Cond.Correlated() || f.Kind != predicate.FormulaTrue && f.Kind != predicate.FormulaFalse,
+	})
+	return &rd.conds[len(rd.conds)-1]
 }
 
-// add compiles a condition and gives its index, or -1.
-func (rd *reading) add(set *predicate.Set, scope predicate.Scope, c Condition) int {
-	for i := range rd.conds {
-		if have := &rd.conds[i]; have.Text == c.Text && have.exact && have.values == c.values {
-			return i
-		}
+// opposite gives what must hold for the condition not to hold.
+func (c *Condition) opposite() *tree {
+	if c.not == nil {
+		t := c.tree.not()
+		c.not = &t
 	}
-	cond, err := set.Add(scope, c.Text, c.Pos)
+	return c.not
+}
+
+// having adds the condition on the aggregates of a window.
+func (rd *reading) having(w *syntax.Window) {
+	scope := predicate.Scope{}
+	for _, l := range w.Let {
+		scope.Values = append(scope.Values, l.Name)
+	}
+	cond, err := predicate.NewSet().Add(scope, w.Having, w.HavingPos)
 	if err != nil {
-		return -1
+		return // who compiles the rule hears of it
 	}
-	f, exact := cond.Formula()
-	c.compiled = cond
-	c.tree, c.exact = treeOf(&f), exact && !cond.Correlated()
-	c.tests = cond.Correlated() || f.Kind != predicate.FormulaTrue && f.Kind != predicate.FormulaFalse
-	rd.conds = append(rd.conds, c)
-	return len(rd.conds) - 1
+	rd.add(cep.Condition{Name: "having", Elem: -1, Text: w.Having, Pos: w.HavingPos, Cond: cond}).values = true
 }
 
 // conditions looks at each condition by itself.
@@ -119,7 +91,7 @@ func (k *checker) conditions(rd *reading) {
 			k.warn(rd.rule, c.Pos, CodeCondition, "test a field of the event, such as type", "%s: %s is %s, whatever the event", c.Name, clipped(c.Text), verdict)
 		case !s.all(c.tree.parts()):
 			k.never(rd.rule, c, s.clash)
-		case c.exact && !possible(c.tree.not()):
+		case c.exact && !possible(*c.opposite()):
 			k.warn(rd.rule, c.Pos, CodeAlways, "remove the condition or add the test that is missing", "%s: every event meets %s", c.Name, clipped(c.Text))
 		default:
 			k.dead(rd.rule, c)

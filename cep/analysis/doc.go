@@ -5,7 +5,9 @@
 //
 // Check takes a compiled program and gives Warnings, each with its place, its
 // code, what was found and what to do. A Sample takes events besides, and tells
-// which conditions, fields and types the rules and the events do not share.
+// which conditions, fields and types the rules and the events do not share. A Quiet
+// takes one rule over windows, a value or a schedule and the events it did not match,
+// and tells what its windows held and when the next one ends.
 //
 // # What it promises
 //

@@ -39,6 +39,9 @@ func (k *checker) keep(rd *reading) {
 func (rd *reading) key() string {
 	w := &rd.rule.When
 	var b strings.Builder
+	if w.Bare() && len(w.By) == 0 && w.Score == "" && len(rd.conds) == 1 {
+		return "\x00" + rd.conds[0].canonical() // as most of very many are
+	}
 	fmt.Fprintf(&b, "%s|%v|%v|%v %v %v|%v|%v|%v|%s %v", w.Pattern.Shape(), w.By, w.Within, w.Skip, w.SkipTo, w.Strict, w.Emit, w.OnTimeout, w.Limit, w.Score, w.AtLeast)
 	for i := range rd.conds {
 		b.WriteString("\x00" + rd.conds[i].canonical())
@@ -174,7 +177,8 @@ func rarest(way [][]string, count map[string]int) (best []string) {
 // covered looks for a rule that matches whenever rd does.
 func (k *checker) covered(rd *reading, filed map[string][]*reading) {
 	c := &rd.conds[0]
-	if !possible(c.tree) {
+	assumed := newSolver()
+	if !assumed.all([]tree{c.tree}) {
 		return
 	}
 	left := maxCandidates
@@ -183,7 +187,8 @@ func (k *checker) covered(rd *reading, filed map[string][]*reading) {
 			if left--; left < 0 {
 				return nil
 			}
-			if other != rd && sameKeys(rd.rule, other.rule) && !possible(c.tree, other.conds[0].tree.not()) {
+			assumed.cost = perQuestion
+			if other != rd && sameKeys(rd.rule, other.rule) && !assumed.beside(other.conds[0].opposite()) {
 				return other
 			}
 		}

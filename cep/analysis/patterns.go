@@ -29,6 +29,7 @@ func (k *checker) pattern(rd *reading) {
 		}
 		k.bounds(rd)
 		k.nots(rd, w.Pattern.Seq)
+		k.times(r, w.Pattern.Seq, false, false)
 	}
 }
 
@@ -112,9 +113,13 @@ func (k *checker) nots(rd *reading, seq []syntax.Term) {
 	}
 }
 
+// cond gives the condition of an element, which may be that of one before.
 func (rd *reading) cond(elem int) *Condition {
-	if i := rd.elem[elem]; i >= 0 {
-		return &rd.conds[i]
+	text := rd.rule.When.Pattern.Elems[elem].Cond
+	for i := range rd.conds {
+		if c := &rd.conds[i]; c.Elem == elem || c.Text == text && !c.Cond.Correlated() && !c.values {
+			return c
+		}
 	}
 	return nil
 }

@@ -101,12 +101,12 @@ func NewSample(p *cep.Program, tables *cep.Tables) *Sample {
 func (s *Sample) add(r *syntax.Rule) {
 	set := predicate.NewSet()
 	sr := &sampled{rule: r}
-	for _, c := range read(set, r).conds {
-		if c.values || c.compiled == nil {
+	for _, c := range readingOf(r, cep.Conditions(r, set)).conds {
+		if c.values {
 			continue
 		}
-		sc := &sampledCond{of: sr, cond: c.compiled, about: c, types: c.compiled.EventTypes()}
-		sc.formula, _ = c.compiled.Formula()
+		sc := &sampledCond{of: sr, cond: c.Cond, about: c, types: c.Cond.EventTypes()}
+		sc.formula, _ = c.Cond.Formula()
 		sr.conds = append(sr.conds, sc)
 		for _, t := range sc.types {
 			s.byType[t] = append(s.byType[t], sc)

@@ -158,6 +158,9 @@ func (s *solver) beside(t *tree) bool {
 		path := t.lit.atom.Path()
 		return oneField(path, append(slices.Clip(s.fields[path.String()]), t.lit), &s.cost)
 	}
+	if t.kind == predicate.FormulaOr {
+		return s.anyBeside(t.kids)
+	}
 	sub := &solver{fields: make(map[string][]literal, len(s.fields)), leafs: make(map[string]outcomes, len(s.leafs)), cost: s.cost}
 	for k, v := range s.fields {
 		sub.fields[k] = slices.Clip(v)
@@ -170,6 +173,27 @@ func (s *solver) beside(t *tree) bool {
 	ok := sub.all([]tree{*t})
 	s.cost = sub.cost
 	return ok
+}
+
+// anyBeside reports whether one of some trees may hold beside what is assumed. It
+// begins with tests of fields of which nothing is assumed, which take no time, and
+// then goes backwards: what stands first is mostly the type, of which rules that are
+// compared say the same.
+func (s *solver) anyBeside(kids []tree) bool {
+	fresh := func(k *tree) bool {
+		return k.kind == predicate.FormulaAtom && len(s.fields[k.lit.atom.Path().String()]) == 0
+	}
+	for i := range kids {
+		if fresh(&kids[i]) && s.beside(&kids[i]) {
+			return true
+		}
+	}
+	for i := len(kids) - 1; i >= 0; i-- {
+		if !fresh(&kids[i]) && s.beside(&kids[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // culprits narrows a clash down to two tests, where two are enough.

@@ -57,7 +57,11 @@ func oneField(path event.Path, list []literal, cost *int) bool {
 	}
 	n := 0
 	for i := range list {
-		n += len(list[i].atom.Values())
+		values := list[i].atom.Values()
+		n += len(values)
+		if len(values) == 1 && (path.Root() != "type" || values[0].Kind() == event.String) && allAllow(list, values[0]) {
+			return true // the ordinary case
+		}
 	}
 	if *cost -= 3 * n * len(list); *cost < 0 {
 		return true
@@ -92,11 +96,13 @@ func plainValues(path event.Path) []event.Value {
 	if path.Root() == "type" {
 		return nil
 	}
-	return []event.Value{
-		{},
-		event.NullValue(), event.BoolValue(false), event.BoolValue(true),
-		event.RawValue([]byte("[]")), event.RawValue([]byte("{}")),
-	}
+	return plain
+}
+
+var plain = []event.Value{ //nolint:gochecknoglobals // never changed
+	{},
+	event.NullValue(), event.BoolValue(false), event.BoolValue(true),
+	event.RawValue([]byte("[]")), event.RawValue([]byte("{}")),
 }
 
 // numbers gives a number of each part into which constants cut them all.

@@ -36,6 +36,7 @@ const (
 	CodeLimit     = "check-limit"     // a pattern that needs more than `limit` lets it have
 	CodeNot       = "check-not"       // a `not` that forbids nothing
 	CodeWithin    = "check-within"    // a pattern without a bound on time
+	CodeTime      = "check-time"      // a bound on time that bounds nothing
 	CodeKeys      = "check-keys"      // state for every value of `by`, for ever
 	CodeSame      = "check-same"      // two rules that match the same
 	CodeCovered   = "check-covered"   // a rule whose events another matches too
@@ -53,6 +54,7 @@ var explained = map[string]string{ //nolint:gochecknoglobals // never changed
 	CodeLimit:     "The pattern needs more events of its first element than limit.runs lets begin at once, and full: drop-oldest drops the oldest of them before the last comes. Raise limit.runs above the count, or use full: reject.",
 	CodeNot:       "Every event that the `not` forbids is one that the next element takes, and taking comes first: so nothing is ever forbidden. Narrow the next element, or drop the `not`.",
 	CodeWithin:    "A pattern without `within` keeps what it began until it completes, perhaps for ever, up to limit.runs for each key. Say within: how long after the first event the last may come.",
+	CodeTime:      "A `wait` or a `gap` stands where it bounds nothing: wait on a repeated element, on a group, on a `not` in the middle of a pattern or on what comes first; gap on a group, or on a repetition of which it bounds no step. The warning says what to write instead.",
 	CodeKeys:      "The rule keeps something for each value of `by`, and nothing ever frees it. Where these values are without number (addresses, ids), memory grows; bound it in time.",
 	CodeSame:      "Two rules wait for the same. Each event that matches one matches the other, and both act. Join them, or make one of them differ.",
 	CodeCovered:   "Each event that matches this rule matches the other one as well, whose condition is weaker; both act. If only one is to act, exclude the one's events in the other.",

@@ -49,10 +49,17 @@ func (b *Builder) literal(a *predicate.Atom, want bool) uint32 {
 	n, ok := b.met[a]
 	if !ok {
 		n = b.complex(a, f)
+		if len(b.met) == maxMet { // by then the atoms are mostly of a set that is gone but for us
+			clear(b.met)
+		}
 		b.met[a] = n
 	}
 	return atomRef(n, want)
 }
+
+// maxMet is how many sets and patterns are remembered by their atoms, which are
+// kept for that.
+const maxMet = 1 << 14
 
 func atomRef(a uint32, want bool) uint32 {
 	if want {

@@ -205,7 +205,7 @@ func checkRegexp(pattern string) error {
 		return errPatternTooLong
 	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
+	if err != nil || perCharacter*len(pattern) <= maxProgram && !strings.Contains(pattern, "{") {
 		return err
 	}
 	prog, err := syntax.Compile(parsed.Simplify())
@@ -222,6 +222,10 @@ func checkRegexp(pattern string) error {
 // time in proportion to them, for every character of a text, and repetitions inside
 // repetitions multiply.
 const maxProgram = 2000
+
+// perCharacter is more than the instructions that a character of an expression
+// compiles to where nothing is repeated by a count.
+const perCharacter = 5
 
 // pattern is a regular expression that is known to be sound, and compiled when a
 // value is first tried on it: of those that an index finds by texts, most never

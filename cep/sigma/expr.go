@@ -18,6 +18,7 @@ type domain uint8
 
 const (
 	present domain = iota // any that is there
+	filled                // any that is there but null
 	scalar                // a text, a number or a truth
 	text                  // a text
 	address               // a text that is an IP address
@@ -40,6 +41,8 @@ type leaf struct {
 	needs []need
 	gives []need // what a true leaf says of values beyond its needs
 
+	denies []need // what a leaf that is not true says of values; it has no core and no needs then
+
 	subject string   // of a long list of constants: what is looked up in it
 	list    []string // and the constants, as CEL
 }
@@ -58,12 +61,14 @@ func (k known) add(n need) {
 	d := uint8(1) << n.in
 	switch n.in {
 	case address:
-		d |= 1<<text | 1<<scalar | 1<<present
+		d |= 1<<text | 1<<scalar | 1<<filled | 1<<present
 	case text:
-		d |= 1<<scalar | 1<<present
+		d |= 1<<scalar | 1<<filled | 1<<present
 	case number, numeral:
-		d = 1<<number | 1<<numeral | 1<<scalar | 1<<present
+		d = 1<<number | 1<<numeral | 1<<scalar | 1<<filled | 1<<present
 	case scalar:
+		d |= 1<<filled | 1<<present
+	case filled:
 		d |= 1 << present
 	default:
 	}
@@ -107,6 +112,9 @@ func (k known) outside(n need) []string {
 	default:
 		out = append(out, p.text+" == null")
 	}
+	if k.has(p, filled) {
+		out = slices.DeleteFunc(out, func(s string) bool { return s == p.text+" == null" })
+	}
 	return append(append(out, p.container()...), k.noAddress(n)...)
 }
 
@@ -131,6 +139,8 @@ func facts(e expr, memo map[expr]known) known {
 			k.add(n)
 		}
 		return k
+	case *inverse:
+		return denied(e.kid)
 	case *all:
 		if k, ok := memo[e]; ok {
 			return k
@@ -150,6 +160,28 @@ func facts(e expr, memo map[expr]known) known {
 		return k
 	}
 	return nil
+}
+
+// denied gives what the truth of "not e" says of values: where several are not to
+// be true, what any of them says.
+func denied(e expr) known {
+	k := known{}
+	switch e := e.(type) {
+	case *leaf:
+		for _, n := range e.denies {
+			k.add(n)
+		}
+	case *either:
+		if len(e.kids) > manyKids {
+			break
+		}
+		for _, kid := range e.kids {
+			if l, ok := kid.(*leaf); ok {
+				k.union(denied(l))
+			}
+		}
+	}
+	return k
 }
 
 // common gives what every one of the alternatives says.

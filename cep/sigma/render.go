@@ -131,6 +131,10 @@ func (r *renderer) no(e expr, k known) *term {
 // the values of one field, are negated together.
 func (r *renderer) none(kids []expr, k known) *term {
 	var out []*term
+	if more := denied(&either{kids}); len(more) > 0 {
+		more.union(k)
+		k = more
+	}
 	for len(kids) > 0 && r.left >= 0 {
 		n := 1
 		needs, ok := sameNeeds(kids[:1])

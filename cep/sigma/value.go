@@ -245,10 +245,11 @@ func textsOnly(list []string) bool {
 
 // nullTest is true where the field is missing or null.
 func nullTest(p place) *leaf {
+	filled := []need{{p, filled}}
 	if p.attribute() {
-		return &leaf{pos: p.absent(), neg: []string{p.there()}}
+		return &leaf{pos: p.absent(), neg: []string{p.there()}, denies: filled}
 	}
-	return &leaf{pos: append(p.absent(), p.text+" == null"), neg: []string{p.text + " != null"}}
+	return &leaf{pos: append(p.absent(), p.text+" == null"), neg: []string{p.text + " != null"}, denies: filled}
 }
 
 // presence is the test of `exists`.

@@ -107,12 +107,28 @@ func (r *Rule) Steps() (do, onFailure *yamldoc.Node) {
 	if !r.steps {
 		return nil, nil
 	}
-	doc, errs := Source{r.Pos.File, r.Pos.Line, r.text}.tree()
+	doc := r.again()
+	var again reader // what it would report was reported
+	return again.steps(doc, "do"), again.steps(doc, "on_failure")
+}
+
+// again reads the document of a rule once more.
+func (r *Rule) again() *yamldoc.Node {
+	doc, errs := r.Source().tree()
 	if len(errs) > 0 {
 		panic("syntax: a document that was read before cannot be read again: " + errs.Error())
 	}
-	var again reader // what it would report was reported
-	return again.steps(doc, "do"), again.steps(doc, "on_failure")
+	return doc
+}
+
+// Long gives the place of a key in the long form of an element or group; ok is
+// false where it is not written there. It reads the document anew at every call.
+func (r *Rule) Long(name, key string) (pos yamldoc.Pos, ok bool) {
+	long := r.again().Get("when").Get("define").Get(name)
+	if long == nil || long.Get(key) == nil {
+		return pos, false
+	}
+	return entry(long, key).Pos, true
 }
 
 // maxName bounds the names of rules, which become parts of keys and topics.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/cep/analysis"
+	"github.com/rhost/rhost/host"
+	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/yamldoc"
 )
 
@@ -42,6 +44,11 @@ func allCodes() map[string]string {
 		codeHost:   "An http step goes to a host that egress.hosts of rhost.yaml does not allow; it would fail every time. Add the host there, or correct the address.",
 		codeFolder: "A file step names a folder that is not under folders: of rhost.yaml; it would fail every time. Paths begin with the name of a folder, as in inbox/a.txt, or are absolute and below one.",
 	}
+	maps.Copy(all, map[string]string{
+		deploy.CodeManifest: "A key of a plugin's manifest (NAME.manifest.yaml beside a script, manifest.yaml in the folder of a module's source) is unknown or has a value that it cannot have. abi/SPEC.md lists the keys, and abi/manifest/schema.json lets an editor check them.",
+		host.CodeSettings:   "plugins.NAME.config of rhost.yaml does not fit the JSON Schema in the manifest of the plugin, so the plugin is not loaded; or plugins.NAME.export names a function that the plugin does not have. `rhost plugin inspect NAME` shows both.",
+	})
+	maps.Copy(all, faultCodes())
 	maps.Copy(all, cep.Codes())
 	maps.Copy(all, analysis.Codes())
 	return all

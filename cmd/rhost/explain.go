@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/cep/analysis"
+	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/yamldoc"
 )
 
@@ -134,14 +136,8 @@ func unknownRule(name string, p *cep.Program) error {
 	return fmt.Errorf("no rule is called %s; there are %s", name, strings.Join(names, ", "))
 }
 
-// whyNotLive asks the running host, which reads its log again. Only rules with a
-// pattern or a condition have partial matches to tell of.
+// whyNotLive asks the running host, which reads its log again.
 func whyNotLive(cmd *cobra.Command, r *reach, o explainOptions) error {
-	if p, err := (&loading{}).program([]string{filepath.Join(r.app, "rules")}); err == nil && r.url == "" {
-		if rule, ok := p.Rule(o.rule); ok && (rule.When.Window != nil || rule.When.State != nil || rule.When.Schedule != nil) {
-			return usage(fmt.Errorf("rule %s waits for no pattern, so a host keeps nothing that would tell; try it on a file with --events", o.rule))
-		}
-	}
 	c, err := r.host()
 	if err != nil {
 		return fmt.Errorf("%w; or name a file with --events", err)
@@ -151,7 +147,49 @@ func whyNotLive(cmd *cobra.Command, r *reach, o explainOptions) error {
 	if err != nil {
 		return err
 	}
-	return showFurthest(cmd, raw, o.json)
+	if o.json {
+		return printIndented(cmd.OutOrStdout(), raw)
+	}
+	var report struct {
+		analysis.QuietReport
+		Running host.Running `json:"running"`
+	}
+	if err := json.Unmarshal(raw, &report); err != nil {
+		return err
+	}
+	out := newStyle(cmd.OutOrStdout())
+	var b strings.Builder
+	if report.Kind != "" {
+		writeQuiet(&b, out, &report.QuietReport)
+	} else if err := writeFurthest(&b, out, raw); err != nil {
+		return err
+	}
+	writeRunning(&b, out, &report.Running, report.Kind)
+	return out.line("%s", strings.TrimRight(b.String(), "\n"))
+}
+
+// writeRunning says how a rule has fared in a running host: what was told before
+// is what the log says with the rule as it is now.
+func writeRunning(b *strings.Builder, out style, r *host.Running, kind string) {
+	if r.Busy != "" {
+		fmt.Fprintln(b, out.yellow(clean(r.Busy)))
+		return
+	}
+	fmt.Fprintf(b, "in the host: %s, as it is since %s; events from before did not count\n", r.Mode, stamp(r.Since))
+	if r.Clock == "events" && kind != "" {
+		fmt.Fprintf(b, "time is that of the events (clock: event), now %s: what is due later comes with a later event\n", stamp(r.Now))
+	}
+	for i := range r.Counts {
+		c := &r.Counts[i]
+		what := ""
+		if c.Draining {
+			what = "an earlier version, which finishes what it has open: "
+		}
+		fmt.Fprintf(b, "%s%s, %s open\n", what, pluralES(c.Matches, "match"), thousands(c.Open))
+		for _, note := range notesOf(c) {
+			fmt.Fprintln(b, out.yellow(clean(note)))
+		}
+	}
 }
 
 // reason and atom are why an event met a condition, or did not.
@@ -168,6 +206,15 @@ func showFurthest(cmd *cobra.Command, raw json.RawMessage, asJSON bool) error {
 	if asJSON {
 		return printIndented(cmd.OutOrStdout(), raw)
 	}
+	out := newStyle(cmd.OutOrStdout())
+	var b strings.Builder
+	if err := writeFurthest(&b, out, raw); err != nil {
+		return err
+	}
+	return out.line("%s", strings.TrimRight(b.String(), "\n"))
+}
+
+func writeFurthest(b *strings.Builder, out style, raw json.RawMessage) error {
 	var f struct {
 		Rule    string    `json:"rule"`
 		Matches uint64    `json:"matches"`
@@ -187,29 +234,27 @@ func showFurthest(cmd *cobra.Command, raw json.RawMessage, asJSON bool) error {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return err
 	}
-	out := newStyle(cmd.OutOrStdout())
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", out.bold(f.Rule), pluralES(f.Matches, "match"))
+	fmt.Fprintf(b, "%s  %s\n", out.bold(f.Rule), pluralES(f.Matches, "match"))
 	if f.Keyless > 0 {
-		fmt.Fprintf(&b, "%s had no value for the rule's `by`\n", plural(f.Keyless, "event"))
+		fmt.Fprintf(b, "%s had no value for the rule's `by`\n", plural(f.Keyless, "event"))
 	}
 	if len(f.Bind) == 0 {
-		fmt.Fprintf(&b, "nothing began: no event met %s\n", strings.Join(f.Waiting, " or "))
+		fmt.Fprintf(b, "nothing began: no event met %s\n", strings.Join(f.Waiting, " or "))
 	} else {
-		fmt.Fprintf(&b, "furthest partial match: %s\nwaited for %s\n", bindText(f.Bind), strings.Join(f.Waiting, " or "))
+		fmt.Fprintf(b, "furthest partial match: %s\nwaited for %s\n", bindText(f.Bind), strings.Join(f.Waiting, " or "))
 	}
 	if f.Expired {
-		fmt.Fprintln(&b, out.yellow("its time ran out"))
+		fmt.Fprintln(b, out.yellow("its time ran out"))
 	}
 	if s := f.Stop; s != nil {
 		verb := "did not meet"
 		if s.Forbidden {
 			verb = "must not have met"
 		}
-		fmt.Fprintf(&b, "closest: %s at %s %s %s: %s\n", clean(s.Event), stamp(s.At), verb, s.Element, s.Condition)
-		writeAtoms(&b, out, s.Atoms)
+		fmt.Fprintf(b, "closest: %s at %s %s %s: %s\n", clean(s.Event), stamp(s.At), verb, s.Element, s.Condition)
+		writeAtoms(b, out, s.Atoms)
 	}
-	return out.line("%s", strings.TrimRight(b.String(), "\n"))
+	return nil
 }
 
 // binding is an element and the events it holds, in the order of the pattern.

@@ -15,10 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rhost/rhost/cep"
-	"github.com/rhost/rhost/cep/syntax"
 	"github.com/rhost/rhost/host"
 )
 
@@ -28,7 +25,7 @@ type loading struct {
 	keepGoing bool      // leave out files that are wrong, and report them beside the program
 	progress  io.Writer // where to say how far it is, if that is a terminal
 
-	read atomic.Int64 // rules so far
+	rules atomic.Int64 // read so far
 }
 
 // program compiles the rules of files and folders, or takes them from the cache.
@@ -75,82 +72,24 @@ func thrift(files []host.RuleFile) {
 	}
 }
 
-// compile parses and compiles the rules. With keepGoing, files that are wrong are
+// compile reads and compiles the rules. With keepGoing, files that are wrong are
 // left out and reported beside the program.
 func (l *loading) compile(files []host.RuleFile) (*cep.Program, error) {
-	rules, err := l.parse(files)
-	if err == nil {
-		var p *cep.Program
-		if p, err = cep.Compile(rules); err == nil {
-			return p, nil
-		}
+	p, err := l.build(files)
+	if err == nil || !l.keepGoing {
+		return p, err
 	}
-	if !l.keepGoing {
-		return nil, err
-	}
-	rules = nil
+	var right []host.RuleFile
 	var errs []error
 	for _, f := range files {
-		parsed, err := cep.ParseRules(f.Name, []byte(f.Text))
-		if err == nil {
-			_, err = cep.Compile(parsed)
-		}
-		if err != nil {
+		if _, err := l.build([]host.RuleFile{f}); err != nil {
 			errs = append(errs, err)
-			continue
+		} else {
+			right = append(right, f)
 		}
-		rules = append(rules, parsed...)
 	}
-	p, err := cep.Compile(rules)
+	p, err = l.build(right)
 	return p, errors.Join(append(errs, err)...)
-}
-
-// large is from which size on a file is read in parts, at the same time.
-const large = 1 << 20
-
-func (l *loading) parse(files []host.RuleFile) (rules []*cep.Rule, err error) {
-	var errs []error
-	for _, f := range files {
-		part, ok := l.parts(f)
-		if !ok { // too small, or wrong: then the ordinary way says what is wrong
-			part, err = cep.ParseRules(f.Name, []byte(f.Text))
-			l.read.Add(int64(len(part)))
-			if err != nil {
-				errs = append(errs, err)
-			}
-		}
-		rules = append(rules, part...)
-	}
-	return rules, errors.Join(errs...)
-}
-
-// parts reads a large file in parts. It is false where there is any problem.
-func (l *loading) parts(f host.RuleFile) (rules []*cep.Rule, ok bool) {
-	if len(f.Text) < large {
-		return nil, false
-	}
-	var g errgroup.Group
-	split := syntax.Source{File: f.Name, Line: 1, Text: f.Text}.Split(runtime.GOMAXPROCS(0))
-	read := make([][]*cep.Rule, len(split))
-	for i, src := range split {
-		g.Go(func() error {
-			for rule, err := range src.Rules() {
-				if err != nil {
-					return err
-				}
-				read[i] = append(read[i], rule)
-				l.read.Add(1)
-			}
-			return nil
-		})
-	}
-	if g.Wait() != nil {
-		return nil, false
-	}
-	for _, part := range read {
-		rules = append(rules, part...)
-	}
-	return rules, true
 }
 
 // place names the file of the cache for these rules, which is the same when their
@@ -187,6 +126,7 @@ func release() string {
 // store writes the program into the cache, so that only its owner can read it and
 // whoever reads it sees all of it or nothing.
 func store(p *cep.Program, file, key string) error {
+	debug.FreeOSMemory() // what compiling has left is scattered, and the bytes want room in one piece
 	b, ok := p.AppendCache(nil, key)
 	if !ok {
 		return nil
@@ -231,7 +171,7 @@ func (l *loading) tell() (done func()) {
 				}
 				return
 			case <-time.After(wait):
-				fmt.Fprintf(l.progress, "\rreading rules: %s", thousands(l.read.Load())) //nolint:errcheck // likewise
+				fmt.Fprintf(l.progress, "\rreading rules: %s", thousands(l.rules.Load())) //nolint:errcheck // likewise
 				wait, said = patience/10, true
 			}
 		}

@@ -351,27 +351,3 @@ func openInput(cmd *cobra.Command, name string) (io.Reader, func(), error) {
 	}
 	return f, func() { f.Close() }, nil //nolint:errcheck // it was only read
 }
-
-func statusCmd() *cobra.Command {
-	var r reach
-	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show what a running host has loaded and counted, as JSON",
-		Example: "  rhost status | jq .counts",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.host()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			raw, err := c.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return printIndented(cmd.OutOrStdout(), raw)
-		},
-	}
-	r.flags(cmd)
-	return cmd
-}

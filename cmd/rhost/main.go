@@ -121,7 +121,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
 	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
 	add("plugins", pluginCmd())
-	root.AddCommand(versionCmd())
+	root.AddCommand(versionCmd(), workerCmd())
 	root.SetHelpCommand(helpCmd(root))
 	return root
 }

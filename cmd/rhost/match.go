@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host"
 )
 
 func matchCmd() *cobra.Command {
@@ -100,22 +101,39 @@ func match(cmd *cobra.Command, o matchOptions) error {
 func warnOfBounds(cmd *cobra.Command, s cep.Stats) {
 	for i := range s.Rules {
 		r := &s.Rules[i]
-		for _, c := range []struct {
-			n    uint64
-			what string
-		}{
-			{r.Keyless, "events had no value for `by`"},
-			{r.Rejected, "start events were refused: limit.runs was reached"},
-			{r.Dropped, "start events made room for others: limit.full is drop-oldest"},
-			{r.Overflow, "partial matches, matches or keys were beyond what is kept"},
-			{r.Ignored, "values could not be aggregated"},
-			{r.Unsure, "matches were below at_least, or their score could not be told"},
-		} {
-			if c.n > 0 {
-				cmd.PrintErrf("note: rule %s: %d %s\n", r.Rule, c.n, c.what)
-			}
+		counts := host.RuleCounts{
+			Keyless: r.Keyless, Rejected: r.Rejected, Dropped: r.Dropped, Overflow: r.Overflow, Ignored: r.Ignored, Unsure: r.Unsure,
+		}
+		for _, note := range notesOf(&counts) {
+			cmd.PrintErrf("note: rule %s: %s\n", r.Rule, note)
 		}
 	}
+}
+
+// notesOf says what bounds and missing values made different for a rule, and what
+// stopped it.
+func notesOf(r *host.RuleCounts) (notes []string) {
+	for _, c := range []struct {
+		n          uint64
+		noun, what string
+	}{
+		{r.Keyless, "event", "without a value for `by`"},
+		{r.Rejected, "start event", "refused: limit.runs was reached"},
+		{r.Dropped, "start event", "dropped to make room: limit.full is drop-oldest"},
+		{r.Overflow, "time", "what is kept was full: of partial matches, matches of one event, keys or missed times"},
+		{r.Ignored, "value", "of a type that its aggregate cannot use"},
+	} {
+		if c.n > 0 {
+			notes = append(notes, plural(c.n, c.noun)+" "+c.what)
+		}
+	}
+	if r.Unsure > 0 {
+		notes = append(notes, pluralES(r.Unsure, "match")+" below at_least, or of a score that could not be told")
+	}
+	if r.Stopped != "" {
+		notes = append(notes, "stopped: "+r.Stopped)
+	}
+	return notes
 }
 
 // matching is one run of `rhost match`.

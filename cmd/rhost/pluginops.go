@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -76,11 +75,19 @@ version is activated.`,
 		Example: "  rhost plugin load decide decide.wasm --app examples/sshguard",
 		Args:    exactArgs(2, "NAME and FILE", "the plugin, and a .wasm, .lua or .js file"),
 	}, func(ctx context.Context, c *client.Client, args []string) (json.RawMessage, error) {
-		src, err := os.ReadFile(args[1])
+		abs, err := filepath.Abs(args[1])
+		if err != nil {
+			return nil, err
+		}
+		f, err := loose(abs)
+		if err != nil {
+			return nil, err
+		}
+		src, err := f.Read() // a script with the manifest that lies beside it
 		if err != nil {
 			return nil, usage(err)
 		}
-		return c.PutPlugin(ctx, args[0], strings.TrimPrefix(filepath.Ext(args[1]), "."), src)
+		return c.PutPlugin(ctx, args[0], string(f.Kind), src)
 	})
 }
 

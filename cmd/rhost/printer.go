@@ -204,6 +204,11 @@ func (p *printer) notice(n host.Notice) {
 		text = p.err.red("rolled back") + " " + clean(n.Text) + ":"
 	}
 	p.say(p.err.line("%s", text))
+	if v := n.Revision; v != nil && len(v.Changes) > 0 {
+		var b strings.Builder
+		writeChanges(&b, p.err, v)
+		p.say(p.err.line("%s", strings.TrimRight(b.String(), "\n")))
+	}
 	if n.Err != nil {
 		for line := range strings.Lines(n.Err.Error()) {
 			p.say(p.err.line("  %s", clean(strings.TrimRight(line, "\n"))))
@@ -220,6 +225,21 @@ func (p *printer) bye(s host.Summary) error {
 	c := s.Counts
 	text := fmt.Sprintf("drained: %s, %s, %s, %s", plural(c.Events, "event"), pluralES(c.Matches, "match"), plural(c.Actions, "action"), plural(c.DeadLetters+c.BadRecords, "dead letter"))
 	return p.out.line("%s", p.out.dim(text))
+}
+
+// notes says, to stderr, what bounds and missing values made different.
+func (p *printer) notes(m *host.Matching) {
+	const most = 10
+	for i := range m.Rules {
+		notes := notesOf(&m.Rules[i])
+		if i == most && len(notes) > 0 {
+			p.say(p.err.line("note: there are more rules with notes; rhost status tells of them while the host runs"))
+			return
+		}
+		for _, note := range notes {
+			p.say(p.err.line("note: rule %s: %s", clean(m.Rules[i].Rule), clean(note)))
+		}
+	}
 }
 
 func (p *printer) clock(t time.Time) string { return p.out.dim(t.UTC().Format(time.TimeOnly)) }

@@ -30,7 +30,7 @@ again, the host goes on where it was.`,
   rhost run . --set sources.sshd.files.path=auth.log --set sources.sshd.files.from=start`,
 		Args: exactArgs(1, "APP", "the folder that holds rhost.yaml and rules/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.App, o.Version, o.Stdin = args[0], version, cmd.InOrStdin()
+			o.App, o.Version, o.Stdin, o.Compiler = args[0], version, cmd.InOrStdin(), compilerCommand()
 			logger, err := newLogger(cmd.ErrOrStderr(), level, asJSON)
 			if err != nil {
 				return err
@@ -66,7 +66,12 @@ func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
 		printing.Go(func() error { return p.follow(acts) })
 	})
 	end := h.Summary()
-	return errors.Join(err, h.Close(), printing.Wait(), p.bye(end))
+	counts, countErr := h.Matching(context.WithoutCancel(ctx))
+	err = errors.Join(err, countErr, h.Close(), printing.Wait(), p.bye(end))
+	if counts != nil {
+		p.notes(counts)
+	}
+	return err
 }
 
 func newLogger(w io.Writer, level string, asJSON bool) (*slog.Logger, error) {

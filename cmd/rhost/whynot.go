@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/cep/analysis"
-	"github.com/rhost/rhost/cep/trigger"
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host"
 )
 
 // whyNotOver runs the rules over a file and tells how far one came.
@@ -33,8 +34,8 @@ func whyNotOver(cmd *cobra.Command, program *cep.Program, o explainOptions) erro
 	}
 	defer done()
 	rule, _ := program.Rule(o.rule)
-	if w := &rule.When; w.Window != nil || w.State != nil || w.Schedule != nil {
-		return whyNotValues(cmd, rule, in, tables, until, &o)
+	if analysis.Waits(rule) {
+		return whyNotQuiet(cmd, rule, in, tables, until, &o)
 	}
 	stream := cep.NewStream(program, cep.Options{Explain: true, Tables: tables})
 	m := &matching{stream: stream, discard: true}
@@ -67,276 +68,155 @@ func parseAdvance(text string) (time.Time, error) {
 	return at, nil
 }
 
-// valuesWhyNot is why a rule over windows, values or times did not match.
-type valuesWhyNot struct {
-	Rule    string        `json:"rule"`
-	Kind    string        `json:"kind"` // window, state or schedule
-	Matches int           `json:"matches"`
-	Events  int           `json:"events"`            // in all
-	Counted int           `json:"counted"`           // of these that met `where`, or all without
-	Keyless uint64        `json:"keyless,omitempty"` // of these that had no value for `by`
-	Missing []string      `json:"missing,omitempty"` // fields that none of the counted events had
-	Windows int           `json:"windows,omitempty"` // that ended
-	Last    []endedWindow `json:"last,omitempty"`    // the latest of them
-	Path    string        `json:"path,omitempty"`    // of the value that is watched
-	Values  *valueRange   `json:"values,omitempty"`
-	Wants   string        `json:"wants"`         // of a match
-	Next    time.Time     `json:"next,omitzero"` // when a schedule comes next
-	Now     time.Time     `json:"now"`           // time of the lane at the end
-}
-
-type endedWindow struct {
-	From time.Time       `json:"from"`
-	To   time.Time       `json:"to"`
-	Key  string          `json:"key,omitempty"`
-	Let  json.RawMessage `json:"let"`
-}
-
-type valueRange struct {
-	Number int         `json:"number"`
-	Least  event.Value `json:"least"`
-	Most   event.Value `json:"most"`
-	Last   event.Value `json:"last"`
-	path   event.Path
-}
-
-// maxWindows is how many of the windows that ended are shown.
-const maxWindows = 5
-
-// whyNotValues runs a rule that waits for no pattern over events, and beside it
-// the same rule without `having`, which tells of every window.
-func whyNotValues(cmd *cobra.Command, rule *cep.Rule, in io.Reader, tables *cep.Tables, until time.Time, o *explainOptions) error {
-	w := &valuesWhyNot{Rule: rule.Name}
-	open := *rule
-	open.Mode = cep.Live
-	if win := rule.When.Window; win != nil {
-		details, all := *rule.When.Details, *win
-		all.Having = ""
-		details.Window = &all
-		open.When.Details = &details
-	}
-	every, err := cep.Compile([]*cep.Rule{&open})
+// whyNotQuiet runs a rule that waits for no pattern over events.
+func whyNotQuiet(cmd *cobra.Command, rule *cep.Rule, in io.Reader, tables *cep.Tables, until time.Time, o *explainOptions) error {
+	q, err := analysis.NewQuiet(rule, tables)
 	if err != nil {
 		return usage(err)
 	}
-	live := *rule
-	live.Mode = cep.Live
-	only, err := cep.Compile([]*cep.Rule{&live})
-	if err != nil {
-		return usage(err)
-	}
-	run := &valuesRun{
-		w: w, rule: rule, sample: analysis.NewSample(only, tables),
-		asIs: cep.NewStream(only, cep.Options{Tables: tables}), all: cep.NewStream(every, cep.Options{Tables: tables}),
-	}
-	if err := run.describe(); err != nil {
-		return err
-	}
-	if err := run.lines(in, o.events); err != nil {
-		return usage(err)
-	}
-	run.end(until)
-	if o.json {
-		return encodeIndented(cmd.OutOrStdout(), w)
-	}
-	return w.show(newStyle(cmd.OutOrStdout()))
-}
-
-// valuesRun is one run of whyNotValues.
-type valuesRun struct {
-	w         *valuesWhyNot
-	rule      *cep.Rule
-	sample    *analysis.Sample
-	asIs, all *cep.Stream
-	matches   []cep.Match
-	schedule  *trigger.Schedule
-}
-
-// describe says what the rule waits for.
-func (r *valuesRun) describe() error {
-	switch when := &r.rule.When; {
-	case when.Window != nil:
-		r.w.Kind, r.w.Wants = "window", when.Window.Having
-		if r.w.Wants == "" {
-			r.w.Wants = "a window that ends"
-		}
-	case when.State != nil:
-		path, err := trigger.ParsePath(when.State.Text)
-		if err != nil {
-			return err
-		}
-		r.w.Kind, r.w.Path, r.w.Values = "state", path.String(), &valueRange{path: path}
-		r.w.Wants = stateWants(r.rule)
-	default:
-		s := when.Schedule
-		sched, err := trigger.ParseSchedule(s.Cron, s.Timezone, trigger.Missed(s.Missed), trigger.DST(s.DST))
-		if err != nil {
-			return err
-		}
-		r.schedule = sched
-		r.w.Kind, r.w.Wants = "schedule", sched.String()
-	}
-	return nil
-}
-
-func stateWants(rule *cep.Rule) string {
-	p, err := cep.Compile([]*cep.Rule{rule})
-	if err != nil {
-		return ""
-	}
-	plan, _ := p.Plan(rule.Name)
-	return strings.TrimPrefix(plan.Why, "a value is watched: ")
-}
-
-func (r *valuesRun) lines(in io.Reader, name string) error {
-	lines := event.NewReader(in, 0)
-	for {
-		n, text, err := lines.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
+	n := 0
+	for lines := event.NewReader(in, 0); ; {
+		var text []byte
+		if n, text, err = lines.Next(); errors.Is(err, io.EOF) {
+			break
 		}
 		if err == nil {
-			err = r.line(n, text)
+			err = quietLine(q, n, text)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: line %d: %w", name, n, err)
+			return usage(fmt.Errorf("%s: line %d: %w", o.events, n, err))
 		}
 	}
+	if !until.IsZero() {
+		q.Advance(until, cep.Position{Seq: uint64(n)})
+	}
+	report := q.Report()
+	if o.json {
+		return encodeIndented(cmd.OutOrStdout(), report)
+	}
+	var b strings.Builder
+	out := newStyle(cmd.OutOrStdout())
+	writeQuiet(&b, out, &report)
+	return out.line("%s", strings.TrimRight(b.String(), "\n"))
 }
 
-func (r *valuesRun) line(n int, text []byte) error {
-	var err error
-	if r.matches, err = r.asIs.Line(n, text, r.matches[:0]); err != nil {
+// quietLine feeds a line as cep.Stream does: what it leaves out is filled in.
+func quietLine(q *analysis.Quiet, n int, text []byte) error {
+	pos := cep.Position{Seq: uint64(n)}
+	if at, ok, err := watermark(text); ok || err != nil {
+		if err == nil {
+			q.Advance(at, pos)
+		}
 		return err
-	}
-	r.count(false)
-	if r.matches, err = r.all.Line(n, text, r.matches[:0]); err != nil {
-		return err
-	}
-	r.count(true)
-	if isWatermark(text) {
-		return nil
 	}
 	ev, err := event.ParseLoose(text)
 	if err != nil {
 		return err
 	}
-	r.w.Events++
-	r.sample.Add(&ev)
-	if v := r.w.Values; v != nil {
-		v.add(ev.Get(v.path))
+	at := ev.Time
+	if ev.ID == "" {
+		ev.ID = "line-" + strconv.Itoa(n)
 	}
+	if ev.Source == "" {
+		ev.Source = "match"
+	}
+	if ev.Time.IsZero() {
+		ev.Time = q.Now()
+	}
+	q.Feed(&ev, pos, at)
 	return nil
 }
 
-// count takes note of matches: of the rule, or of windows whatever they hold.
-func (r *valuesRun) count(all bool) {
-	for i := range r.matches {
-		m := &r.matches[i]
-		switch {
-		case !all:
-			r.w.Matches++
-		case m.Window != nil:
-			r.w.Windows++
-			let := []byte("{")
-			for _, l := range m.Window.Let {
-				if len(let) > 1 {
-					let = append(let, ',')
-				}
-				let = event.StringValue(l.Name).AppendJSON(let)
-				let = append(let, ':')
-				if l.Value.Kind() == event.Missing {
-					let = append(let, "null"...)
-				} else {
-					let = l.Value.AppendJSON(let)
-				}
-			}
-			r.w.Last = append(r.w.Last, endedWindow{m.Window.From, m.Window.To, m.Key(), append(let, '}')})
-			if len(r.w.Last) > maxWindows {
-				r.w.Last = r.w.Last[1:]
-			}
-		}
+// watermark reads a line that only moves time on.
+func watermark(text []byte) (at time.Time, ok bool, err error) {
+	if !isWatermark(text) {
+		return time.Time{}, false, nil
 	}
+	var line struct{ Watermark string }
+	if err := json.Unmarshal(text, &line); err != nil {
+		return time.Time{}, true, err
+	}
+	if at, err = time.Parse(time.RFC3339, line.Watermark); err != nil {
+		return time.Time{}, true, fmt.Errorf(`watermark: %q is no time; write it as in {"watermark":"2026-01-01T00:01:00Z"}`, line.Watermark)
+	}
+	return at, true, nil
 }
 
-func (v *valueRange) add(x event.Value) {
-	if x.Kind() == event.Missing {
-		return
+// writeQuiet says why a rule over windows, a value or a schedule did not match.
+func writeQuiet(b *strings.Builder, out style, q *analysis.QuietReport) {
+	fmt.Fprintf(b, "%s  %s", out.bold(clean(q.Rule)), pluralES(uint64(q.Matches), "match"))
+	if !q.Latest.IsZero() {
+		fmt.Fprintf(b, ", the latest at %s", stamp(q.Latest))
 	}
-	v.Number++
-	v.Last = event.ValueOf(x.Any()) // a copy
-	if x.Kind() != event.Number {
-		return
+	b.WriteByte('\n')
+	if q.Kind != "schedule" {
+		fmt.Fprintf(b, "%s of %s counted\n", thousands(q.Counted), plural(q.Events, "event"))
 	}
-	if v.Least.Kind() == event.Missing || x.Number() < v.Least.Number() {
-		v.Least = v.Last
+	for _, note := range notesOf(&host.RuleCounts{Keyless: q.Keyless, Overflow: q.Overflow, Unsure: q.Unsure}) {
+		fmt.Fprintln(b, note)
 	}
-	if v.Most.Kind() == event.Missing || x.Number() > v.Most.Number() {
-		v.Most = v.Last
+	if len(q.Missing) > 0 {
+		fmt.Fprintf(b, "no event has %s\n", clean(strings.Join(q.Missing, ", ")))
 	}
-}
-
-// end lets time pass and adds up.
-func (r *valuesRun) end(until time.Time) {
-	if !until.IsZero() {
-		r.matches = r.asIs.AdvanceTo(until, r.matches[:0])
-		r.count(false)
-		r.matches = r.all.AdvanceTo(until, r.matches[:0])
-		r.count(true)
-	}
-	r.w.Now = r.asIs.Matcher().Now()
-	for _, s := range r.asIs.Matcher().Stats().Rules {
-		r.w.Keyless += s.Keyless
-	}
-	r.w.Counted = r.w.Events
-	for _, rr := range r.sample.Report().Rules {
-		for _, c := range rr.Conditions {
-			r.w.Counted = c.Held
-		}
-		for _, p := range rr.Paths {
-			if p.Have == 0 && r.w.Events > 0 {
-				r.w.Missing = append(r.w.Missing, p.Path)
-			}
-		}
-	}
-	if r.schedule != nil {
-		r.w.Next = r.schedule.Next(r.w.Now)
-	}
-}
-
-func (w *valuesWhyNot) show(out style) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", out.bold(clean(w.Rule)), pluralES(uint64(w.Matches), "match"))
-	if w.Kind != "schedule" {
-		fmt.Fprintf(&b, "%s of %s counted\n", thousands(w.Counted), plural(w.Events, "event"))
-	}
-	if w.Keyless > 0 {
-		fmt.Fprintf(&b, "%s had no value for the rule's `by`\n", plural(w.Keyless, "event"))
-	}
-	if len(w.Missing) > 0 {
-		fmt.Fprintf(&b, "no event has %s\n", clean(strings.Join(w.Missing, ", ")))
-	}
-	switch w.Kind {
+	switch q.Kind {
 	case "window":
-		fmt.Fprintf(&b, "%s ended by %s; a match wants %s\n", plural(w.Windows, "window"), stamp(w.Now), clean(w.Wants))
-		for _, l := range w.Last {
-			fmt.Fprintf(&b, "  %s … %s  %s  %s\n", stamp(l.From), stamp(l.To), clean(l.Key), clean(string(l.Let)))
-		}
-		if w.Windows == 0 && w.Counted > 0 {
-			fmt.Fprintln(&b, out.dim("no window is over yet: let time pass with --advance-to or a watermark"))
-		}
+		writeWindows(b, out, q)
 	case "state":
-		fmt.Fprintf(&b, "a match wants %s %s\n", clean(w.Path), clean(w.Wants))
-		switch v := w.Values; {
-		case v.Number == 0:
-			fmt.Fprintf(&b, "no event has %s\n", clean(w.Path))
-		case v.Least.Kind() != event.Missing:
-			fmt.Fprintf(&b, "%s seen, from %s to %s, at last %s\n", plural(v.Number, "value"), v.Least, v.Most, clean(v.Last.String()))
-		default:
-			fmt.Fprintf(&b, "%s seen, at last %s\n", plural(v.Number, "value"), clean(v.Last.String()))
-		}
+		writeValues(b, q)
 	default:
-		fmt.Fprintf(&b, "it is %s; the schedule %s comes next at %s\n", stamp(w.Now), clean(w.Wants), stamp(w.Next))
+		fmt.Fprintf(b, "it is %s; the schedule %s comes next at %s\n", stamp(q.Now), clean(q.Wants), stamp(q.Next))
 	}
-	return out.line("%s", strings.TrimRight(b.String(), "\n"))
+}
+
+func writeWindows(b *strings.Builder, out style, q *analysis.QuietReport) {
+	fmt.Fprintf(b, "%s ended by %s; a match wants %s\n", plural(q.Windows, "window"), stamp(q.Now), clean(q.Wants))
+	writeEach(b, out, q.Last)
+	switch {
+	case len(q.Filling) > 0:
+		fmt.Fprintf(b, "%s events close a window; so far there are\n", clean(q.Full))
+		for _, f := range q.Filling {
+			fmt.Fprintf(b, "  %d  %s\n", f.Have, clean(f.Key))
+		}
+	case len(q.Open) > 0:
+		fmt.Fprintf(b, "%s open; the first ends at %s. If no more events came, they would end with\n", plural(max(q.OpenKeys, len(q.Open)), "window"), stamp(q.Next))
+		writeEach(b, out, q.Open)
+	case q.Windows == 0 && q.Counted == 0:
+		fmt.Fprintln(b, "no window has begun")
+	}
+}
+
+func writeEach(b *strings.Builder, out style, windows []analysis.QuietWindow) {
+	for i := range windows {
+		w := &windows[i]
+		mark := out.red("✗")
+		if w.Matched {
+			mark = out.green("✓")
+		}
+		fmt.Fprintf(b, "    %s %s … %s", mark, stamp(w.From), stamp(w.To))
+		for _, text := range []string{w.Key, string(w.Let)} {
+			if text != "" {
+				fmt.Fprintf(b, "  %s", clean(clip(text, 120)))
+			}
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func writeValues(b *strings.Builder, q *analysis.QuietReport) {
+	fmt.Fprintf(b, "a match wants %s %s\n", clean(q.Path), clean(q.Wants))
+	switch v := q.Values; {
+	case v.Number == 0:
+		fmt.Fprintf(b, "no event has %s\n", clean(q.Path))
+	case len(v.Least) > 0 && string(v.Least) != "null":
+		fmt.Fprintf(b, "%s seen, from %s to %s, at last %s\n", plural(v.Number, "value"), v.Least, v.Most, clean(clip(string(v.Last), 120)))
+	default:
+		fmt.Fprintf(b, "%s seen, at last %s\n", plural(v.Number, "value"), clean(clip(string(v.Last), 120)))
+	}
+	if !q.Next.IsZero() {
+		key := ""
+		if q.NextKey != "" {
+			key = " for " + clean(q.NextKey)
+		}
+		fmt.Fprintf(b, "it is %s; if nothing changes it matches at %s%s\n", stamp(q.Now), stamp(q.Next), key)
+	}
 }

@@ -45,8 +45,25 @@ func Build(ctx context.Context, f Found) (time.Duration, error) {
 	if err := cmd.Run(); err != nil {
 		return 0, fmt.Errorf("build %s: go build in %s: %w\n%s", f.Name, f.Source, err, strings.TrimSpace(said.String()))
 	}
-	if err := os.Rename(out, f.File); err != nil {
+	if err := f.finish(out); err != nil {
 		return 0, fmt.Errorf("build %s: %w", f.Name, err)
 	}
 	return time.Since(start), nil
+}
+
+// finish puts a module that was built into its place, with its manifest.
+func (f Found) finish(built string) error {
+	if f.Manifest != "" {
+		wasm, err := os.ReadFile(built)
+		if err != nil {
+			return err
+		}
+		if wasm, err = f.embed(wasm); err != nil {
+			return err
+		}
+		if err := os.WriteFile(built, wasm, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.Rename(built, f.File)
 }

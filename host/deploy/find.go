@@ -27,6 +27,9 @@ type Found struct {
 	Kind   Kind
 	File   string // what is loaded; for Go source, what Build makes
 	Source string // folder of Go source, or ""
+	// Manifest is the file in which the author describes the plugin, or "": beside
+	// a script, in the folder of a module's source.
+	Manifest string
 }
 
 // Stale reports whether the plugin has source that is newer than its file, or
@@ -47,7 +50,8 @@ func (f Found) Stale() (bool, error) {
 		return false, err
 	}
 	for _, source := range sources {
-		if ext := filepath.Ext(source.Name()); ext != ".go" && ext != ".mod" && ext != ".sum" {
+		ext := filepath.Ext(source.Name())
+		if ext != ".go" && ext != ".mod" && ext != ".sum" && filepath.Join(f.Source, source.Name()) != f.Manifest {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(f.Source, source.Name()))
@@ -90,6 +94,7 @@ func Find(dir string) ([]Found, error) {
 			errs = append(errs, fmt.Errorf("plugin %s: both %s and %s have that name; rename one of them", a.Name, a.where(), b.where()))
 		}
 	}
+	errs = append(errs, attach(dir, entries, found))
 	return found, errors.Join(errs...)
 }
 
@@ -133,6 +138,9 @@ func findFolder(full, name string) (Found, bool, error) {
 	entries, err := os.ReadDir(full)
 	if err != nil {
 		return Found{}, false, fmt.Errorf("read plugins: %w", err)
+	}
+	if f.Manifest, err = findManifest(full); err != nil {
+		return Found{}, false, err
 	}
 	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".go" }) {
 		f.Source = full

@@ -149,7 +149,7 @@ func (p *Plugins) build(ctx context.Context, f Found) error {
 func (p *Plugins) Reload(ctx context.Context, f Found) (Change, error) {
 	p.reload.Lock()
 	defer p.reload.Unlock()
-	src, err := readBounded(f.File)
+	src, err := f.Read()
 	if err != nil {
 		return Change{}, fmt.Errorf("load plugin %s: %w", f.Name, err)
 	}
@@ -307,7 +307,9 @@ func (p *Plugins) Changed(files []string) ([]Found, error) {
 	found, err := Find(p.dir)
 	var changed []Found
 	for _, f := range found {
-		if slices.ContainsFunc(files, func(name string) bool { return samePath(name, f.File) }) {
+		if slices.ContainsFunc(files, func(name string) bool {
+			return samePath(name, f.File) || f.Source == "" && f.Manifest != "" && samePath(name, f.Manifest)
+		}) {
 			if _, statErr := os.Stat(f.File); errors.Is(statErr, fs.ErrNotExist) {
 				continue
 			}

@@ -99,7 +99,7 @@ func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, src []byte
 	f, ok := p.found[name]
 	p.mu.RUnlock()
 	if ok && f.File != "" {
-		if b, err := readBounded(f.File); err == nil {
+		if b, err := f.Read(); err == nil {
 			folder = sandbox.Digest(b)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
 
-	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/script"
 )
 
 // Options configure an Engine. The zero Options are usable.
@@ -67,9 +67,13 @@ func (e *Engine) Compile(_ context.Context, src sandbox.Source) (sandbox.Module,
 		}
 		return nil, &sandbox.Refusal{Module: src.Name, Where: where, Reason: bad.reason, Fix: bad.fix}
 	}
+	about, needs, err := script.Manifest(src, "//")
+	if err != nil {
+		return nil, err
+	}
 	m.info = sandbox.Info{
 		Name: src.Name, Engine: e.Name(), Digest: sandbox.Digest(src.Bytes), ABI: "rhost.v1",
-		Size: len(src.Bytes), Needs: abi.Capabilities(),
+		Size: len(src.Bytes), Needs: needs, Manifest: about,
 	}
 	return m, nil
 }

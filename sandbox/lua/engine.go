@@ -12,8 +12,8 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
 
-	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/script"
 )
 
 // Options configure an Engine. The zero Options are usable.
@@ -87,9 +87,13 @@ func (e *Engine) Compile(_ context.Context, src sandbox.Source) (sandbox.Module,
 	if err != nil {
 		return refuse(file, err.Error(), "")
 	}
+	about, needs, err := script.Manifest(src, "--")
+	if err != nil {
+		return nil, err
+	}
 	return &module{engine: e, proto: proto, omit: unused(proto), info: sandbox.Info{
 		Name: src.Name, Engine: e.Name(), Digest: sandbox.Digest(src.Bytes), ABI: "rhost.v1",
-		Size: len(src.Bytes), Needs: abi.Capabilities(),
+		Size: len(src.Bytes), Needs: needs, Manifest: about,
 	}}, nil
 }
 

@@ -9,12 +9,24 @@
 //     that was not scanned reaches the compiler.
 //   - Module.New makes an instance: its memory is reserved first, outside the Go
 //     heap (memory.go); then the start-up code runs under a budget of its own,
-//     and the state it leaves is kept as an image (image.go).
+//     and the state it leaves is kept as an image (image.go). Later instances begin
+//     with the image, and share those of its pages that they do not write to
+//     (frozen_linux.go).
 //   - Instance.Invoke runs one call. Its run (run.go) is what host functions
 //     find in their context: the meter, the session, the call's frame. The core
 //     functions are in core.go, the services in services.go, WASI in wasi.go.
 //   - After a clean call the memory and globals are put back to the image. An
 //     instance that cannot be put back says so through Reusable.
+//
+// # Guests of others
+//
+// Two kinds of modules that were written for other hosts run as they are, by the
+// same parts: a foreignInstance (foreign_call.go) is an instance that is called
+// another way. Extism plugins share a second memory with their host, which package
+// extism keeps, and find its functions in kernel.go; WASI commands find their input
+// and output in command.go. foreign.go says which module is which and how it is
+// called, foreign_data.go how a call becomes their input and their output a step's.
+// Everything else is called what it is and refused (strangers.go).
 //
 // # Limits
 //

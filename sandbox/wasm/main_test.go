@@ -23,6 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == childArg {
+		os.Exit(wasm.CompileChild(context.Background(), os.Args[2], os.Stdin, os.Stdout))
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if conformance.module != nil {
 			if err := closeGoGuest(); err != nil && code == 0 {

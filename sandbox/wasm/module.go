@@ -19,6 +19,7 @@ type module struct {
 	code   wazero.CompiledModule
 	info   sandbox.Info
 	memory fuel.Memory   // as the module declares it
+	data   []segment     // what memory begins with, unless the code still has it
 	start  string        // export of its start function, or ""
 	reset  []fuel.Global // its mutable globals; nil when they cannot all be reset
 	// resets says that an instance can be put back: nothing changes at run time
@@ -26,12 +27,16 @@ type module struct {
 	resets bool
 	names  names
 	image  atomic.Pointer[image] // what start-up leaves; nil until an instance was made
+	// foreign says how a guest that was written for another host is called; nil for
+	// those of our own ABI.
+	foreign *foreign
 }
 
-func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, info sandbox.Info) *module {
+func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, data []segment, guest admitted) *module {
 	m := &module{
-		engine: e, code: code, info: info,
+		engine: e, code: code, info: guest.info, foreign: guest.foreign,
 		memory: *pass.Info.Memory,
+		data:   data,
 		start:  pass.Start,
 		reset:  pass.Globals,
 		resets: resettable(pass),
@@ -62,6 +67,7 @@ func (m *module) Info() sandbox.Info { return m.info }
 
 // Close releases the compiled code. The instances are closed first.
 func (m *module) Close(ctx context.Context) error {
+	m.image.Load().close()
 	if err := m.code.Close(ctx); err != nil {
 		return fmt.Errorf("close %s: %w", m.info.Name, err)
 	}
