@@ -15,6 +15,9 @@ type Call struct {
 	With    json.RawMessage // arguments of the step, evaluated: a JSON object, or nil
 	Config  json.RawMessage // operator's settings of the plugin: a JSON object, or nil
 	Attempt int             // 1 for the first try
+	// Export names the function to call of a guest that was written for another
+	// host and has several. "" is the one that stands out; other guests have one.
+	Export string
 	// Key is the idempotency key of the step. It is the same for every attempt
 	// and after a restart, so that an outside system can recognise a repeat.
 	Key string

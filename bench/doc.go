@@ -12,8 +12,12 @@
 // be built here is shown with the figure that was recorded of it, and marked so.
 //
 // Suites of the core: match (JSON in, matches out), rules (memory, loading and
-// edits), stateful (patterns), keys (many keys), latency, alloc, sigma. Of the
-// host: ingest (durable commits), action (calls of plugins), fuel (what metering
-// costs), start (from the command to the first match). docs/performance.md explains
-// methods and baselines.
+// edits), stateful (patterns), shared (rules that begin alike), keys (many keys),
+// latency, alloc, sigma. Of the host: ingest (durable commits), action (calls of
+// plugins), extism (calls of an Extism plugin, beside Extism's SDK), fuel (what
+// metering costs), start (from the command to the first match). docs/performance.md
+// explains methods and baselines.
+//
+// What is measured beside and is no dependency of rhost lies in bench/peers, a
+// module of its own.
 package main

@@ -54,6 +54,15 @@ func statefulSuite(context.Context, options) ([]measure, func() error, error) {
 		m.base = c.base
 		list = append(list, m)
 	}
+	for _, n := range []int{10, 100, 1000} {
+		for _, ask := range []string{"count(a) > 100000", "sum(a.data.v) < 0", "avg(a.data.v) < 0"} {
+			m, err := askMeasure(ask, n)
+			if err != nil {
+				return nil, nil, err
+			}
+			list = append(list, m)
+		}
+	}
 	fail := engine.Step{Cond: 2, Min: 5, Max: -1, Repeat: engine.Then}
 	for _, c := range []struct {
 		name  string
@@ -141,6 +150,30 @@ func chainMeasures(window int) ([]measure, error) {
 		plain.base, nfa.base = first("plain automaton"), first("nfa alone")
 	}
 	return append(list, plain, nfa), nil
+}
+
+// askMeasure is an event whose condition asks of all that a loop has bound, in each
+// of the partial matches that n events have left open: of every start, one for each
+// way to end the loop. It completes none.
+func askMeasure(ask string, n int) (measure, error) {
+	p, err := programOf(fmt.Sprintf("rule: asks\nwhen:\n  pattern: a+ then b\n  define: {a: type == \"t0\", b: 'type == \"t1\" && %s'}\n  within: 1h\n  skip: none\n", ask))
+	if err != nil {
+		return measure{}, err
+	}
+	m := cep.NewMatcher(p, cep.Options{Tenant: "default"})
+	at, seq := time.Date(2026, 3, 4, 9, 0, 0, 0, time.UTC), uint64(0)
+	var matches []cep.Match
+	feed := func(kind string) {
+		seq++
+		ev := event.Event{ID: "ev", Source: "/bench", Type: kind, Data: fmt.Appendf(nil, `{"key":"k1","user":"u1","v":%d}`, seq)}
+		matches = m.Feed(&ev, cep.Position{Seq: seq}, at, matches[:0])
+	}
+	return measure{name: fmt.Sprintf("a+ then b, b: %s, %s bound", ask, number(float64(n))), unit: "events/s", fn: func(_ context.Context, d time.Duration) (float64, error) {
+		for range n - int(seq) {
+			feed("t0")
+		}
+		return rate(d, func() error { feed("t1"); return nil })
+	}}, nil
 }
 
 // traffic is events in memory, fed one after the other and again, with a clock

@@ -59,13 +59,12 @@ func (b *Builder) Add(r *Rule) {
 	e.first, e.conds = index.ID(b.index.Len()), uint32(len(formulas))
 	for n, f := range formulas {
 		b.index.Add(f.Formula)
-		p.uses.add(use{place, uint8(n), f.exact})
+		p.uses.add(use{place: place, cond: uint8(n), exact: f.exact})
 	}
 	if !b.keep && e.plan == nil && isBare(r) {
 		b.letGo(&e)
 	}
 	p.names.base[e.name()] = place
-	p.note(&e, place)
 	p.places.add(e)
 	if b.kept++; b.kept == perSet {
 		b.c.set, b.kept = predicate.NewSetOn(b.c.fields), 0
@@ -104,6 +103,7 @@ func (b *Builder) Program() (*Program, error) {
 		return nil, b.c.errs
 	}
 	b.c.set, b.pages = nil, nil
+	p.settle(b.c)
 	seg, err := b.index.Build()
 	if err != nil {
 		return nil, err

@@ -166,6 +166,7 @@ func LoadProgram(b []byte, key string) (*Program, error) {
 			return nil, err
 		}
 	}
+	p.settle(c)
 	p.paths = event.NewPathSet(c.fields.Paths())
 	return p, nil
 }
@@ -230,7 +231,7 @@ func (r *cacheReader) rules(p *Program) {
 		}
 		pg.source.File = files[file]
 		for k := range e.conds {
-			p.uses.add(use{int32(i), uint8(k), true})
+			p.uses.add(use{place: int32(i), cond: uint8(k), exact: true})
 		}
 		first += e.conds
 		p.names.base[pg.name] = int32(i)
@@ -286,6 +287,5 @@ func (r *cacheReader) compile(p *Program, c *compiler, place int) error {
 	for i, f := range formulas {
 		p.uses.at(int(e.first) + i).exact = f.exact
 	}
-	p.note(e, int32(place))
 	return nil
 }

@@ -3,6 +3,7 @@ package cep
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/cep/engine"
@@ -17,7 +18,11 @@ func (p *Program) note(e *entry, place int32) {
 	if e.plan == nil {
 		return
 	}
-	if e.plan.needs.SeesAll || e.plan.needs.AnyStart {
+	switch {
+	case !e.plan.needs.SeesAll && !e.plan.needs.AnyStart:
+	case e.plan.prefix != nil:
+		p.alike = append(p.alike, place)
+	default:
 		p.alert = append(p.alert, place)
 	}
 	if e.plan.needs.Always {
@@ -174,6 +179,8 @@ func (pl *plan) traits() engine.Traits {
 		if onlyJoins(p) {
 			t.Equal |= bit
 		}
+		t.Folds = addAll(t.Folds, p.Folds())
+		t.Fields = addAll(t.Fields, p.BoundFields())
 		for _, r := range p.Reads() {
 			if r.Part != predicate.PartLast && pl.rule.When.Pattern.Elems[r.Elem].Repeated {
 				t.Whole |= bit
@@ -181,6 +188,16 @@ func (pl *plan) traits() engine.Traits {
 		}
 	}
 	return t
+}
+
+// addAll appends what is not there yet.
+func addAll[T comparable](to, from []T) []T {
+	for _, x := range from {
+		if !slices.Contains(to, x) {
+			to = append(to, x)
+		}
+	}
+	return to
 }
 
 // onlyJoins reports whether its equality joins are all that a condition reads of

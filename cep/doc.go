@@ -27,13 +27,17 @@
 // event's key. An event that touches no rule costs the pass and a few lookups, and
 // allocates nothing. Of a rule that no event has concerned, a matcher knows nothing.
 //
+// Rules of a general pattern that begin alike are a family (family.go): what they
+// have open in common is kept and fed once, and a rule takes a copy of a key when
+// an event meets a condition of its own there.
+//
 // # Why
 //
 // Program.Plan tells how a rule will be matched: which engine and why, where the
 // index files its conditions, what is interpreted. Match.Explain tells afterwards,
 // for every bound event, its condition and the values seen; a Matcher with
 // Options.Explain also tells with WhyNot how far a rule came that did not match,
-// and what stopped it.
+// and what stopped it. It follows each rule by itself.
 //
 // # Concurrency and purity
 //

@@ -72,6 +72,7 @@ func (e *editor) put(r *Rule) {
 	}
 	n, formulas := e.c.entry(r)
 	n.first, n.conds = e.next, uint32(len(formulas))
+	e.was.prefixes.find(n.plan)
 	if !there {
 		place = int32(e.places.len())
 		e.places.push(entry{})
@@ -81,7 +82,7 @@ func (e *editor) put(r *Rule) {
 	e.places.set(int(place), n)
 	for i, f := range formulas {
 		e.add = append(e.add, f.Formula)
-		e.uses.push(use{place, uint8(i), f.exact})
+		e.uses.push(n.use(place, i, f.exact))
 		e.next++
 	}
 	if e.fresh == nil {
@@ -98,7 +99,7 @@ func (e *editor) program() (*Program, error) {
 	}
 	p := &Program{
 		fields: e.was.fields, paths: e.was.paths, index: x,
-		places: e.places.vector, uses: e.uses.vector, names: e.names,
+		places: e.places.vector, uses: e.uses.vector, names: e.names, prefixes: e.was.prefixes,
 	}
 	if paths := p.fields.Paths(); len(paths) > p.paths.Len() {
 		p.paths = event.NewPathSet(paths)
@@ -111,7 +112,7 @@ func (e *editor) program() (*Program, error) {
 			return written
 		})
 	}
-	p.alert, p.always = keep(e.was.alert), keep(e.was.always)
+	p.alert, p.alike, p.always = keep(e.was.alert), keep(e.was.alike), keep(e.was.always)
 	for _, place := range e.touched {
 		p.note(p.places.at(int(place)), place)
 	}
@@ -161,6 +162,6 @@ func (p *Program) Apply(c Compaction) *Program {
 	}
 	return &Program{
 		fields: p.fields, paths: p.paths, index: x, uses: p.uses, places: p.places, names: p.names,
-		alert: p.alert, always: p.always,
+		alert: p.alert, alike: p.alike, always: p.always, prefixes: p.prefixes,
 	}
 }

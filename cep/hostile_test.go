@@ -64,6 +64,12 @@ when: {pattern: a then any b, define: {a: type == "a", b: type == "b"}, by: data
 ---
 rule: until
 when: {pattern: a+ then b, define: {a: {where: type == "a", until: data.n == 0, gap: 8s}, b: {where: type == "b", wait: 5s}}, by: data.k, within: 30s, on_timeout: emit}
+---
+rule: alike
+when: {pattern: "a{2,} then b", by: data.k, within: 12s, define: {a: type == "a", b: 'type == "b" && data.n == last(a).data.n'}, limit: {runs: 4}}
+---
+rule: alike-too
+when: {pattern: "a{2,} then c", by: data.k, within: 12s, define: {a: type == "a", c: 'type == "c" && data.n == last(a).data.n'}, limit: {runs: 4}}
 `
 
 func hostileLog(n int) [][]byte {

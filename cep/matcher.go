@@ -17,6 +17,8 @@ type Options struct {
 
 	// Tables is what conditions see as table.NAME; see Matcher.SetTables.
 	Tables *Tables
+
+	apart bool // rules that begin alike share nothing all the same
 }
 
 // Matcher follows the partial matches of one lane through a Program.
@@ -38,6 +40,10 @@ type Matcher struct {
 	swaps    int          // how many programs came before
 	timers   timers
 
+	prefixes *prefixes // of the program
+	stems    []*stem   // by number of the prefix less 1; none when rules share nothing
+	watched  []*stem   // those that every event may concern
+
 	turn    engine.Turn
 	input   engine.Input
 	env     env
@@ -48,6 +54,7 @@ type Matcher struct {
 	scratch index.Scratch
 	ids     []index.ID   // conditions that hold
 	touched []*ruleState // rules it concerns, in order
+	heard   []*stem      // prefixes it concerns
 	id      idText       // of the match being made
 }
 
@@ -64,6 +71,7 @@ func NewMatcher(p *Program, o Options) *Matcher {
 func (m *Matcher) follow(p *Program) {
 	m.prog, m.alert = p, p.alert
 	m.rules = append(m.rules, make([]*ruleState, max(0, p.places.len()-len(m.rules)))...)
+	m.adopt(p)
 	for _, place := range p.always {
 		m.rule(place)
 	}
@@ -75,6 +83,7 @@ func (m *Matcher) rule(place int32) *ruleState {
 	if rs == nil {
 		rs = newRuleState(m, place)
 		m.rules[place] = rs
+		m.join(rs)
 	}
 	return rs
 }
@@ -111,8 +120,9 @@ func (m *Matcher) fed(ev *event.Event, pos Position, dst []Match) []Match {
 	}
 	from := len(dst)
 	for _, rs := range m.touched {
-		if rs.err == nil {
+		if rs.err == nil && !m.together(rs) {
 			dst = m.visit(rs, dst)
+			m.reunite(rs)
 		}
 	}
 	if len(m.draining) > 0 {
@@ -172,22 +182,38 @@ func (m *Matcher) look() {
 	m.ids = p.index.Match(&m.scratch, &m.env.seen, m.ids[:0])
 	for _, id := range m.ids {
 		u := p.uses.at(int(id))
+		if u.prefix != 0 && m.stems != nil {
+			m.share(u)
+			continue
+		}
 		m.mark(m.rule(u.place), u.cond, u.exact)
 	}
-	for _, place := range m.alert {
-		if rs := m.rules[place]; rs != nil && (rs.open() || rs.plan.needs.AnyStart) {
-			m.touch(rs)
-		} else if rs == nil && p.places.at(int(place)).plan.needs.AnyStart {
-			m.touch(m.rule(place))
-		}
+	m.wake(m.alert)
+	if m.stems == nil {
+		m.wake(p.alike)
 	}
+	m.overhear()
 	for _, rs := range m.draining {
 		if rs.err == nil {
 			m.ask(rs)
 		}
 	}
+	if len(m.stems) > 0 {
+		m.common()
+	}
 	if len(m.touched) > 1 {
 		slices.SortFunc(m.touched, before)
+	}
+}
+
+// wake finds, of the rules at places, those that must be shown every event.
+func (m *Matcher) wake(places []int32) {
+	for _, place := range places {
+		if rs := m.rules[place]; rs != nil && (rs.open() || rs.plan.needs.AnyStart) {
+			m.touch(rs)
+		} else if rs == nil && m.prog.places.at(int(place)).plan.needs.AnyStart {
+			m.touch(m.rule(place))
+		}
 	}
 }
 
@@ -241,6 +267,9 @@ func (e *env) Holds(c engine.Cond, b engine.Bindings) bool {
 
 // Bound gives conditions the events bound to an element.
 func (e *env) Bound(elem int) []*predicate.Event { return e.bound.Events(elem) }
+
+// Folded gives conditions what a fold comes to for them.
+func (e *env) Folded(f predicate.Fold) (predicate.Folded, bool) { return e.bound.Folded(f) }
 
 // release lets go of the events.
 func (e *env) release() { e.seen.Ev, e.bound = nil, nil }

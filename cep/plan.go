@@ -18,9 +18,17 @@ type Plan struct {
 
 	By       []string     `json:"by,omitempty"`
 	Within   string       `json:"within,omitempty"`
-	SeesAll  bool         `json:"sees_all"` // every event of a key with open partial matches is looked at
+	SeesAll  bool         `json:"sees_all"`         // every event of a key with open partial matches is looked at
+	Shared   *Shared      `json:"shared,omitempty"` // what other rules begin with, too
 	Elements []Element    `json:"elements"`
 	Graph    engine.Graph `json:"automaton,omitzero"` // its states and edges
+}
+
+// Shared is the beginning that a rule shares with others: it is followed once for
+// all of them.
+type Shared struct {
+	Rules int    `json:"rules"` // how many had it when the program was compiled, this one counted
+	UpTo  string `json:"up_to"` // the last element of it
 }
 
 // Element is one element of a rule in its Plan.
@@ -55,7 +63,7 @@ func (p *Program) Plan(rule string) (plan Plan, ok bool) {
 	if pl.engine != nil {
 		how := pl.engine.Plan()
 		out.Engine, out.Why, out.Bound = how.Engine, pl.choice, how.Bound
-		out.States, out.SeesAll, out.Graph = how.States, pl.needs.SeesAll, how.Graph
+		out.States, out.SeesAll, out.Graph, out.Shared = how.States, pl.needs.SeesAll, how.Graph, pl.shared()
 		if w.Within > 0 {
 			out.Within = w.Within.String()
 		}

@@ -28,6 +28,9 @@ type Program struct {
 	alert  []int32 // places of rules that must see every event of their open keys
 	always []int32 // places of rules that need no event to begin
 
+	prefixes *prefixes // what rules have in common
+	alike    []int32   // like alert, of rules that share a prefix
+
 	once   sync.Once
 	digest string
 }
@@ -44,9 +47,10 @@ type entry struct {
 
 // use is what a condition of the index is for.
 type use struct {
-	place int32
-	cond  uint8 // its number in the plan, less 1
-	exact bool  // that the condition holds; otherwise that it may, and is to be asked
+	place  int32
+	cond   uint8  // its number in the plan, less 1
+	exact  bool   // that the condition holds; otherwise that it may, and is to be asked
+	prefix uint16 // number of the prefix it is part of; 0: of the rule alone
 }
 
 // plan is a rule, compiled.
@@ -62,6 +66,9 @@ type plan struct {
 	values []field           // what the engine wants to know
 	score  *predicate.Template
 	same   string // equal for rules whose partial matches are interchangeable
+
+	prefix *prefix       // what other rules begin with, too; nil: nothing
+	branch engine.Branch // from there to this rule
 }
 
 // field is where a program finds the value of a path.

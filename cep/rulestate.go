@@ -21,6 +21,9 @@ type ruleState struct {
 	counts   RuleStats
 	furthest *furthest
 
+	family *family    // what it shares, unless it goes on by itself
+	missed *RuleStats // counts of the family's trunk that are not its own
+
 	due    time.Time // the state's deadline, as far as timers knows
 	timer  int       // place in timers, from 1; 0: nothing is due
 	keyBuf []byte
@@ -41,12 +44,9 @@ func newRuleState(m *Matcher, place int32) *ruleState {
 	return rs
 }
 
-// open reports whether the rule holds anything.
-func (rs *ruleState) open() bool { return rs.state != nil && !rs.state.Empty() }
-
 // known reports whether there is anything to tell about the rule.
 func (rs *ruleState) known() bool {
-	return rs.open() || rs.err != nil || rs.counts != (RuleStats{})
+	return rs.open() || rs.err != nil || rs.total() != (RuleStats{})
 }
 
 // before orders rules: by place, and of one place those that drain first, the
@@ -142,5 +142,6 @@ func (m *Matcher) drop(rs *ruleState) {
 	if rs.state != nil {
 		rs.state.Clear()
 		m.timers.remove(rs)
+		m.leave(rs, false)
 	}
 }

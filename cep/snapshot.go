@@ -16,10 +16,16 @@ import (
 //	whether lane time is known, lane time, events seen, matches given out
 //	rules: how many, and for each: how many programs lie between its own and the
 //	       last, its name and version, whether it drains, why it was stopped (""
-//	       when it was not), its counts, its engine, its state
+//	       when it was not), its counts, its engine; if it has one, the number of
+//	       the part it shares (0: none) and, if it does, the keys of that which it
+//	       has done with; its state
+//	shared parts: how many, and for each: how many conditions lead through it, its
+//	       state
 //
 // Rules stand in order, versions that drain before those that follow them. A rule
-// of which nothing is known is left out.
+// of which nothing is known is left out. What rules hold in common is a shared part
+// and written once; their own states have the keys that they hold by themselves,
+// which stand for those of the part.
 const snapshotMagic = "rhost-cep\x01"
 
 // ErrSnapshot is the error of bytes that are no snapshot of this release's or
@@ -42,9 +48,14 @@ func (m *Matcher) AppendSnapshot(dst []byte) []byte {
 		}
 	}
 	e.Uint(uint64(len(rules)))
+	number, families := numbered(rules)
 	for _, rs := range rules {
 		e.Uint(uint64(m.swaps - rs.age))
-		rs.append(&e)
+		rs.append(&e, number[rs.family])
+	}
+	e.Uint(uint64(len(families)))
+	for _, f := range families {
+		f.append(&e)
 	}
 	dst = append(dst, snapshotMagic...)
 	at := len(dst)
@@ -54,7 +65,7 @@ func (m *Matcher) AppendSnapshot(dst []byte) []byte {
 	return dst
 }
 
-func (rs *ruleState) append(e *engine.Encoder) {
+func (rs *ruleState) append(e *engine.Encoder, family int) {
 	e.Text(rs.rule.Name)
 	e.Text(rs.rule.Version)
 	e.Bool(rs.draining)
@@ -63,7 +74,8 @@ func (rs *ruleState) append(e *engine.Encoder) {
 		stopped = rs.err.Error()
 	}
 	e.Text(stopped)
-	for _, n := range rs.counts.list() {
+	counts := rs.total()
+	for _, n := range counts.list() {
 		e.Uint(*n)
 	}
 	if rs.state == nil {
@@ -71,6 +83,7 @@ func (rs *ruleState) append(e *engine.Encoder) {
 		return
 	}
 	e.Text(rs.plan.engine.Plan().Engine)
+	rs.appendShare(e, family)
 	rs.state.AppendTo(e)
 }
 
@@ -102,6 +115,17 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 			return nil, err
 		}
 	}
+	for n := range d.Len(2) {
+		r.family(n + 1)
+		delete(r.members, n+1)
+		if d.Err() != nil {
+			return nil, d.Err()
+		}
+	}
+	if d.Err() == nil && len(r.members) > 0 {
+		d.Fail("what %d rules share is missing", len(r.members))
+	}
+	r.settle()
 	if d.Err() == nil && d.Rest() > 0 {
 		d.Fail("%d bytes too many", d.Rest())
 	}
@@ -139,6 +163,8 @@ type restorer struct {
 	m     *Matcher
 	d     *engine.Decoder
 	older []*Program
+
+	members map[int][]member // by number of what they share
 }
 
 func (r *restorer) rule() error {
@@ -173,6 +199,7 @@ func (r *restorer) rule() error {
 	if rs.state == nil {
 		return nil
 	}
+	r.share(rs)
 	if err := rs.state.Restore(d); err != nil {
 		return fmt.Errorf("rule %s: %w", name, err)
 	}
@@ -191,7 +218,11 @@ func (r *restorer) find(age int, draining bool, name, version string) (*ruleStat
 		if !there || m.prog.places.at(int(place)).version() != version {
 			return nil, fmt.Errorf("the snapshot is of other rules: it knows of %s version %.12s", name, version)
 		}
-		rs := m.rule(place)
+		rs := m.rules[place]
+		if rs == nil { // it joins a family when it is known which
+			rs = newRuleState(m, place)
+			m.rules[place] = rs
+		}
 		rs.age = m.swaps - age
 		return rs, nil
 	}

@@ -161,6 +161,12 @@ when: {schedule: "@every 20s", missed: all}
 ---
 rule: stuck
 when: {state: data.ip, above: 0, for: 30s}
+---
+rule: alike
+when: {pattern: "a then b then c", define: {a: type == "fail", b: type == "fail" && data.user != a.data.user, c: type == "ok" && data.ip == a.data.ip}}
+---
+rule: alike-too
+when: {pattern: "a then b then c", define: {a: type == "fail", b: type == "fail" && data.user != a.data.user, c: type == "other" && data.ip == a.data.ip}}
 `
 
 const goldenSnapshot = "testdata/snapshot-v1.hex"
@@ -183,6 +189,7 @@ func TestSnapshotGolden(t *testing.T) {
 	}
 	m := NewMatcher(p, Options{Tenant: "t"})
 	feed(m, 0, 11)
+	require.False(t, m.rules[8].family.trunk.state.Empty(), "rules share something")
 	b := m.AppendSnapshot(nil)
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		require.NoError(t, os.WriteFile(goldenSnapshot, []byte(hex.EncodeToString(b)), 0o644))

@@ -28,7 +28,7 @@ type RuleStats struct {
 	Unsure   uint64 // matches whose score was below `at_least`, or could not be told
 	Keys     int
 	Runs     int // open partial matches; some whose time is up may still be among them
-	Bytes    int // of memory, about, without the events
+	Bytes    int // of memory, about, without the events; of what rules hold together, each has a part
 }
 
 // Stats counts what the matcher holds; it takes time in proportion.
@@ -38,10 +38,10 @@ func (m *Matcher) Stats() Stats {
 		if !rs.known() {
 			continue
 		}
-		r := rs.counts
+		r := rs.total()
 		r.Rule, r.Version, r.Draining = rs.rule.Name, rs.rule.Version, rs.draining
 		if rs.state != nil {
-			size := rs.state.Size()
+			size := rs.size()
 			r.Keys, r.Runs, r.Bytes = size.Keys, size.Runs, size.Bytes
 		}
 		s.Keys += r.Keys

@@ -54,6 +54,7 @@ func (m *Matcher) Swap(p *Program) []Change {
 			changes = m.hand(rs, changes)
 		}
 	}
+	m.enlist(was, related)
 	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
 		place, there := p.names.get(rs.rule.Name)
 		ends := Dropped
@@ -120,18 +121,19 @@ func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
 	case on == syntax.Reset:
 		return append(changes, m.discard(rs, Reset))
 	case same && on != syntax.Drain:
-		open := rs.state.Size().Runs
-		rs.counts = RuleStats{}
+		open := rs.size().Runs
+		rs.recount()
 		m.keep(rs, place)
 		return append(changes, Change{Rule: rs.rule.Name, Action: Kept, Open: open})
 	case rs.plan.needs.Always: // it goes by the clock, and has nothing to finish
 		m.drop(rs)
 		return changes
 	default:
-		ch := Change{Rule: rs.rule.Name, Action: Drained, Open: rs.state.Size().Runs}
+		ch := Change{Rule: rs.rule.Name, Action: Drained, Open: rs.size().Runs}
 		if on == syntax.Keep {
 			ch.Why = "the new version does not mean the same"
 		}
+		m.leave(rs, true)
 		rs.draining, rs.place = true, place
 		if s, ok := rs.state.(engine.Drainer); ok {
 			s.Drain(m.now)
@@ -148,13 +150,17 @@ func (m *Matcher) keep(rs *ruleState, place int32) {
 	if fresh := m.rules[place]; fresh != nil && fresh != rs {
 		m.timers.remove(fresh)
 	}
+	if f := rs.family; f != nil && (e.plan.prefix == nil || m.stem(e.plan) != f.stem) {
+		m.leave(rs, true)
+	}
 	rs.rule, rs.plan, rs.place, rs.age, rs.foreign = e.get(), e.plan, place, m.swaps, false
 	m.rules[place] = rs
+	m.join(rs)
 }
 
 // discard drops what a rule has open, and says so.
 func (m *Matcher) discard(rs *ruleState, a Action) Change {
-	c := Change{Rule: rs.rule.Name, Action: a, Open: rs.state.Size().Runs}
+	c := Change{Rule: rs.rule.Name, Action: a, Open: rs.size().Runs}
 	m.drop(rs)
 	return c
 }

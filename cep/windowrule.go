@@ -156,9 +156,9 @@ func (s *windowState) Expire(t *engine.Turn, now time.Time) {
 }
 
 func (s *windowState) Size() (size engine.Size) {
-	each, _ := s.w.plan.Bound()
 	size.Keys, size.Runs = s.keys.Len(), s.keys.Len()
-	size.Bytes = s.keys.Len() * int(min(each, 1<<30)) // at most
+	s.keys.All(func(e *engine.Entry[window.State]) { size.Bytes += e.Value.Bytes() })
+	size.Bytes += s.keys.Bytes()
 	return size
 }
 

@@ -41,13 +41,18 @@ type Info struct {
 	Name   string
 	Engine string           // "wasm", "lua" or "js"
 	Digest string           // "sha256:…" over the uploaded bytes
-	ABI    string           // "rhost.v1"
+	ABI    string           // "rhost.v1"; "extism" or "wasi" for a guest that was written for another host
 	Size   int              // bytes uploaded
 	Needs  []abi.Capability // what the guest asks for: its imports, those of its manifest where it has one; a script without asks for all
 	// Functions are those of the ABI that a module imports; nil for a script.
 	Functions []string
 	// Manifest is what the plugin says of itself; nil when it says nothing.
 	Manifest *manifest.Manifest
+	// Exports are the functions that a call may name in its Export, and Entry is
+	// the one that is called when it names none; "" when it has to. Guests of our
+	// own ABI have neither.
+	Exports []string
+	Entry   string
 }
 
 // Instance is one guest in memory.

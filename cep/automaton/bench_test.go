@@ -30,7 +30,7 @@ type bench struct {
 
 // newBench compiles elements, each a name and a condition; those whose name ends in + are
 // repeated.
-func newBench(tb testing.TB, steps []engine.Step, elems [][2]string, pol engine.Policy, joins bool) *bench {
+func newBench(tb testing.TB, steps []engine.Step, elems [][2]string, pol engine.Policy, joins, folds bool) *bench {
 	k := &bench{known: ^uint64(0)}
 	set := predicate.NewSet()
 	scope := predicate.Scope{}
@@ -50,6 +50,9 @@ func newBench(tb testing.TB, steps []engine.Step, elems [][2]string, pol engine.
 			if joins {
 				tr.Joins[i] = c.Joins()
 				tr.Equal |= bit
+			}
+			if folds {
+				tr.Folds, tr.Fields = append(tr.Folds, c.Folds()...), append(tr.Fields, c.BoundFields()...)
 			}
 			for _, r := range c.Reads() {
 				if r.Part != predicate.PartLast && scope.Elements[r.Elem].Repeated {
@@ -75,6 +78,8 @@ func (k *bench) Holds(c engine.Cond, b engine.Bindings) bool {
 }
 
 func (k *bench) Bound(elem int) []*predicate.Event { return k.bound.Events(elem) }
+
+func (k *bench) Folded(f predicate.Fold) (predicate.Folded, bool) { return k.bound.Folded(f) }
 
 // feed shows an event of a type, that a condition names by its element.
 func (k *bench) feed(ev *event.Event, at time.Time) int {
@@ -123,7 +128,7 @@ func BenchmarkEqualityJoin(b *testing.B) {
 		for _, joins := range []bool{false, true} {
 			b.Run(fmt.Sprintf("runs=%d/indexed=%v", n, joins), func(b *testing.B) {
 				k := newBench(b, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == a.data.id`}},
-					engine.Policy{Skip: engine.Skip{Kind: engine.NoSkip}, Limit: 2 * n}, joins)
+					engine.Policy{Skip: engine.Skip{Kind: engine.NoSkip}, Limit: 2 * n}, joins, true)
 				events := make([][2]*event.Event, n)
 				for i := range events {
 					events[i] = [2]*event.Event{numbered("a", i), numbered("b", i)}
@@ -158,7 +163,7 @@ func BenchmarkBruteForce(b *testing.B) {
 				runs := 0
 				for b.Loop() {
 					k := newBench(b, steps, [][2]string{{"fail", `type == "fail"`}, {"ok", `type == "ok" && data.id == last(fail).data.id`}},
-						engine.Policy{Limit: 20_000, Within: time.Hour}, joins)
+						engine.Policy{Limit: 20_000, Within: time.Hour}, joins, true)
 					for i, e := range fails {
 						k.feed(e, time.Unix(int64(i/100), 0))
 					}
@@ -179,19 +184,19 @@ func rules() map[string]func(tb testing.TB, joins bool) *bench {
 	within := engine.Policy{Within: time.Hour, Limit: 2000, Skip: engine.Skip{Kind: engine.NoSkip}}
 	return map[string]func(tb testing.TB, joins bool) *bench{
 		"pairs": func(tb testing.TB, joins bool) *bench {
-			return newBench(tb, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == a.data.id`}}, within, joins)
+			return newBench(tb, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == a.data.id`}}, within, joins, true)
 		},
 		"greater": func(tb testing.TB, joins bool) *bench {
-			return newBench(tb, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.x > a.data.x`}}, within, joins)
+			return newBench(tb, then(1, 1), [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.x > a.data.x`}}, within, joins, true)
 		},
 		"last": func(tb testing.TB, joins bool) *bench {
-			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == last(a).data.id`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins)
+			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && data.id == last(a).data.id`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins, true)
 		},
 		"sum": func(tb testing.TB, joins bool) *bench {
-			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && sum(a.data.x) < -1`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins)
+			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && sum(a.data.x) < -1`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins, true)
 		},
 		"count": func(tb testing.TB, joins bool) *bench {
-			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && count(a) > 100000`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins)
+			return newBench(tb, many, [][2]string{{"a", `type == "a"`}, {"b", `type == "b" && count(a) > 100000`}}, engine.Policy{Within: time.Hour, Limit: 2000}, joins, true)
 		},
 	}
 }
@@ -232,7 +237,7 @@ func TestNothingChangesWithoutGarbage(t *testing.T) {
 				k.turn.In = &in
 				k.s.Feed(&k.turn, key)
 			})
-			require.Zero(t, allocs, "%s, joins %v", name, joins)
+			require.Zero(t, allocs, "%s, joins %v", name, joins, true)
 			require.Empty(t, k.turn.Out)
 		}
 	}

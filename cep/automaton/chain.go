@@ -13,9 +13,12 @@ type node struct {
 	seen uint64 // the elements bound up to here, bit by bit; those past 63 share the last bit
 	n    int32  // events up to here
 	elem int32
+
+	folded folded // what conditions ask of the chain up to here (folds.go); nil: nothing yet
 }
 
-func bind(prev *node, h *Held, elem int) *node {
+// newNode makes a bare node; see NFA.bind.
+func newNode(prev *node, h *Held, elem int) *node {
 	nd := &node{prev: prev, ev: h, n: 1, elem: int32(elem), seen: elemBit(elem)}
 	if prev != nil {
 		nd.n += prev.n

@@ -25,6 +25,7 @@ func Compile(steps []Step, tr Traits) (*NFA, error) {
 	}
 	b.nfa.elems = engine.Elements(steps)
 	b.nfa.trim()
+	b.nfa.prepare(steps, tr)
 	b.nfa.analyse(tr)
 	return b.nfa, nil
 }

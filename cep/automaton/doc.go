@@ -14,7 +14,8 @@
 // no alternatives and conjunctions; choice.go and both.go say what ours mean. Two
 // things differ by design. A pattern without strict contiguity may be shown only
 // the events that some condition accepts: the answer is the same, because an
-// ignored event never changes what a run can still become. And a pattern that
+// ignored event never changes what a run can still become. Where it would (torn.go),
+// the pattern is shown every event instead. And a pattern that
 // ends in `then not` fires at its deadline also when nothing at all came between. As in
 // Flink, a pattern that can bind the same events in two ways, such as (a+){2}, gives the
 // match twice; the two have one id.
@@ -23,7 +24,8 @@
 //
 // A run is a state and the last node of a chain of bound events. Nodes point to
 // the node before them and never change, so forking a run copies five words and
-// all forks share what they have bound. Under the default policy, where of all
+// all forks share what they have bound. They also carry what conditions ask of all
+// that is bound, such as counts and sums (folds.go). Under the default policy, where of all
 // matches that complete together only the first is given out, a run also speaks
 // for later starts whose events are a tail of its own, and for forks that no
 // condition ahead can tell from it (share.go); a loop over n events then costs n

@@ -21,6 +21,9 @@ func holds(c Cond) guard {
 	return guard{{pos: c.Bit()}}
 }
 
+// lowest is the condition of the lowest bit.
+func lowest(conds uint64) Cond { return Cond(bits.TrailingZeros64(conds) + 1) }
+
 // fails is the guard that c does not hold. No event fails the absent condition.
 func fails(c Cond) guard { return guard{{neg: c.Bit()}} }
 

@@ -26,3 +26,21 @@ func (s *State) EachKey(visit func(key []byte)) {
 		visit([]byte(k))
 	}
 }
+
+// Len is the number of keys that anything is kept for.
+func (s *State) Len() int { return s.keys.Len() }
+
+// Has reports whether anything is kept for a key.
+func (s *State) Has(key []byte) bool { return s.keys.Get(key) != nil }
+
+// SizeOf is the part of a key in Size.
+func (s *State) SizeOf(key []byte) (size engine.Size) {
+	if e := s.keys.Get(key); e != nil {
+		if !e.Value.Empty() {
+			size.Keys = 1
+		}
+		sizes := sizes{nfa: s.m.nfa, chains: make(map[*Held]*node)}
+		size.Runs, size.Bytes = e.Value.Len(), len(e.Key)+sizes.of(&e.Value)
+	}
+	return size
+}

@@ -62,14 +62,19 @@ func (n *NFA) findJoin(s *state, tr Traits) {
 			}
 		}
 	}
-	if s.join == nil {
-		return
+	if s.join != nil {
+		s.join.value = n.value(s.join.Path)
 	}
-	s.join.value = slices.Index(n.paths, s.join.Path)
-	if s.join.value < 0 {
-		s.join.value = len(n.paths)
-		n.paths = append(n.paths, s.join.Path)
+}
+
+// value gives the place in Worker.values of a path of the event under test.
+func (n *NFA) value(p event.Path) int {
+	at := slices.Index(n.paths, p)
+	if at < 0 {
+		at = len(n.paths)
+		n.paths = append(n.paths, p)
 	}
+	return at
 }
 
 // decides reports whether conditions depend on nothing of what a run has bound but
@@ -129,11 +134,20 @@ func (w *Worker) valueOf(v event.Value) uint64 {
 
 // runValue gives what a run is filed by.
 func (w *Worker) runValue(q *run, j *join) uint64 {
-	h := q.bound().end(j.Elem, j.Part)
-	if h == nil {
+	fold := predicate.FirstOf(j.Elem)
+	if j.Part == predicate.PartLast {
+		fold = predicate.LastOf(j.Elem)
+	}
+	so, ok := w.m.nfa.foldedOf(q.bound(), fold)
+	if !ok {
+		if h := q.bound().end(j.Elem, j.Part); h != nil {
+			so.Event = &h.Seen
+		}
+	}
+	if so.Event == nil {
 		return nothing
 	}
-	return w.valueOf(j.ElemValue(&h.Seen))
+	return w.valueOf(j.ElemValue(so.Event))
 }
 
 // end gives the first or the last event bound to an element; nil if there is

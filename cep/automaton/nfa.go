@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
 
@@ -67,17 +68,17 @@ type NFA struct {
 
 	alert, fires, greedy bool
 	all                  bool         // every state must be shown every event
+	torn, splits         bool         // see torn.go
 	starts               uint64       // conditions that can begin a match
 	anyStart             bool         // an event that meets none of them can, too
-	paths                []event.Path // what joins compare of the event under test
+	paths                []event.Path // what is read of the event under test
+
+	folds []predicate.Fold // what nodes carry
+	keeps []keeps          // what bound events keep at hand
 }
 
 // States is the number of states.
 func (n *NFA) States() int { return len(n.states) }
-
-// SeesAll reports whether a key with open runs must be shown every event, also
-// one that meets none of the pattern's conditions.
-func (n *NFA) SeesAll() bool { return n.alert }
 
 // Waits reports whether the time since the last bound event is bounded anywhere,
 // so that a run's deadline can change while it is open.
@@ -140,8 +141,23 @@ func (n *NFA) trim() {
 	n.states, n.start = states, 0
 }
 
-// analyse fills in what the states derive from one another.
+// analyse fills in what the states derive from one another and from what the
+// conditions read.
 func (n *NFA) analyse(tr Traits) {
+	n.survey()
+	for n.spread(tr) {
+	}
+	for i := range n.states {
+		s := &n.states[i]
+		if s.still {
+			n.findJoin(s, tr)
+			s.equal = s.join != nil && s.join.decides(s.ahead, tr)
+		}
+	}
+}
+
+// survey fills in what the states derive from one another.
+func (n *NFA) survey() {
 	for i := range n.states {
 		s := &n.states[i]
 		width := 1
@@ -162,20 +178,15 @@ func (n *NFA) analyse(tr Traits) {
 		n.bounds = n.bounds || s.wait > 0
 		n.alert = n.alert || s.alert && int32(i) != n.start
 	}
-	n.all = n.greedy || n.bounds
+	n.findTorn()
+	n.all = n.greedy || n.bounds || n.torn
 	n.alert = n.alert || n.all
 	n.starts = n.states[n.start].looks
 	for _, i := range n.reach(n.start, func(e edge) bool { return e.op == proceed }) {
 		n.anyStart = n.anyStart || slices.ContainsFunc(n.states[i].edges, func(e edge) bool { return e.op == take && e.when.idle() })
 	}
-	for n.spread(tr) {
-	}
 	for i := range n.states {
-		s := &n.states[i]
-		if s.still = n.stays(int32(i)); s.still {
-			n.findJoin(s, tr)
-			s.equal = s.join != nil && s.join.decides(s.ahead, tr)
-		}
+		n.states[i].still = n.stays(int32(i))
 	}
 }
 

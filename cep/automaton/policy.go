@@ -18,6 +18,9 @@ type Machine struct {
 	// that nobody has to notice at once.
 	quiet bool
 
+	// all is set when every state must be shown every event, which torn.go explains.
+	all bool
+
 	few  int          // groups of fewer runs are not indexed
 	seed maphash.Seed // of the values that runs are filed by
 }
@@ -45,6 +48,7 @@ func NewMachine(n *NFA, p Policy) (*Machine, error) {
 	m := &Machine{nfa: n, pol: p, few: fewRuns}
 	m.best = p.Skip.Kind == PastLast && p.Emit == Immediate && !p.OnTimeout && !n.bounds
 	m.quiet = !p.OnTimeout && !n.fires && !n.bounds && (p.Emit == Immediate || p.Skip.Kind == NoSkip)
+	m.all = n.all || n.splits && p.OnTimeout
 	m.seed = maphash.MakeSeed()
 	return m, nil
 }

@@ -72,25 +72,6 @@ func (r *Runs) Len() int {
 	return n
 }
 
-// bytes is about the memory that the runs take, without the events.
-func (r *Runs) bytes() int {
-	const perRun, perNode, perLink = 48, 32, 48
-	n := 0
-	for i := range r.groups {
-		n += perRun * cap(r.groups[i].runs)
-		if x := r.groups[i].index; x != nil {
-			n += perLink * cap(x.links)
-		}
-	}
-	deepest := int32(0) // runs share their chains; the longest is a fair guess at all of them
-	r.all(func(q *run) {
-		if q.head != nil {
-			deepest = max(deepest, q.head.n)
-		}
-	})
-	return n + perNode*int(deepest)
-}
-
 // all visits the open runs.
 func (r *Runs) all(visit func(*run)) {
 	for i := range r.groups {

@@ -67,7 +67,7 @@ func (r *run) adopt(s ...start) {
 // trim copies the chain of a run whose starts have moved on so far that most of
 // it is no longer anybody's. Without it, a loop that never ends would keep its
 // events for ever.
-func (r *run) trim() {
+func (m *Machine) trim(r *run) {
 	const few = 32
 	if r.start.cut < few || r.start.cut < r.head.n/2 {
 		return
@@ -82,6 +82,9 @@ func (r *run) trim() {
 		if i > 0 {
 			nodes[i].prev = &nodes[i-1]
 		}
+	}
+	for i := range nodes {
+		m.nfa.fold(&nodes[i])
 	}
 	r.head, r.start.cut = &nodes[len(nodes)-1], 0
 	if r.lo < r.hi {

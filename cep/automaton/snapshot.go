@@ -183,7 +183,7 @@ func (r *reader) runs(to *Runs) {
 		if r.d.Err() != nil {
 			return
 		}
-		nd := bind(prev, h, elem)
+		nd := r.m.nfa.bind(prev, h, elem, nil)
 		nd.seen |= seen
 		r.nodes = append(r.nodes, nd)
 	}

@@ -15,7 +15,7 @@ func (m *Machine) New() engine.State { return &State{m: m, keys: engine.NewTable
 
 // Needs says which events the rule must be shown.
 func (m *Machine) Needs() engine.Needs {
-	return engine.Needs{Starts: m.nfa.starts, AnyStart: m.nfa.anyStart, SeesAll: m.nfa.alert, Paths: m.nfa.paths}
+	return engine.Needs{Starts: m.nfa.starts, AnyStart: m.nfa.anyStart, SeesAll: m.nfa.alert || m.all, Paths: m.nfa.paths}
 }
 
 // Plan describes the machine to people.
@@ -61,9 +61,9 @@ func (s *State) Feed(t *engine.Turn, key []byte) {
 		e = s.keys.Add(key)
 	}
 	w := worker(t)
-	w.view.conds, w.values = t.Conds, t.Values
+	w.view.conds, w.view.nfa, w.values = t.Conds, s.m.nfa, t.Values
 	s.m.Feed(w, &e.Value, t.In, t.Truth, &w.view)
-	w.view.conds = nil
+	w.view.conds, w.view.nfa = nil, nil
 	w.give(t, e.Key)
 	s.settle(e)
 }
@@ -113,13 +113,15 @@ func (s *State) Expire(t *engine.Turn, now time.Time) {
 
 // Size counts what is held.
 func (s *State) Size() (size engine.Size) {
+	sizes := sizes{nfa: s.m.nfa, chains: make(map[*Held]*node)}
 	s.keys.All(func(e *engine.Entry[Runs]) {
 		if !e.Value.Empty() {
 			size.Keys++
 		}
 		size.Runs += e.Value.Len()
-		size.Bytes += len(e.Key) + e.Value.bytes()
+		size.Bytes += sizes.of(&e.Value)
 	})
+	size.Bytes += s.keys.Bytes()
 	return size
 }
 
@@ -153,6 +155,7 @@ func (w *Worker) give(t *engine.Turn, key string) {
 // view shows conditions the events of one run.
 type view struct {
 	conds  engine.Conds
+	nfa    *NFA
 	bound  Bound
 	reader Reader
 }

@@ -94,7 +94,7 @@ func (m *Machine) Feed(w *Worker, r *Runs, in *Input, t Truth, c Conds) {
 func (w *Worker) visit(g *group, may uint64) {
 	s := &w.m.nfa.states[g.state]
 	may &= s.looks
-	if may == 0 && (s.still || !s.alert && !w.m.nfa.all) {
+	if may == 0 && (s.still || !s.alert && !w.m.all) {
 		return
 	}
 	if s.join != nil && may&^s.join.conds == 0 && w.file(g) {
@@ -226,13 +226,13 @@ func (w *Worker) take(q *run, elem int, to int32, e *test) {
 	var prev *node
 	if q != nil {
 		if w.node == nil {
-			q.trim()
+			w.m.trim(q)
 		}
 		next, prev = *q, q.head
 		next.state = to
 	}
 	if w.node == nil || int(w.node.elem) != elem {
-		w.node = bind(prev, w.in.Hold(), elem)
+		w.node = w.m.nfa.bind(prev, w.in.Hold(), elem, w.values)
 	}
 	next.head = w.node
 	if w.m.nfa.states[to].kind != final {

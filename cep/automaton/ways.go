@@ -1,7 +1,5 @@
 package automaton
 
-import "math/bits"
-
 // mark is what the step of a run has found out about a state. It counts if its
 // numbers are those of the step and the search.
 type mark struct {
@@ -76,7 +74,7 @@ func (t *test) clause(c clause) bool {
 	for open := (c.pos | c.neg) &^ t.truth.Known; open != 0; open &= open - 1 {
 		bit := open & -open
 		t.truth.Known |= bit
-		if t.w.conds.Holds(Cond(bits.TrailingZeros64(bit)+1), t.bound) {
+		if t.w.conds.Holds(lowest(bit), t.bound) {
 			t.truth.True |= bit
 			if c.pos&bit != 0 {
 				return true

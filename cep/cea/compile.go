@@ -49,9 +49,6 @@ func Compile(steps []engine.Step, tr engine.Traits, pol engine.Policy) (engine.E
 		return nil, err
 	}
 	e := &Engine{n: n, pol: pol, elems: engine.Elements(steps), plan: plan, needs: m.Needs(), steady: n.steady()}
-	if n.idle = !e.needs.SeesAll; !n.idle && n.torn() {
-		return nil, errors.New("every event matters, and `not` follows several elements of which some need not come")
-	}
 	e.plan.Engine, e.plan.States = "cea", len(n.states)
 	e.plan.Why = why(steps, pol)
 	e.plan.Bound = bound(pol)

@@ -61,10 +61,6 @@ type nfa struct {
 	states []state
 	start  int32
 	conds  uint64 // all conditions that any edge looks at
-
-	// idle is set when an event that meets no condition a state cares about
-	// leaves what is open there alone: it need not even be shown.
-	idle bool
 }
 
 // readGraph takes an automaton from its drawing. That both engines follow the
@@ -196,51 +192,4 @@ func (n *nfa) sticky() []bool {
 		}
 	}
 	return stays
-}
-
-// torn reports whether it makes a difference that an event which is of no
-// interest in a state moves what is open there on, all the same: what comes next
-// forbids something that the state itself does not. The automaton leaves such
-// events out in some states and not in others, which its graph does not tell.
-func (n *nfa) torn() bool {
-	w := newWalker(n)
-	always := func(edge) bool { return true }
-	sets := make([]string, len(n.states))
-	for i := range n.states {
-		sets[i] = n.forbidden(w.reach(nil, int32(i), always))
-	}
-	for i := range n.states {
-		all := w.reach(nil, int32(i), always)
-		if int32(i) == n.start || !n.states[i].forbids || n.alert(all) {
-			continue
-		}
-		for _, j := range all {
-			if slices.ContainsFunc(n.states[j].ignores, func(e edge) bool { return !n.states[e.to].final && sets[e.to] != sets[i] }) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// forbidden tells what must not happen in any of some states.
-func (n *nfa) forbidden(states []int32) string {
-	var all []string
-	for _, i := range states {
-		for _, g := range n.states[i].stops {
-			all = append(all, fmt.Sprint(g))
-		}
-	}
-	slices.Sort(all)
-	return fmt.Sprint(slices.Compact(all))
-}
-
-// alert reports whether any event is of interest in one of some states: it waits
-// for the very next event, or for an event whatever it is.
-func (n *nfa) alert(states []int32) bool {
-	return slices.ContainsFunc(states, func(i int32) bool {
-		s := &n.states[i]
-		idle := slices.ContainsFunc(s.takes, func(e edge) bool { return e.when.holds(0) })
-		return idle || len(s.takes)+len(s.stops) > 0 && len(s.ignores) == 0
-	})
 }

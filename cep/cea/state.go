@@ -3,6 +3,7 @@ package cea
 import (
 	"math/bits"
 	"time"
+	"unsafe"
 
 	"github.com/rhost/rhost/cep/engine"
 	"github.com/rhost/rhost/cep/predicate"
@@ -99,21 +100,18 @@ func (s *State) Size() (size engine.Size) {
 	s.keys.All(func(e *engine.Entry[key]) {
 		size.Keys++
 		size.Runs += len(e.Value.starts)
-		size.Bytes += len(e.Key) + e.Value.bytes()
+		size.Bytes += e.Value.bytes()
 	})
+	size.Bytes += s.keys.Bytes()
 	return size
 }
 
-// bytes is about the memory of a key, without the events.
+// bytes is about the memory that a key points to, without the events.
 func (k *key) bytes() int {
-	const (
-		fixed = 200 // of a key and its place in the table
-		word  = 8
-	)
-	n := fixed + 4*cap(k.lists) + 2*word*cap(k.starts)
+	n := engine.Alloc(cap(k.lists)*4) + engine.Alloc(cap(k.starts)*int(unsafe.Sizeof(start{}))) + engine.Alloc(cap(k.chunks)*int(unsafe.Sizeof(chunk{})))
 	for i := range k.chunks {
 		c := &k.chunks[i]
-		n += 7*word + 2*word*cap(c.nodes) + word*cap(c.events)
+		n += engine.Alloc(cap(c.nodes)*int(unsafe.Sizeof(node{}))) + engine.Alloc(cap(c.events)*8)
 	}
 	return n
 }
@@ -148,3 +146,6 @@ type nothing struct{}
 
 // Events gives no events.
 func (nothing) Events(int) []*predicate.Event { return nil }
+
+// Folded gives what is true of none.
+func (nothing) Folded(predicate.Fold) (so predicate.Folded, ok bool) { return so, true }

@@ -31,10 +31,6 @@ func newWalker(n *nfa) *walker { return &walker{n: n, seen: make([]uint32, len(n
 // The lists are good until the next call.
 func (w *walker) moves(at int32, mask uint64, begins bool) (open []move, done []int) {
 	w.open, w.done = w.open[:0], w.done[:0]
-	if !begins && w.n.idle && w.n.states[at].cares&mask == 0 {
-		w.open = append(w.open, move{pass, at})
-		return w.open, w.done
-	}
 	stopped := false
 	holds := func(e edge) bool { return e.when.holds(mask) }
 	w.here = w.reach(w.here, at, holds)

@@ -16,6 +16,13 @@
 // All engines give the same answer to the same pattern: the same Done in the same
 // order, the same counts of what limits refused.
 //
+// # Rules that begin alike
+//
+// An Engine that is a Sharer can say, by a Branch, what it has in common with
+// others: a trunk that a matcher feeds once for all of them. When an event meets a
+// condition of one rule's own, what the trunk has open for that key is copied, and
+// the rule goes on by itself. The answers are those of rules that share nothing.
+//
 // # Keys and memory
 //
 // Table keeps a value per key with a deadline each, for engines that have no

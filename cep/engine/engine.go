@@ -120,6 +120,10 @@ type Bindings interface {
 	// Events gives the events bound to an element, oldest first. The slice is
 	// good until the next call.
 	Events(elem int) []*predicate.Event
+
+	// Folded gives what a fold comes to for them; ok is false where they have to be
+	// listed.
+	Folded(f predicate.Fold) (so predicate.Folded, ok bool)
 }
 
 // Conds decides the conditions that depend on what a run has bound.

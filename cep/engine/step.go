@@ -73,6 +73,12 @@ type Traits struct {
 	// Correlated, that depend on nothing of events bound before but these values.
 	Joins [][]predicate.Join
 	Equal uint64
+
+	// Folds are what conditions ask of all events bound to an element, Fields what
+	// they read of single ones, each once. An engine may keep these up to date and
+	// at hand, so that conditions need not list events and read payloads again.
+	Folds  []predicate.Fold
+	Fields []predicate.BoundField
 }
 
 // MaxBoth bounds the operands of a conjunction: their orders multiply.

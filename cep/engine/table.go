@@ -11,6 +11,7 @@ type Table[V any] struct {
 	entries map[string]*Entry[V]
 	heap    []*Entry[V] // by time; all of them up to the wheel's present
 	wheel   *wheel[V]   // nil while there are few
+	most    int         // keys there ever were at once
 }
 
 // Entry is a key with its value.
@@ -44,6 +45,7 @@ func (t *Table[V]) Get(key []byte) *Entry[V] { return t.entries[string(key)] }
 func (t *Table[V]) Add(key []byte) *Entry[V] {
 	e := &Entry[V]{Key: string(key)}
 	t.entries[e.Key] = e
+	t.most = max(t.most, len(t.entries))
 	return e
 }
 

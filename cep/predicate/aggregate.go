@@ -51,22 +51,25 @@ type accumulator struct {
 	bad  bool
 }
 
-func (a *accumulator) add(v event.Value) {
+// add reports whether v is the least or greatest value so far.
+func (a *accumulator) add(v event.Value) (best bool) {
 	a.n++
 	if a.agg == aggSum || a.agg == aggAvg {
 		a.bad = a.bad || v.Kind() != event.Number
 		a.sum += v.Number()
-		return
+		return false
 	}
 	if a.n == 1 {
 		a.best, a.bad = v, !ordered(v.Kind())
-		return
+		return true
 	}
 	order, ok := compare(v, a.best)
 	a.bad = a.bad || !ok
 	if a.agg == aggMin && order < 0 || a.agg == aggMax && order > 0 {
 		a.best = v
+		return true
 	}
+	return false
 }
 
 func (a *accumulator) result() event.Value {

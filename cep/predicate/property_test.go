@@ -55,6 +55,8 @@ func TestCompiledEqualsInterpreted(t *testing.T) {
 			// With the fields scanned beforehand the answer is the same.
 			scanned := &Event{Ev: ev.Ev, Fields: paths.Scan(ev.Ev, nil), Tables: ev.Tables}
 			require.Equal(t, w, cond.Eval(scanned, env), "%s with scanned fields", src)
+			// So it is from what was kept up to date while events were bound.
+			require.Equal(t, w, cond.Eval(ev, folding(cond, env)), "%s from folds", src)
 			guarded(t, cond, scanned, w)
 			explained(t, cond, scanned, env, w)
 		}

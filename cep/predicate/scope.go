@@ -1,6 +1,11 @@
 package predicate
 
-import "github.com/rhost/rhost/event"
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/rhost/rhost/event"
+)
 
 // Scope is what a condition can name beside the event under test: the elements
 // of its pattern, in order.
@@ -41,6 +46,66 @@ type Event struct {
 	// Tables is what table.NAME gives in the conditions of the event under
 	// test. nil, and names that are not in it, make every lookup unknown.
 	Tables *Tables
+
+	kept *keptField // what of Ev is known without Fields; most events have none
+}
+
+// keptField is a field and its value, in a list of them.
+type keptField struct {
+	path  event.Path
+	value event.Value
+	next  *keptField
+}
+
+// The bounds of what an event keeps: a list that is walked, and texts that the
+// event has in its own bytes as well.
+const (
+	maxKept     = 16
+	maxKeptText = 64
+)
+
+// Keep notes the value that a path leads to in Ev, so that conditions need not
+// read the payload again for it. What aliases bytes that Ev does not own is
+// copied. Only paths into the payload are worth it; no more than sixteen are kept.
+// Nobody may evaluate conditions on e at the same time.
+func (e *Event) Keep(p event.Path, v event.Value) {
+	if p.Root() != "data" {
+		return
+	}
+	n := 0
+	for k := e.kept; k != nil; k = k.next {
+		if n++; n == maxKept || k.path == p {
+			return
+		}
+	}
+	switch k := v.Kind(); {
+	case k == event.String && len(v.Str()) <= maxKeptText:
+		v = event.StringValue(strings.Clone(v.Str()))
+	case k == event.String || k == event.List || k == event.Map:
+		v = e.Ev.Get(p) // aliases the event's own bytes
+	}
+	e.kept = &keptField{p, v, e.kept}
+}
+
+// KeptBytes is about the memory that Keep took.
+func (e *Event) KeptBytes() (n int) {
+	for k := e.kept; k != nil; k = k.next {
+		n += (int(unsafe.Sizeof(*k)) + 15) / 16 * 16
+		if s := k.value.Str(); len(s) <= maxKeptText {
+			n += (len(s) + 7) / 8 * 8
+		}
+	}
+	return n
+}
+
+// value looks a path up without Fields.
+func (e *Event) value(p event.Path) event.Value {
+	for k := e.kept; k != nil; k = k.next {
+		if k.path == p {
+			return k.value
+		}
+	}
+	return e.Ev.Get(p)
 }
 
 // Env gives conditions the events bound so far in a partial match. Conditions

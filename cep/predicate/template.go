@@ -116,7 +116,7 @@ func asErrors(pos yamldoc.Pos, err error) yamldoc.Errors {
 	return yamldoc.Errors{yamldoc.Errorf(pos, "", CodeConstant, "correct the constant", "%v", err)}
 }
 
-func addOnce(list []string, s string) []string {
+func addOnce[T comparable](list []T, s T) []T {
 	if slices.Contains(list, s) {
 		return list
 	}

@@ -18,7 +18,7 @@ func (f *field) of(ev *Event) event.Value {
 	if f.index < len(ev.Fields) {
 		return ev.Fields[f.index]
 	}
-	return ev.Ev.Get(f.path)
+	return ev.value(f.path)
 }
 
 // whose says which event a fieldRef reads.
@@ -54,6 +54,13 @@ func (r *fieldRef) event(ev *Event, env Env) *Event {
 	}
 	if env == nil {
 		return nil
+	}
+	if f, ok := env.(Folder); ok {
+		if fold, ok := r.fold(); ok {
+			if so, ok := f.Folded(fold); ok {
+				return so.Event
+			}
+		}
 	}
 	bound := env.Bound(r.elem)
 	switch {
@@ -174,6 +181,11 @@ func (n *countValue) eval(_ *Event, env Env) event.Value {
 	if env == nil {
 		return event.NumberValue(0)
 	}
+	if f, ok := env.(Folder); ok {
+		if so, ok := f.Folded(FirstOf(n.elem)); ok {
+			return event.NumberValue(so.Number)
+		}
+	}
 	return event.NumberValue(float64(len(env.Bound(n.elem))))
 }
 
@@ -185,6 +197,11 @@ type aggregateValue struct {
 }
 
 func (n *aggregateValue) eval(_ *Event, env Env) event.Value {
+	if f, ok := env.(Folder); ok {
+		if v, ok := n.folded(f); ok {
+			return v
+		}
+	}
 	acc := accumulator{agg: n.agg}
 	if env != nil {
 		for _, e := range env.Bound(n.elem) {

@@ -22,6 +22,8 @@ type cell interface {
 	// append writes the state, restore reads it into a cell that was just made.
 	append(dst []byte) []byte
 	restore(r *codec.Reader)
+	// bytes is about the memory that the cell takes.
+	bytes() int
 }
 
 // as gives a cell as what it is. A plan never brings cells of different kinds

@@ -162,6 +162,9 @@ func showPlan(out style, p cep.Plan, conds []analysis.Condition) error {
 	if p.SeesAll {
 		rows = append(rows, []string{"sees", "every event of a key with something open, also such as meet no condition"})
 	}
+	if s := p.Shared; s != nil {
+		rows = append(rows, []string{"shares", fmt.Sprintf("all up to %s with other rules, %d in all", s.UpTo, s.Rules)})
+	}
 	for _, e := range p.Elements {
 		rows = append(rows, []string{e.Name, e.Condition}, []string{"", "found by " + e.Index})
 		if e.Correlated {

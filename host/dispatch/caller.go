@@ -25,6 +25,7 @@ type Plugin struct {
 	Grant  abi.Grant
 	Limits sandbox.Limits
 	Config json.RawMessage // a JSON object, or nil
+	Export string          // the function to call, of a guest that has several
 }
 
 // Action is one call of a plugin.
@@ -112,7 +113,7 @@ func (c *Caller) Call(ctx context.Context, a Action) (out Outcome) {
 		defer cancel()
 	}
 	call := *a.Call
-	call.Config = p.Config
+	call.Config, call.Export = p.Config, p.Export
 	var err error
 	session := sandbox.NewSession(a.Services, p.Grant, p.Limits)
 	if a.Record != nil {

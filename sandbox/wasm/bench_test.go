@@ -1,6 +1,7 @@
 package wasm_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,3 +85,39 @@ func BenchmarkCompile(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkForeign measures calls of guests that were written for another host, each in
+// an instance as start-up left it.
+func BenchmarkForeign(b *testing.B) {
+	e := newEngine(b)
+	for _, bb := range []struct {
+		name   string
+		module sandbox.Module
+	}{
+		{"small Extism plugin copies its input", compile(b, e, "echo", extismEcho())},
+		{"Extism plugin counts vowels", compile(b, e, "vowels", extismPlugin(b, "count_vowels.wasm"))},
+		{"Go command copies its input", goCommand(b)},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			slot := sandbox.NewSlot()
+			require.NoError(b, slot.Swap(b.Context(), open{bb.module}, 1))
+			call := callWith(`{"input":"hello world"}`)
+			var usage sandbox.Usage
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				_, usage, err = slot.Call(b.Context(), call, roomy().session())
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(usage.Fuel), "fuel/op")
+			require.NoError(b, slot.Close(b.Context()))
+		})
+	}
+}
+
+// open is a module that a slot does not close.
+type open struct{ sandbox.Module }
+
+func (open) Close(context.Context) error { return nil }

@@ -18,6 +18,16 @@
 //   - After a clean call the memory and globals are put back to the image. An
 //     instance that cannot be put back says so through Reusable.
 //
+// # Guests of others
+//
+// Two kinds of modules that were written for other hosts run as they are, by the
+// same parts: a foreignInstance (foreign_call.go) is an instance that is called
+// another way. Extism plugins share a second memory with their host, which package
+// extism keeps, and find its functions in kernel.go; WASI commands find their input
+// and output in command.go. foreign.go says which module is which and how it is
+// called, foreign_data.go how a call becomes their input and their output a step's.
+// Everything else is called what it is and refused (strangers.go).
+//
 // # Limits
 //
 // Fuel is counted in instructions by the rewritten code itself; the meter hands

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/rhost/rhost/abi/manifest"
 	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
@@ -46,6 +48,14 @@ type Options struct {
 	// 2 s.
 	StartupFuel     int64
 	StartupDeadline time.Duration
+	// ABIs are the versions of the guest ABI that are offered, oldest first. Nil is
+	// version 1 in full.
+	ABIs []ABI
+	// HostFunctions are offered to Extism plugins.
+	HostFunctions []HostFunction
+	// Profile receives where guests use their fuel. The code is slower then. Nil
+	// makes ordinary code.
+	Profile *Profile
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -65,6 +75,9 @@ func (o *Options) fill() {
 	if o.StartupDeadline == 0 {
 		o.StartupDeadline = 2 * time.Second
 	}
+	if o.ABIs == nil {
+		o.ABIs = []ABI{V1()}
+	}
 	if o.Log == nil {
 		o.Log = func(string, sandbox.LogLevel, string) {}
 	}
@@ -74,6 +87,7 @@ func (o *Options) fill() {
 type Engine struct {
 	options   Options
 	admission admission
+	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache // nil when nothing is kept
 	compiler  compiler
@@ -95,10 +109,18 @@ func New(o Options) (*Engine, error) {
 		compiler: compiler{command: o.Compiler, cache: o.CacheDir, limit: o.CompileTime},
 	}
 	modules := map[string][]hostFunc{
-		v1.Module:  append(coreFuncs(), services()...),
 		moduleWASI: wasiFuncs(),
+		moduleStub: stubFuncs(),
 	}
-	e.admission = newAdmission(modules)
+	for _, offered := range o.ABIs {
+		modules[offered.Module] = offered.funcs
+	}
+	e.admission = newAdmission(modules, o.ABIs...)
+	maps.Copy(modules, foreignModules())
+	if err := addHostFunctions(modules, o.HostFunctions); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	e.foreign = foreignAdmissions(modules)
 	modules[fuel.ImportModule] = meterFuncs()
 	for name, funcs := range modules {
 		if err := e.export(ctx, name, funcs); err != nil {
@@ -154,21 +176,13 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	info, err := fuel.Scan(src.Bytes, e.options.Bounds)
+	pass, err := fuel.Instrument(src.Bytes, e.config())
 	if err != nil {
-		return nil, refusal(src.Name, err)
+		return nil, e.refuse(src, err)
 	}
-	needs, err := e.admission.check(src.Name, info)
+	guest, pass, err := e.link(src, pass)
 	if err != nil {
 		return nil, err
-	}
-	about, err := describe(src.Name, src.Bytes, info)
-	if err != nil {
-		return nil, err
-	}
-	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
-	if err != nil {
-		return nil, refusal(src.Name, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
@@ -177,27 +191,74 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if pass.Info.Uses&fuel.UsesSegments == 0 {
 		pass.Wasm, data = takeData(pass.Wasm)
 	}
-	if err := e.compiler.prepare(ctx, pass.Wasm); err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("compile %s: %w", src.Name, context.Cause(ctx))
-		}
-		return nil, tooDear(src.Name, err)
-	}
-	code, err := e.compile(ctx, pass.Wasm)
+	code, err := e.code(ctx, src.Name, pass.Wasm)
 	if err != nil {
-		return nil, &sandbox.Refusal{Module: src.Name, Reason: "the compiler refuses the module: " + err.Error()}
+		return nil, err
 	}
-	return newModule(e, code, pass, data, sandbox.Info{
-		Name:   src.Name,
-		Engine: e.Name(),
-		Digest: sandbox.Digest(src.Bytes),
-		ABI:    v1.Module,
-		Size:   len(src.Bytes),
-		Needs:  asked(needs, about),
+	m := newModule(e, code, pass, data, guest)
+	e.options.Profile.add(m, pass.Names)
+	return m, nil
+}
 
-		Functions: functions(info),
-		Manifest:  about,
-	}), nil
+// config says how modules are rewritten.
+func (e *Engine) config() fuel.Config {
+	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil}
+}
+
+// link admits and describes a module that was rewritten. Where it can do without
+// imports that are not there, they are stubbed and it is rewritten once more.
+func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Result, error) {
+	about, err := describe(src.Name, src.Bytes, pass.Info)
+	if err != nil {
+		return admitted{}, nil, err
+	}
+	imports := functions(pass.Info)
+	linked, changed, err := e.admission.relink(src.Bytes, pass.Info, about)
+	if err == nil && changed {
+		pass, err = fuel.Instrument(linked, e.config())
+	}
+	if err != nil {
+		return admitted{}, nil, refusal(src.Name, err)
+	}
+	guest, err := e.admit(src.Name, pass.Info)
+	if err != nil {
+		return admitted{}, nil, err
+	}
+	if guest.foreign != nil && about != nil && (about.Batch || about.Encoding != manifest.Frame) {
+		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "manifest: batch and encoding are of guests that speak " + v1.Module, Fix: "leave them out"}
+	}
+	guest.info.Name, guest.info.Engine = src.Name, e.Name()
+	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
+	guest.info.Needs = asked(guest.info.Needs, about)
+	guest.info.Functions, guest.info.Manifest = imports, about
+	return guest, pass, nil
+}
+
+// refuse says why a module is not admitted. One that was built for something else is
+// told so, rather than which of its instructions is refused.
+func (e *Engine) refuse(src sandbox.Source, err error) error {
+	if info, scanErr := fuel.Scan(src.Bytes, e.options.Bounds); scanErr == nil {
+		if _, foreign := e.admit(src.Name, info); foreign != nil {
+			return foreign
+		}
+	}
+	return refusal(src.Name, err)
+}
+
+// code compiles what the fuel pass has made, first in a process that can be killed,
+// if there is one.
+func (e *Engine) code(ctx context.Context, name string, wasm []byte) (wazero.CompiledModule, error) {
+	if err := e.compiler.prepare(ctx, wasm); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile %s: %w", name, context.Cause(ctx))
+		}
+		return nil, tooDear(name, err)
+	}
+	code, err := e.compile(ctx, wasm)
+	if err != nil {
+		return nil, &sandbox.Refusal{Module: name, Reason: "the compiler refuses the module: " + err.Error()}
+	}
+	return code, nil
 }
 
 // compile runs wazero's compiler. A panic in it must not end the host: it would

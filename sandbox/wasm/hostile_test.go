@@ -388,17 +388,24 @@ func TestNoTwoCallsShareAnything(t *testing.T) {
 	m.Func(v1.ExportInit, []byte{TypeI32}, []byte{TypeI32}, nil, bump, GlobalGet(n), I32(1), Add(), GlobalSet(n), I32(0))
 	m.Invoke(nil, bump, GlobalGet(n), I32(1), Add(), GlobalSet(n), I32(100), I32(3), Call(output),
 		GlobalGet(n), I32(2), Op(0x47))
-	grows := New()
-	grows.Invoke(nil, Grow(1), I32(1), Op(0x47))
+	grows, most := New(), New()
+	most.Memory(1, 4)
+	for _, g := range []*Module{grows, most} {
+		// It is one page large, and the last byte of the four it has then is 0.
+		last := Seq(I32(4*65536-1), Op(0x2d, 0, 0))
+		g.Invoke(nil, Grow(3), I32(1), Op(0x47), last, Op(0x72), I32(4*65536-1), I32(1), Op(0x3a, 0, 0))
+	}
 
 	for _, tt := range []struct {
 		name     string
 		src      []byte
+		output   string
 		reusable bool
 	}{
-		{"memory and globals", m.Bytes(), true},
-		{"memory that grew", grows.Bytes(), false},
-		{"a table", table.Bytes(), false},
+		{"memory and globals", m.Bytes(), "[2]", true},
+		{"memory that grew", grows.Bytes(), "", true},
+		{"memory that grew to its most", most.Bytes(), "", false},
+		{"a table", table.Bytes(), "", false},
 	} {
 		module := compile(t, e, "p", tt.src)
 		var fuel int64
@@ -416,9 +423,7 @@ func TestNoTwoCallsShareAnything(t *testing.T) {
 				if !i.Reusable() {
 					break
 				}
-				if tt.reusable {
-					assert.Equal(t, "[2]", string(reply.Output), tt.name)
-				}
+				assert.Equal(t, tt.output, string(reply.Output), tt.name)
 			}
 			if !tt.reusable {
 				_, _, err := i.Invoke(t.Context(), callWith(""), newWorld().session())

@@ -35,11 +35,10 @@ func newImage(i *instance, share bool) *image {
 	return img
 }
 
-// restore puts an instance back. It reports false when it cannot: memory that
-// has grown does not shrink.
+// restore puts an instance back. It reports false when it cannot.
 func (img *image) restore(i *instance) bool {
 	mem := i.mem
-	if mem.size != img.size {
+	if !mem.shrink(i.guest.Memory(), img.size) {
 		return false
 	}
 	switch {

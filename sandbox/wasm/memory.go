@@ -3,6 +3,7 @@ package wasm
 import (
 	"fmt"
 
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 )
 
@@ -19,6 +20,7 @@ type memory struct {
 	denied bool    // the running call asked for more
 	over   *frozen // lies over the beginning; nil when nothing does
 	room   []byte  // kept for over
+	back   *uint64 // set while shrink makes the memory so large again
 }
 
 // newMemory reserves room for a memory of at most limit bytes.
@@ -37,6 +39,10 @@ func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 // Reallocate grants size bytes at the same address, or returns nil, which the
 // guest sees as a failed memory.grow.
 func (m *memory) Reallocate(size uint64) []byte {
+	if m.back != nil {
+		m.size = *m.back
+		return m.space[:m.size]
+	}
 	if size > min(m.limit, uint64(len(m.space))) {
 		m.denied = true
 		return nil
@@ -57,6 +63,44 @@ func (m *memory) Free() {
 	}
 	m.space = nil
 }
+
+// maxShrink is how much shrink clears: more would take longer than to make another
+// instance, and its pages would stay in use.
+const maxShrink = 16 << 20
+
+// shrink makes a memory that may have grown size bytes large again, and clears what it
+// had grown by. It reports false when that cannot be. The guest must not be running.
+func (m *memory) shrink(guest api.Memory, size uint64) bool {
+	grown := m.size
+	if grown <= size || grown-size > maxShrink {
+		return grown == size
+	}
+	// wazero has no word for it, but takes whatever Reallocate returns for the memory:
+	// asked for one page more, it is given fewer. It does not ask where that page would
+	// be more than the module may have.
+	m.back = &size
+	_, ok := guest.Grow(1)
+	m.back = nil
+	if !ok || uint64(guest.Size()) != size {
+		return false
+	}
+	clear(m.space[size:grown])
+	return true
+}
+
+// take takes n bytes of what the running call may have for something beside the
+// linear memory. It reports whether they are there.
+func (m *memory) take(n uint64) bool {
+	if m.size > m.limit || n > m.limit-m.size {
+		m.denied = true
+		return false
+	}
+	m.limit -= n
+	return true
+}
+
+// give gives back what take took.
+func (m *memory) give(n uint64) { m.limit += n }
 
 // begin prepares for a call that may have limit bytes. It reports whether the
 // memory is within that already.

@@ -27,11 +27,14 @@ type module struct {
 	resets bool
 	names  names
 	image  atomic.Pointer[image] // what start-up leaves; nil until an instance was made
+	// foreign says how a guest that was written for another host is called; nil for
+	// those of our own ABI.
+	foreign *foreign
 }
 
-func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, data []segment, info sandbox.Info) *module {
+func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, data []segment, guest admitted) *module {
 	m := &module{
-		engine: e, code: code, info: info,
+		engine: e, code: code, info: guest.info, foreign: guest.foreign,
 		memory: *pass.Info.Memory,
 		data:   data,
 		start:  pass.Start,

@@ -30,6 +30,8 @@ type run struct {
 	output  []byte // nil when the guest gave none
 	result  abi.Result
 	message string
+	batch   *batch  // nil unless the run has several calls
+	kernel  *kernel // of an Extism plugin, else nil
 }
 
 // runOf finds the run of a host function's context.
@@ -57,6 +59,9 @@ func (r *run) begin(service string) {
 
 // compare ends a replayed call that went another way than its record.
 func (r *run) compare() {
+	if r.session == nil {
+		return
+	}
 	if err := r.session.Err(); err != nil {
 		panic(stop(sandbox.FaultReplay, err))
 	}
@@ -75,8 +80,12 @@ func (r *run) log(level sandbox.LogLevel, line string) {
 // seed is what the random bytes of the run begin with where the guest may not
 // have the host's.
 func (r *run) seed() [32]byte {
-	if r.session == nil {
+	if session, _ := r.guide(); session == nil {
 		return r.module.seed("start", nil)
+	}
+	if r.module.foreign != nil {
+		// Their input may be the same in every call.
+		return r.module.seed("call", fmt.Appendf(nil, "%s\x00%d\x00%s", r.call.Key, r.call.Attempt, r.input))
 	}
 	return r.module.seed("call", r.input)
 }

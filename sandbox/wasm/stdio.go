@@ -22,6 +22,7 @@ type stdio struct {
 	room  int       // bytes that are still passed on
 	part  [2][]byte // of each descriptor, a line that has not ended yet
 	panic string    // the line in which the guest said why it is about to end
+	last  string    // the last line of standard error
 }
 
 func newStdio() stdio { return stdio{room: maxStdio} }
@@ -60,6 +61,7 @@ func (s *stdio) flush(r *run, fd uint32) {
 	level := sandbox.LogInfo
 	if fd == 2 {
 		level = sandbox.LogWarn
+		s.last = line
 	}
 	r.log(level, line)
 }
@@ -68,6 +70,15 @@ func (s *stdio) flush(r *run, fd uint32) {
 func (s *stdio) end(r *run) {
 	s.flush(r, 1)
 	s.flush(r, 2)
+}
+
+// lastWords is why a program ended as it did: its panic, or the last line that it wrote
+// to its standard error.
+func (s *stdio) lastWords() string {
+	if s.panic != "" {
+		return s.panic
+	}
+	return s.last
 }
 
 // isPanic recognises how Go and Rust begin their last words.

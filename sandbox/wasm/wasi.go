@@ -21,6 +21,7 @@ type wasi struct {
 	realSet bool
 	random  *rand.ChaCha8
 	stdio   stdio
+	command *command // of a WASI command, else nil
 }
 
 // wasiFuel is the price of a WASI function; bytes it moves are charged like those
@@ -50,15 +51,16 @@ type wasiFunc func(r *run, mem api.Memory, args []uint64) errno
 // with an error number, as on a system without files and sockets.
 func wasiFuncs() []hostFunc {
 	list := []hostFunc{
-		wasiHost("args_get", args(i32, i32), wasiNothing),
-		wasiHost("args_sizes_get", args(i32, i32), wasiNoSizes),
-		wasiHost("environ_get", args(i32, i32), wasiNothing),
-		wasiHost("environ_sizes_get", args(i32, i32), wasiNoSizes),
+		wasiHost("args_get", args(i32, i32), wasiArgs),
+		wasiHost("args_sizes_get", args(i32, i32), wasiArgsSizes),
+		wasiHost("environ_get", args(i32, i32), wasiEnviron),
+		wasiHost("environ_sizes_get", args(i32, i32), wasiEnvironSizes),
 		wasiHost("clock_res_get", args(i32, i32), wasiClockRes),
 		wasiHost("clock_time_get", args(i32, i64, i32), wasiClockTime),
 		wasiHost("fd_write", args(i32, i32, i32, i32), wasiWrite),
 		wasiHost("fd_read", args(i32, i32, i32, i32), wasiRead),
 		wasiHost("fd_fdstat_get", args(i32, i32), wasiFdstat),
+		wasiHost("fd_filestat_get", args(i32, i32), wasiFilestat),
 		wasiHost("fd_fdstat_set_flags", args(i32, i32), wasiStdOnly),
 		wasiHost("fd_close", args(i32), wasiStdOnly),
 		wasiHost("poll_oneoff", args(i32, i32, i32, i32), wasiPoll),
@@ -84,7 +86,6 @@ func noDescriptor() map[string][]api.ValueType {
 		"fd_allocate":           args(i32, i64, i64),
 		"fd_datasync":           args(i32),
 		"fd_fdstat_set_rights":  args(i32, i64, i64),
-		"fd_filestat_get":       args(i32, i32),
 		"fd_filestat_set_size":  args(i32, i64),
 		"fd_filestat_set_times": args(i32, i64, i64, i32),
 		"fd_pread":              args(i32, i32, i32, i64, i32),
@@ -140,14 +141,7 @@ func wasiStdOnly(_ *run, _ api.Memory, a []uint64) errno {
 	return errnoSuccess
 }
 
-func wasiNoSizes(_ *run, mem api.Memory, a []uint64) errno {
-	if !mem.WriteUint32Le(uint32(a[0]), 0) || !mem.WriteUint32Le(uint32(a[1]), 0) {
-		return errnoFault
-	}
-	return errnoSuccess
-}
-
-func wasiFdstat(_ *run, mem api.Memory, a []uint64) errno {
+func wasiFdstat(r *run, mem api.Memory, a []uint64) errno {
 	const (
 		characterDevice = 2
 		rightRead       = 1 << 1
@@ -162,7 +156,9 @@ func wasiFdstat(_ *run, mem api.Memory, a []uint64) errno {
 		return errnoFault
 	}
 	clear(b)
-	b[0] = characterDevice
+	if r.wasi.command == nil || fd == 2 {
+		b[0] = characterDevice // else unknown, as of a pipe: nobody types there
+	}
 	b[8] = rightWrite
 	if fd == 0 {
 		b[8] = rightRead
@@ -170,9 +166,12 @@ func wasiFdstat(_ *run, mem api.Memory, a []uint64) errno {
 	return errnoSuccess
 }
 
-func wasiRead(_ *run, mem api.Memory, a []uint64) errno {
+func wasiRead(r *run, mem api.Memory, a []uint64) errno {
 	if uint32(a[0]) != 0 {
 		return errnoBadf
+	}
+	if c := r.wasi.command; c != nil {
+		return c.read(r, mem, a)
 	}
 	if !mem.WriteUint32Le(uint32(a[3]), 0) {
 		return errnoFault
@@ -180,7 +179,8 @@ func wasiRead(_ *run, mem api.Memory, a []uint64) errno {
 	return errnoSuccess
 }
 
-// wasiWrite passes standard output and standard error on as log lines.
+// wasiWrite passes standard output and standard error on as log lines; a command's
+// standard output is kept.
 func wasiWrite(r *run, mem api.Memory, a []uint64) errno {
 	fd := uint32(a[0])
 	if fd != 1 && fd != 2 {
@@ -201,6 +201,10 @@ func wasiWrite(r *run, mem api.Memory, a []uint64) errno {
 		// charge as they come, or a small list would move gigabytes.
 		r.chargeBytes(len(b) + 8)
 		n += len(b)
+		if c := r.wasi.command; c != nil && fd == 1 {
+			c.write(b)
+			continue
+		}
 		r.wasi.stdio.write(r, fd, b)
 	}
 	if !mem.WriteUint32Le(uint32(a[3]), uint32(n)) {
@@ -210,7 +214,10 @@ func wasiWrite(r *run, mem api.Memory, a []uint64) errno {
 }
 
 // exit is how a guest's proc_exit leaves the call.
-type exit struct{ code uint32 }
+type exit struct {
+	code uint32
+	why  string // where a host function says so for the guest
+}
 
 func (e *exit) Error() string { return fmt.Sprintf("the guest exited with code %d", int32(e.code)) }
 
@@ -228,11 +235,11 @@ func (r *run) realtime() uint64 {
 	w := &r.wasi
 	if !w.realSet {
 		w.realSet = true
-		if r.session != nil {
-			t, st := r.session.Now()
+		if session, call := r.guide(); session != nil {
+			t, st := session.Now()
 			r.compare()
 			if st != abi.StatusOK {
-				t = r.call.Match.At
+				t = call.Match.At
 			}
 			if ns := t.UnixNano(); t.Unix() > 0 && ns > 0 {
 				w.real = uint64(ns) - min(w.elapsed, uint64(ns))
@@ -280,12 +287,11 @@ func wasiRandom(r *run, mem api.Memory, a []uint64) errno {
 	w := &r.wasi
 	if w.random == nil {
 		var seed [32]byte
-		if r.session == nil || r.session.Random(seed[:]) != abi.StatusOK {
+		session, _ := r.guide()
+		if session == nil || session.Random(seed[:]) != abi.StatusOK {
 			seed = r.seed()
 		}
-		if r.session != nil {
-			r.compare()
-		}
+		r.compare()
 		w.random = rand.NewChaCha8(seed)
 	}
 	if _, err := w.random.Read(b); err != nil {

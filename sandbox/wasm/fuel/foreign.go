@@ -3,7 +3,6 @@ package fuel
 import (
 	"bytes"
 	"encoding/binary"
-	"unicode/utf8"
 )
 
 var magic = []byte("\x00asm")
@@ -54,8 +53,8 @@ func notWasm(b []byte) *Error {
 	if text := bytes.TrimLeft(b[:min(len(b), 512)], " \t\r\n"); bytes.HasPrefix(text, []byte("(")) || bytes.HasPrefix(text, []byte(";;")) {
 		return errorf(0, "this is the text format of WebAssembly").withFix("turn it into binary with wat2wasm")
 	}
-	if utf8.Valid(b[:min(len(b), 64)]) {
-		return errorf(0, "this is not WebAssembly but text")
+	if looksLikeText(b) {
+		return text(b)
 	}
 	return errorf(0, "this is not WebAssembly: it does not begin with \\0asm")
 }

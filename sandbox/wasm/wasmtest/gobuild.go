@@ -26,6 +26,18 @@ type build struct {
 // is skipped where there is no go command.
 func BuildGo(tb testing.TB, dir string) []byte {
 	tb.Helper()
+	return buildGo(tb, dir, "c-shared")
+}
+
+// BuildGoCommand builds the Go program in a folder as a WASI command, as BuildGo does
+// plugins.
+func BuildGoCommand(tb testing.TB, dir string) []byte {
+	tb.Helper()
+	return buildGo(tb, dir, "default")
+}
+
+func buildGo(tb testing.TB, dir, mode string) []byte {
+	tb.Helper()
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		tb.Fatal(err)
@@ -39,21 +51,21 @@ func BuildGo(tb testing.TB, dir string) []byte {
 	if !ok {
 		tb.Fatalf("a %T among the builds", v)
 	}
-	b.once.Do(func() { b.run(goCommand, abs) })
+	b.once.Do(func() { b.run(goCommand, abs, mode) })
 	if b.err != nil {
 		tb.Fatalf("build %s: %v\n%s", dir, b.err, b.log)
 	}
 	return b.wasm
 }
 
-func (b *build) run(goCommand, dir string) {
+func (b *build) run(goCommand, dir, mode string) {
 	tmp, err := os.MkdirTemp("", "rhost-guest-")
 	if err != nil {
 		b.err = err
 		return
 	}
 	out := filepath.Join(tmp, "guest.wasm")
-	cmd := exec.CommandContext(context.Background(), goCommand, "build", "-buildmode=c-shared", "-trimpath", "-o", out, ".")
+	cmd := exec.CommandContext(context.Background(), goCommand, "build", "-buildmode="+mode, "-trimpath", "-o", out, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
 	var log bytes.Buffer
