@@ -10,6 +10,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/dispatch"
 	"github.com/rhost/rhost/host/egress"
+	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/tenants"
@@ -29,6 +30,7 @@ type runner struct {
 	file   func(ctx context.Context, cmd workflow.Command) workflow.Result
 	state  *state
 	logger *slog.Logger
+	hub    *notify.Hub // nil: nobody follows what plugins log
 	blobs  blobs
 
 	results chan<- workflow.Result
@@ -118,8 +120,30 @@ func (r *runner) guestLog(cmd workflow.Command) func(sandbox.LogLevel, string) {
 		sandbox.LogWarn: slog.LevelWarn, sandbox.LogError: slog.LevelError,
 	}
 	return func(level sandbox.LogLevel, msg string) {
-		r.logger.Log(context.Background(), levels[level], strings.TrimRight(msg, "\n"), "plugin", cmd.Plugin, "rule", cmd.Rule, "match", cmd.Match)
+		msg = strings.TrimRight(msg, "\n")
+		r.logger.Log(context.Background(), levels[level], msg, "plugin", cmd.Plugin, "rule", cmd.Rule, "match", cmd.Match)
+		if r.hub != nil && r.hub.Wanted(notify.TopicLogs) {
+			line := LogLine{Plugin: cmd.Plugin, Rule: cmd.Rule, Match: cmd.Match, Level: level.String(), Text: msg}
+			r.hub.Publish(notify.Message{Topic: notify.TopicLogs, At: time.Now(), Rule: cmd.Rule, Match: cmd.Match, Payload: line.payload()})
+		}
 	}
+}
+
+// LogLine is what a plugin logged, as the topic rhost:logs tells it.
+type LogLine struct {
+	Plugin string `json:"plugin"`
+	Rule   string `json:"rule,omitempty"`
+	Match  string `json:"match,omitempty"`
+	Level  string `json:"level"`
+	Text   string `json:"text"`
+}
+
+func (l LogLine) payload() json.RawMessage {
+	body, err := json.Marshal(l)
+	if err != nil {
+		return json.RawMessage("null") // never: it is text
+	}
+	return body
 }
 
 // callsOf is what a call asked of the host, as its record keeps it; nil when

@@ -34,7 +34,7 @@ func pluginCmd() *cobra.Command {
 	}
 	cmd.AddCommand(pluginNew(), pluginBuild(), pluginTest(), pluginRun(), pluginBench(), pluginInspect(),
 		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback(),
-		pluginKeygen(), pluginSign(), pluginVerify(), pluginPush(), pluginPull())
+		pluginKeygen(), pluginSign(), pluginVerify(), pluginPush(), pluginPull(), pluginDev())
 	return cmd
 }
 
@@ -160,10 +160,11 @@ func inspect(ctx context.Context, f deploy.Found) (info sandbox.Info, err error)
 
 func pluginInspect() *cobra.Command {
 	var asJSON bool
+	var keys []string
 	cmd := &cobra.Command{
 		Use:     "inspect PLUGIN",
 		Short:   "Say what a plugin is and what it asks for",
-		Example: "  rhost plugin inspect plugins/decide",
+		Example: "  rhost plugin inspect plugins/decide\n  rhost plugin inspect decide.wasm --key team.pub --json",
 		Args:    exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
@@ -174,6 +175,20 @@ func pluginInspect() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			src, err := f.Read()
+			if err != nil {
+				return usage(err)
+			}
+			signed, err := signatureOf(f, src, keys)
+			if err != nil {
+				return err
+			}
+			var module *anatomy // of a script there is none
+			if f.Kind == deploy.Wasm {
+				if module, err = dissect(src); err != nil {
+					return usage(err)
+				}
+			}
 			needs := make([]string, len(info.Needs))
 			for i, c := range info.Needs {
 				needs[i] = string(c)
@@ -181,6 +196,10 @@ func pluginInspect() *cobra.Command {
 			if asJSON {
 				shown := map[string]any{
 					"name": info.Name, "engine": info.Engine, "abi": info.ABI, "digest": info.Digest, "size": info.Size, "needs": needs,
+					"signature": signed,
+				}
+				if module != nil {
+					shown["module"] = module
 				}
 				if m := info.Manifest; m != nil {
 					shown["manifest"] = m.JSON
@@ -201,14 +220,18 @@ func pluginInspect() *cobra.Command {
 				{"abi", info.ABI},
 				{"size", thousands(info.Size) + " bytes"},
 				{"digest", info.Digest},
+				{"signature", signed.String()},
 				{"asks for", strings.Join(needs, ", ")},
 			}
 			if info.Exports != nil {
 				rows = append(rows, []string{"calls", entryOf(info)})
 			}
-			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, manifestRows(info.Manifest)...))
+			rows = append(rows, manifestRows(info.Manifest)...)
+			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, module.rows()...))
 		},
 	}
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "file with a public key to check the signature with; may be repeated")
+	completeFiles(cmd, "key", "pub", "pem")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON, for machines")
 	return cmd
 }

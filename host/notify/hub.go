@@ -16,6 +16,7 @@ const (
 	TopicEvents  = "rhost:events"
 	TopicMatches = "rhost:matches"
 	TopicActions = "rhost:actions"
+	TopicLogs    = "rhost:logs" // what plugins log, of every level
 )
 
 // Message is one notification.

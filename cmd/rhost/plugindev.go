@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rhost/rhost/host"
+	"github.com/rhost/rhost/host/deploy"
+	"github.com/rhost/rhost/host/deploy/signature"
+	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sdk/client"
+)
+
+func pluginDev() *cobra.Command {
+	var d dev
+	var keyFile string
+	cmd := &cobra.Command{
+		Use:   "dev PLUGIN --app APP",
+		Short: "Reload a plugin into a running host whenever its source is saved",
+		Long: `Watch the source of a plugin. Whenever it is saved, build it and bring it into force
+in a running host, and say what came of it. What the plugin logs and does in the host
+is shown in between. What does not build or load changes nothing. Ctrl-C ends the
+watching and leaves the host as it is.`,
+		Example: `  rhost run examples/sshguard &
+  rhost plugin dev decide --app examples/sshguard`,
+		Args: exactArgs(1, "PLUGIN", "a file, a folder of source, or a name under plugins/"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := findPlugin(args[0])
+			if err != nil {
+				f, err = findPlugin(filepath.Join(d.reach.app, "plugins", args[0]))
+			}
+			if err != nil {
+				return err
+			}
+			if keyFile != "" {
+				key, err := privateKey(cmd, keyFile)
+				if err != nil {
+					return err
+				}
+				d.key = &key
+			}
+			if d.host, err = d.reach.host(); err != nil {
+				return err
+			}
+			defer d.host.Close()
+			d.out = newStyle(cmd.OutOrStdout())
+			return d.run(cmd.Context(), f)
+		},
+	}
+	d.reach.flags(cmd)
+	cmd.Flags().StringVar(&keyFile, "key", "", "private key that signs each build, for a host that requires signatures")
+	completeFiles(cmd, "key", "key", "pem")
+	return cmd
+}
+
+// dev watches one plugin.
+type dev struct {
+	reach reach
+	key   *signature.PrivateKey
+	host  *client.Client
+	last  string // digest that was brought into force last
+
+	mu  sync.Mutex // held while lines are written
+	out style
+}
+
+// run works until ctx ends.
+func (d *dev) run(ctx context.Context, f deploy.Found) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := d.line("watching %s; Ctrl-C ends this and leaves the host as it is", relative(watched(f))); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := d.reload(ctx, f, began); err != nil {
+		return err
+	}
+	tailed := make(chan error, 1)
+	go func() {
+		defer cancel() // without the host there is nothing to do
+		tailed <- d.host.Tail(ctx, []string{"rhost:logs", "rhost:actions"}, func(raw json.RawMessage) error { return d.show(f.Name, raw) })
+	}()
+	var failed error
+	err := deploy.Watch(ctx, []string{filepath.Dir(f.File)}, began, func(files []string) {
+		if failed == nil && slices.ContainsFunc(files, func(name string) bool { return sourceOf(f, name) }) {
+			if failed = d.reload(ctx, f, saved(files)); failed != nil {
+				cancel()
+			}
+		}
+	})
+	cancel()
+	tailErr := <-tailed
+	if tailErr != nil {
+		tailErr = &codedError{exitNoHost, fmt.Errorf("the host has gone: %w", tailErr)}
+	}
+	return errors.Join(err, failed, tailErr)
+}
+
+// watched is what a person edits.
+func watched(f deploy.Found) string {
+	if f.Source != "" {
+		return f.Source
+	}
+	return f.File
+}
+
+// sourceOf reports whether a file is source of the plugin, or what is loaded where
+// there is none.
+func sourceOf(f deploy.Found, name string) bool {
+	if f.Source == "" {
+		return name == f.File || name == f.Beside() || name == f.Manifest
+	}
+	built := []string{".wasm", signature.Suffix}
+	return !slices.Contains(built, filepath.Ext(name))
+}
+
+// saved is when the latest of the files was written.
+func saved(files []string) time.Time {
+	at := time.Time{}
+	for _, name := range files {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	if at.IsZero() {
+		return time.Now() // all of them were removed
+	}
+	return at
+}
+
+// reload builds the plugin and brings it into force. What the author can mend is
+// shown; an error is what ends the command.
+func (d *dev) reload(ctx context.Context, f deploy.Found, at time.Time) error {
+	if f.Source == "" && f.Kind != deploy.Wasm { // a manifest may have come or gone
+		f.Manifest = ""
+		if _, err := os.Stat(f.Beside()); err == nil {
+			f.Manifest = f.Beside()
+		}
+	}
+	built, change, err := d.bring(ctx, f)
+	var answer *client.Error
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil && !errors.As(err, &answer) && errors.Is(err, client.ErrNoHost):
+		return err
+	case err != nil:
+		return d.line("%s %s as before; the change does not load:\n  %s", d.out.yellow("kept"), clean(f.Name), strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "\n  "))
+	case change.Old == change.New && (d.last == "" || d.last == change.New):
+		d.last = change.New
+		return d.line("%s  %s %s is in force already", d.out.dim("unchanged"), clean(f.Name), clip(change.New, 19))
+	}
+	d.last = change.New // perhaps by the host itself, which watches its app folder, too
+	took := fmt.Sprintf("%d ms after it was saved", time.Since(at).Milliseconds())
+	if built > 0 {
+		took += fmt.Sprintf(" (build %d ms, load %d ms)", built.Milliseconds(), change.Took.Milliseconds())
+	}
+	if change.Phase != "" && change.Phase != sandbox.PhaseFull {
+		took += ", as a " + string(change.Phase) + " at first"
+	}
+	return d.line("%s   %s %s  %s; kept: state, rules, other plugins", d.out.green("reloaded"), clean(f.Name), clip(change.New, 19), took)
+}
+
+// bring builds and loads.
+func (d *dev) bring(ctx context.Context, f deploy.Found) (built time.Duration, change deploy.Change, err error) {
+	stale, err := f.Stale()
+	if err == nil && stale {
+		built, err = deploy.Build(ctx, f)
+	}
+	if err != nil {
+		return built, change, err
+	}
+	src, err := f.Read()
+	if err != nil {
+		return built, change, err
+	}
+	u := client.Upload{Kind: string(f.Kind), Source: src}
+	if d.key != nil {
+		u.Signature = signature.Sign(src, f.Kind.Comment(), *d.key).Format()
+		err = replaceFile(f.SignatureFile(), u.Signature)
+	} else {
+		u.Signature, err = f.ReadSignature()
+	}
+	if err != nil {
+		return built, change, err
+	}
+	raw, err := d.host.PutPlugin(ctx, f.Name, u)
+	if err != nil {
+		return built, change, err
+	}
+	return built, change, json.Unmarshal(raw, &change)
+}
+
+// show prints what the plugin did in the host.
+func (d *dev) show(plugin string, raw json.RawMessage) error {
+	var m struct {
+		Topic   string
+		At      time.Time
+		Payload json.RawMessage
+		Lost    int
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return err
+	}
+	if m.Lost > 0 {
+		if err := d.line("%s", d.out.yellow(fmt.Sprintf("… %s not shown", plural(m.Lost, "message")))); err != nil {
+			return err
+		}
+	}
+	if m.Topic == "rhost:logs" {
+		var l host.LogLine
+		if err := json.Unmarshal(m.Payload, &l); err != nil || l.Plugin != plugin {
+			return err
+		}
+		return d.line("%s  %s  %s", d.out.dim(stamp(m.At)), d.out.cyan(pad(l.Level, 6)), clean(l.Text))
+	}
+	var a host.Action
+	if err := json.Unmarshal(m.Payload, &a); err != nil || a.Plugin != plugin {
+		return err
+	}
+	detail := a.Error
+	if detail == "" {
+		detail = clip(string(a.Out), 80)
+	}
+	return d.line("%s  %s  %s  %s  %s fuel  %s  %s", d.out.dim(stamp(a.At)), d.out.cyan(pad(clean(a.Rule), 6)), clean(a.Step), a.Status, thousands(a.Fuel), millis(a.Wall), clean(detail))
+}
+
+func (d *dev) line(format string, args ...any) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.out.line(format, args...)
+}
