@@ -34,12 +34,12 @@ func trusting(require bool, keys ...signature.PrivateKey) signature.Policy {
 // sign writes the .sig of a script beside it.
 func sign(t *testing.T, file string, key signature.PrivateKey) {
 	t.Helper()
-	src, err := found(file).Read()
+	src, err := scriptAt(file).Read()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file+".sig", signature.Sign(src, "--", key).Format(), 0o600))
 }
 
-func found(file string) deploy.Found {
+func scriptAt(file string) deploy.Found {
 	f := deploy.Found{Name: "p", Kind: deploy.Lua, File: file}
 	if _, err := os.Stat(f.Beside()); err == nil {
 		f.Manifest = f.Beside()
@@ -50,7 +50,7 @@ func found(file string) deploy.Found {
 // tried reloads a file and gives the code of the error, if there is one.
 func tried(t *testing.T, p *deploy.Plugins, file string) string {
 	t.Helper()
-	_, err := p.Reload(t.Context(), found(file))
+	_, err := p.Reload(t.Context(), scriptAt(file))
 	return codeOf(t, err)
 }
 
@@ -181,11 +181,11 @@ func TestApprove(t *testing.T) {
 	p, _ := a.start(t)
 	write(t, a.dir, "p.lua", string(answer("2")))
 	require.NoError(t, os.Remove(file+".sig"))
-	_, err := p.Check(t.Context(), found(file), deploy.Upload{Kind: deploy.Lua, Source: answer("2")})
+	_, err := p.Check(t.Context(), scriptAt(file), deploy.Upload{Kind: deploy.Lua, Source: answer("2")})
 	assert.Equal(t, signature.CodeDropped, codeOf(t, err))
-	_, err = p.Check(t.Context(), found(file), deploy.Upload{Kind: deploy.Lua, Source: answer("2"), Allow: true})
+	_, err = p.Check(t.Context(), scriptAt(file), deploy.Upload{Kind: deploy.Lua, Source: answer("2"), Allow: true})
 	require.NoError(t, err)
-	_, err = p.Approve(t.Context(), found(file))
+	_, err = p.Approve(t.Context(), scriptAt(file))
 	require.NoError(t, err)
 	assert.Equal(t, "2", call(t, p, "p"))
 	assert.Contains(t, a.noted, "p", "its manifest names no version")
@@ -272,8 +272,11 @@ func TestWatchSeesLateSignature(t *testing.T) {
 	go func() {
 		watched <- deploy.Watch(ctx, []string{a.dir}, since, func(files []string) {
 			list, err := p.Changed(files)
+			if err != nil {
+				codes <- err.Error()
+			}
 			for _, f := range list {
-				_, err = p.Reload(ctx, f)
+				_, err := p.Reload(ctx, f)
 				var e *signature.Error
 				if errors.As(err, &e) {
 					codes <- e.Code
