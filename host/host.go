@@ -196,7 +196,14 @@ func (h *Host) open(ctx context.Context) error {
 // loadPlugins compiles the plugins of the app and checks that rules and config
 // name no other. o says where their versions are kept.
 func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) error {
-	engines, err := NewEngines(cache, h.opts.Compiler)
+	var seed []byte
+	if cache != "" {
+		var err error
+		if seed, err = keptSeed(filepath.Join(h.data, "seed")); err != nil {
+			return fmt.Errorf("open data folder: %w", err)
+		}
+	}
+	engines, err := NewEngines(cache, h.opts.Compiler, seed)
 	if err != nil {
 		return err
 	}

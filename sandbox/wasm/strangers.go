@@ -93,11 +93,6 @@ func notRunHere(info *fuel.Info) *kind {
 // stranger says what a module is that neither carries our marker nor speaks an ABI
 // that is run as it is.
 func stranger(name string, info *fuel.Info) error {
-	for _, e := range info.Exports {
-		if version, ok := strings.CutPrefix(e.Name, v1.MarkerPrefix); ok {
-			return &sandbox.Refusal{Module: name, Reason: fmt.Sprintf("speaks rhost.v%s; this host offers %s", version, v1.Module)}
-		}
-	}
 	if k := notRunHere(info); k != nil {
 		return &sandbox.Refusal{
 			Module: name, Fix: k.fix,
