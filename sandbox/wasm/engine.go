@@ -53,6 +53,9 @@ type Options struct {
 	ABIs []ABI
 	// HostFunctions are offered to Extism plugins.
 	HostFunctions []HostFunction
+	// Profile receives where guests use their fuel. The code is slower then. Nil
+	// makes ordinary code.
+	Profile *Profile
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -173,7 +176,7 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
+	pass, err := fuel.Instrument(src.Bytes, e.config())
 	if err != nil {
 		return nil, e.refuse(src, err)
 	}
@@ -192,7 +195,14 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, err
 	}
-	return newModule(e, code, pass, data, guest), nil
+	m := newModule(e, code, pass, data, guest)
+	e.options.Profile.add(m, pass.Names)
+	return m, nil
+}
+
+// config says how modules are rewritten.
+func (e *Engine) config() fuel.Config {
+	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil}
 }
 
 // link admits and describes a module that was rewritten. Where it can do without
@@ -205,7 +215,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	imports := functions(pass.Info)
 	linked, changed, err := e.admission.relink(src.Bytes, pass.Info, about)
 	if err == nil && changed {
-		pass, err = fuel.Instrument(linked, fuel.Config{Bounds: e.options.Bounds})
+		pass, err = fuel.Instrument(linked, e.config())
 	}
 	if err != nil {
 		return admitted{}, nil, refusal(src.Name, err)
