@@ -212,7 +212,7 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
 	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {
-		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
+		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its source"})
 	}
 	if h.plugins, err = deploy.NewPlugins(filepath.Join(h.app, "plugins"), o); err != nil {
 		return err

@@ -27,11 +27,12 @@ func pluginCmd() *cobra.Command {
 		Short: "Make, build, try and look at plugins",
 		Example: `  rhost plugin new --lang go decide
   rhost plugin build decide
+  rhost plugin test decide
   rhost plugin run decide -e decide/event.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginBench(), pluginInspect(),
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginTest(), pluginRun(), pluginBench(), pluginInspect(),
 		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
 	return cmd
 }
@@ -57,7 +58,7 @@ func findPlugin(arg string) (deploy.Found, error) {
 			continue // a neighbour that is no plugin is not this command's business
 		}
 	}
-	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of Go source and no plugin of that name under plugins/", arg))
+	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of source and no plugin of that name under plugins/", arg))
 }
 
 // loose is a file that lies among others that are no plugins.
@@ -74,16 +75,17 @@ func loose(abs string) (deploy.Found, error) {
 		}
 		return f, nil
 	}
-	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of Go source", abs))
+	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of source", abs))
 }
 
 func pluginBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build PLUGIN...",
-		Short: "Build plugins from their Go source",
-		Long: `Build plugins from their Go source, into NAME/NAME.wasm beside it, with the
-manifest.yaml (or plugin.yaml) of the folder put into the module. A running host
-that watches the folder puts the new version in force.`,
+		Short: "Build plugins from their source",
+		Long: `Build plugins from their source in Go, Rust, C or AssemblyScript, into
+NAME/NAME.wasm beside it, with the manifest.yaml (or plugin.yaml) of the folder put
+into the module. A running host that watches the folder puts the new version in
+force. Scripts run as they are; building one checks it.`,
 		Example: "  rhost plugin build plugins/decide",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,18 +95,18 @@ that watches the folder puts the new version in force.`,
 				if err != nil {
 					return err
 				}
-				if f.Source == "" {
-					return usage(fmt.Errorf("%s: nothing to build; only Go source is built, scripts run as they are", f.File))
-				}
-				took, err := deploy.Build(cmd.Context(), f)
-				if err != nil {
-					return err
+				took, done := time.Duration(0), "checked"
+				if f.Source != "" {
+					done = "built"
+					if took, err = deploy.Build(cmd.Context(), f); err != nil {
+						return err
+					}
 				}
 				info, err := inspect(cmd.Context(), f)
 				if err != nil {
 					return err
 				}
-				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green("built"), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
+				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green(done), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
 					return err
 				}
 				for _, line := range discord(info) {
@@ -161,7 +163,7 @@ func pluginInspect() *cobra.Command {
 		Use:     "inspect PLUGIN",
 		Short:   "Say what a plugin is and what it asks for",
 		Example: "  rhost plugin inspect plugins/decide",
-		Args:    exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		Args:    exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
@@ -240,7 +242,7 @@ what it asks for, its result, its effects, its fuel.`,
   rhost plugin run render.lua -e event.json --fuel 20000 --json
   rhost plugin run fetch.js --allow api.example.com --secret token=API_TOKEN --record call.json
   rhost plugin run fetch.js --secret token=API_TOKEN --replay call.json`,
-		Args: exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		Args: exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
