@@ -40,6 +40,9 @@
 // exactly its budget succeeds. Memory is what the guest's linear memory may grow
 // to. Stack is counted in slots by the rewritten code.
 //
+// An engine with a Profile notes which function of a guest uses how much fuel, and
+// by which calls it was reached, for pprof.
+//
 // # The same call uses the same fuel
 //
 // Nothing that a guest can observe changes between two runs of a call: its
