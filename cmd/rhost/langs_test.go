@@ -1,16 +1,16 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/rhost/rhost/host/deploy"
 )
 
 // rhostIn runs rhost in a folder.
@@ -42,17 +42,25 @@ func built(t *testing.T, dir, plugin string) {
 	require.NoError(t, err, out)
 }
 
-// upToDate builds an example of an SDK if its source is newer.
+// upToDate builds an example of an SDK if it or the SDK is newer than what was
+// built.
 func upToDate(t *testing.T, dir string) {
 	t.Helper()
-	found, err := deploy.Find(filepath.Dir(dir))
-	require.NoError(t, err)
-	for _, f := range found {
-		stale, err := f.Stale()
-		require.NoError(t, err)
-		if f.Source == dir && stale {
-			built(t, filepath.Dir(dir), f.Name)
+	last, err := os.Stat(filepath.Join(dir, filepath.Base(dir)+".wasm"))
+	stale := err != nil
+	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "../.."), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || stale || d.IsDir() {
+			if err == nil && (d.Name() == "target" || d.Name() == "node_modules") {
+				return fs.SkipDir
+			}
+			return err
 		}
+		info, err := d.Info()
+		stale = slices.Contains([]string{".go", ".rs", ".c", ".h", ".ts", ".toml", ".json"}, filepath.Ext(name)) && err == nil && info.ModTime().After(last.ModTime())
+		return err
+	}))
+	if stale {
+		built(t, filepath.Dir(dir), filepath.Base(dir))
 	}
 }
 

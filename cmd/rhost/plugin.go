@@ -355,7 +355,10 @@ func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
 		case recorder != nil:
 			return o.keep(rec, recorder, m.Info(), call, res)
 		case replayer != nil:
-			return errors.Join(replayer.Err(), rec.compare(res, m.Info().Digest))
+			if err := replayer.Err(); err != nil {
+				return err
+			}
+			return rec.compare(res, m.Info().Digest)
 		}
 		return nil
 	})

@@ -63,6 +63,10 @@ watching and leaves the host as it is.`,
 	return cmd
 }
 
+// clockStep is how far the time of a file may be behind the clock: file systems keep
+// time in coarse steps.
+const clockStep = 50 * time.Millisecond
+
 // dev watches one plugin.
 type dev struct {
 	reach reach
@@ -91,7 +95,7 @@ func (d *dev) run(ctx context.Context, f deploy.Found) error {
 		tailed <- d.host.Tail(ctx, []string{"rhost:logs", "rhost:actions"}, func(raw json.RawMessage) error { return d.show(f.Name, raw) })
 	}()
 	var failed error
-	err := deploy.Watch(ctx, []string{filepath.Dir(f.File)}, began, func(files []string) {
+	err := deploy.Watch(ctx, []string{filepath.Dir(f.File)}, began.Add(-clockStep), func(files []string) {
 		if failed == nil && slices.ContainsFunc(files, func(name string) bool { return sourceOf(f, name) }) {
 			if failed = d.reload(ctx, f, saved(files)); failed != nil {
 				cancel()
@@ -118,7 +122,7 @@ func watched(f deploy.Found) string {
 // there is none.
 func sourceOf(f deploy.Found, name string) bool {
 	if f.Source == "" {
-		return name == f.File || name == f.Beside() || name == f.Manifest
+		return name == f.File || f.Kind != deploy.Wasm && slices.Contains(f.Manifests(), name)
 	}
 	built := []string{".wasm", signature.Suffix}
 	return !slices.Contains(built, filepath.Ext(name))
@@ -143,8 +147,10 @@ func saved(files []string) time.Time {
 func (d *dev) reload(ctx context.Context, f deploy.Found, at time.Time) error {
 	if f.Source == "" && f.Kind != deploy.Wasm { // a manifest may have come or gone
 		f.Manifest = ""
-		if _, err := os.Stat(f.Beside()); err == nil {
-			f.Manifest = f.Beside()
+		for _, place := range f.Manifests() {
+			if _, err := os.Stat(place); err == nil {
+				f.Manifest = place
+			}
 		}
 	}
 	built, change, err := d.bring(ctx, f)

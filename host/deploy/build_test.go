@@ -80,3 +80,23 @@ func TestBuildC(t *testing.T) {
 	_, err = deploy.Build(t.Context(), found[1])
 	assert.ErrorContains(t, err, "nothing but tests")
 }
+
+// A plugin of a bundle is known by its path, as Find knows it by its folder.
+func TestFoundAt(t *testing.T) {
+	for name, want := range map[string]deploy.Found{
+		"plugins/a.lua":    {Name: "a", Kind: deploy.Lua},
+		"plugins/a/a.js":   {Name: "a", Kind: deploy.JS},
+		"plugins/a/a.wasm": {Name: "a", Kind: deploy.Wasm},
+		"plugins/a/b.wasm": {},
+		"plugins/_a.lua":   {},
+		"plugins/a/a.c":    {},
+		"rules/a.lua":      {},
+	} {
+		got, ok := deploy.FoundAt("app", name)
+		assert.Equal(t, want.Name != "", ok, name)
+		if ok {
+			want.File = filepath.Join("app", name)
+		}
+		assert.Equal(t, want, got, name)
+	}
+}

@@ -112,5 +112,11 @@ func TestOptionalImports(t *testing.T) {
 	odd.Import(v1.Module, "teleport", nil, nil)
 	odd.Invoke(nil, I32(0))
 	_, err = e.Compile(t.Context(), sandbox.Source{Name: "p", Bytes: carrying(t, odd.Bytes(), `, "optional": ["teleport"]`)})
-	assert.ErrorContains(t, err, "needs rhost.v1.teleport", "only services are stubbed")
+	require.ErrorContains(t, err, "needs rhost.v1.teleport", "only services are stubbed")
+
+	sly := New()
+	sly.Import("rhost.stub", "unsupported", i32s(4), []byte{TypeI64})
+	sly.Invoke(nil, I32(0))
+	_, err = e.Compile(t.Context(), sandbox.Source{Name: "p", Bytes: sly.Bytes()})
+	assert.ErrorContains(t, err, "imports from rhost.stub, which is the host's own")
 }

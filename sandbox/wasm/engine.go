@@ -212,7 +212,10 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	if err != nil {
 		return admitted{}, nil, err
 	}
-	imports := functions(pass.Info)
+	if imports(pass.Info, moduleStub) {
+		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "imports from " + moduleStub + ", which is the host's own", Fix: "list what the module can do without under optional in its manifest"}
+	}
+	wants := functions(pass.Info)
 	linked, changed, err := e.admission.relink(src.Bytes, pass.Info, about)
 	if err == nil && changed {
 		pass, err = fuel.Instrument(linked, e.config())
@@ -230,7 +233,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	guest.info.Name, guest.info.Engine = src.Name, e.Name()
 	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
-	guest.info.Functions, guest.info.Manifest = imports, about
+	guest.info.Functions, guest.info.Manifest = wants, about
 	return guest, pass, nil
 }
 

@@ -115,7 +115,7 @@ func TestHostileExtismPlugins(t *testing.T) {
 	// named makes a block with a short name and leaves its handle, then does what follows.
 	named := func(function string, after ...Code) []byte {
 		return forever([]string{"alloc", "store_u64", function}, func(f []Func) Code {
-			return Seq(kernelText(f[0], f[1], 0, "name"), Seq(after...), Call(f[2]))
+			return Seq(kernelText(f[0], f[1], "name"), Seq(after...), Call(f[2]))
 		})
 	}
 	fuel := []sandbox.FaultKind{sandbox.FaultFuel}
@@ -135,10 +135,10 @@ func TestHostileExtismPlugins(t *testing.T) {
 		{Name: "settings", Kinds: limit, Source: sandbox.Source{Bytes: named("config_get", I64(0), Drop())}},
 		{Name: "log", Kinds: limit, Source: sandbox.Source{Bytes: forever([]string{"alloc", "log_info"}, func(f []Func) Code { return Seq(I64(100), Call(f[0]), Call(f[1])) })}},
 		{Name: "variables", Kinds: limit, Source: sandbox.Source{Bytes: forever([]string{"alloc", "store_u64", "var_set"}, func(f []Func) Code {
-			return Seq(kernelText(f[0], f[1], 0, "name"), I64(100), Call(f[0]), Call(f[2]))
+			return Seq(kernelText(f[0], f[1], "name"), I64(100), Call(f[0]), Call(f[2]))
 		})}},
 		{Name: "large variables", Kinds: []sandbox.FaultKind{sandbox.FaultABI}, Source: sandbox.Source{Bytes: forever([]string{"alloc", "store_u64", "var_set"}, func(f []Func) Code {
-			return Seq(kernelText(f[0], f[1], 0, "name"), I64(300_000), Call(f[0]), Call(f[2]))
+			return Seq(kernelText(f[0], f[1], "name"), I64(300_000), Call(f[0]), Call(f[2]))
 		})}},
 		{Name: "output", Kinds: limit, Source: sandbox.Source{Bytes: forever([]string{"alloc", "output_set"}, func(f []Func) Code {
 			return Seq(I64(512<<10), Call(f[0]), I64(512<<10), Call(f[1]))
@@ -162,7 +162,7 @@ func TestHostileExtismPlugins(t *testing.T) {
 			alloc, store, set, load := kernelCall(m, "alloc"), kernelCall(m, "store_u64"), kernelCall(m, "input_set"), kernelCall(m, "input_load_u64")
 			output, free, offset := kernelCall(m, "output_set"), kernelCall(m, "free"), kernelCall(m, "input_offset")
 			return Seq(
-				kernelText(alloc, store, 0, "my world"), I64(8), Call(set), Get(0), I64(5), Op(0x7c), I64(3), Call(output),
+				kernelText(alloc, store, "my world"), I64(8), Call(set), Get(0), I64(5), Op(0x7c), I64(3), Call(output),
 				Call(offset), Call(free), I64(0), Call(load), Drop(),
 			)
 		})}},

@@ -74,9 +74,9 @@ func (k kind) matches(info *fuel.Info) bool {
 	case k.section != "":
 		return slices.ContainsFunc(info.Customs, func(c fuel.Custom) bool { return strings.HasPrefix(c.Name, k.section) })
 	}
-	prefix, any := strings.CutSuffix(k.module, "*")
+	prefix, open := strings.CutSuffix(k.module, "*")
 	return slices.ContainsFunc(info.Imports, func(i fuel.Import) bool {
-		return (i.Module == k.module || any && strings.HasPrefix(i.Module, prefix)) && strings.HasPrefix(i.Name, k.name)
+		return (i.Module == k.module || open && strings.HasPrefix(i.Module, prefix)) && strings.HasPrefix(i.Name, k.name)
 	})
 }
 

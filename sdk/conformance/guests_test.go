@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/abi"
+	"github.com/rhost/rhost/abi/manifest"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/sandbox"
@@ -70,11 +71,21 @@ func build(lang deploy.Lang) ([]byte, error) {
 // module compiles the guest of a language.
 func module(t *testing.T, lang deploy.Lang) sandbox.Module {
 	t.Helper()
+	return compiled(t, lang, "")
+}
+
+// compiled compiles the guest of a language, with a manifest where there is one.
+func compiled(t *testing.T, lang deploy.Lang, about string) sandbox.Module {
+	t.Helper()
 	src, err := build(lang)
 	if errors.Is(err, deploy.ErrNoTool) {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
+	if about != "" {
+		src, err = manifest.Embed(src, []byte(about))
+		require.NoError(t, err)
+	}
 
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -316,30 +316,58 @@ function same(a: ArrayBuffer, aFrom: i32, aTo: i32, b: ArrayBuffer, bFrom: i32, 
 /** The text of a JSON string that lies between its quotes, escapes removed. */
 function unquote(buf: ArrayBuffer, from: i32, to: i32): string {
   const base = changetype<usize>(buf);
-  let out = "";
-  let plain = from; // start of what needs no change
-  for (let i = from; i < to; i++) {
-    if (load<u8>(base + i) != BACKSLASH || i + 1 >= to) continue;
-    out += String.UTF8.decodeUnsafe(base + plain, i - plain);
-    const c = load<u8>(base + ++i);
-    plain = i + 1;
-    switch (c) {
-      case 0x6e: out += "\n"; break;
-      case 0x74: out += "\t"; break;
-      case 0x72: out += "\r"; break;
-      case 0x62: out += "\b"; break;
-      case 0x66: out += "\f"; break;
-      case 0x75: {
-        const unit = hex4(base, i + 1, to);
-        out += String.fromCharCode(unit < 0 ? 0xfffd : unit); // pairs find each other
-        if (unit >= 0) i += 4;
-        plain = i + 1;
-        break;
+  let i = from;
+  while (i < to && load<u8>(base + i) != BACKSLASH) i++;
+  if (i == to) return String.UTF8.decodeUnsafe(base + from, to - from);
+  const plain = new ArrayBuffer(to - from); // an escape is never shorter than what it stands for
+  const out = changetype<usize>(plain);
+  let n: usize = i - from;
+  memory.copy(out, base + from, n);
+  for (; i < to; i++) {
+    let c = load<u8>(base + i);
+    if (c == BACKSLASH && i + 1 < to) {
+      c = load<u8>(base + ++i);
+      switch (c) {
+        case 0x6e: c = 0x0a; break;
+        case 0x74: c = 0x09; break;
+        case 0x72: c = 0x0d; break;
+        case 0x62: c = 0x08; break;
+        case 0x66: c = 0x0c; break;
+        case 0x75: {
+          const high = hex4(base, i + 1, to);
+          if (high < 0) {
+            c = 0x3f; // no digits: there is no room for more than a question mark
+            break;
+          }
+          i += 4;
+          let rune = <u32>high;
+          if ((rune & 0xf800) == 0xd800) {
+            const low = i + 2 < to && load<u8>(base + i + 1) == BACKSLASH && load<u8>(base + i + 2) == 0x75 ? hex4(base, i + 3, to) : -1;
+            if (rune < 0xdc00 && (low & 0xfc00) == 0xdc00) {
+              rune = 0x10000 + ((rune - 0xd800) << 10) + (<u32>low - 0xdc00);
+              i += 6;
+            } else rune = 0xfffd;
+          }
+          n += putRune(out + n, rune);
+          continue;
+        }
       }
-      default: out += String.fromCharCode(c < 0x80 ? c : 0xfffd);
     }
+    store<u8>(out + n++, c);
   }
-  return out + String.UTF8.decodeUnsafe(base + plain, to - plain);
+  return String.UTF8.decodeUnsafe(out, n);
+}
+
+/** Writes a character as UTF-8 and returns how many bytes it has. */
+function putRune(to: usize, r: u32): usize {
+  if (r < 0x80) {
+    store<u8>(to, r);
+    return 1;
+  }
+  const n: usize = r < 0x800 ? 2 : r < 0x10000 ? 3 : 4;
+  for (let i = n - 1; i > 0; i--, r >>= 6) store<u8>(to + i, 0x80 | (r & 63));
+  store<u8>(to, (0xf00 >> <u32>n) | r);
+  return n;
 }
 
 function hex4(base: usize, i: i32, to: i32): i32 {

@@ -260,4 +260,4 @@ static rhost_result act(rhost_call *c) {
 	return rhost_fail(rhost_join(rhost_s("no action "), why));
 }
 
-RHOST_PLUGIN(act);
+RHOST_BATCH_PLUGIN(act);

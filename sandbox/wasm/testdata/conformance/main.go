@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/sdk/guest"
+	_ "github.com/rhost/rhost/sdk/guest/batch"
 )
 
 func init() { guest.Handle(handle) }

@@ -3,6 +3,7 @@
 
 import { Call, Header, Json, Kind, Level, OK, Request, Result, Status, Writer, plugin, statusText, timestamp } from "../../assembly";
 export * from "../../assembly/plugin";
+export * from "../../assembly/batch";
 
 /** No call may find what another left. */
 let used: i32 = 0;

@@ -4,7 +4,7 @@
 use rhost::{list, object, timestamp, Call, Json, Kind, Level, Request, Result, Value};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-rhost::plugin!(act);
+rhost::plugin!(act, batch);
 
 /// No call may find what another left.
 static USED: AtomicI64 = AtomicI64::new(0);
