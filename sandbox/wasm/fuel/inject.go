@@ -182,14 +182,13 @@ func (w *bodyWriter) left() {
 }
 
 func (w *bodyWriter) entry(p point) {
-	switch {
-	case w.width > 0:
+	if w.width > 0 {
 		w.enter(w.l, w.width, p.cost)
-	default:
-		w.take(w.l, p.cost)
-		if p.asks {
-			w.refuel(w.l)
-		}
+		return
+	}
+	w.take(w.l, p.cost)
+	if p.asks {
+		w.refuel(w.l)
 	}
 }
 
