@@ -1,74 +1,170 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 )
 
 // fuelSuite runs the workloads of sandbox/wasm/fuel, from its own benchmark:
-// plain in wazero, with the fuel pass, and with wazero's way of stopping a guest.
+// plain in wazero, with the fuel pass, and with wazero's way of stopping a
+// guest, which take turns call by call. Workloads whose compiler is not there
+// are named and left out.
 func fuelSuite(ctx context.Context) ([]measure, func() error, error) {
 	dir, err := os.MkdirTemp("", "rhost-bench-")
 	if err != nil {
 		return nil, nil, err
 	}
 	done := func() error { return os.RemoveAll(dir) }
-	bin := filepath.Join(dir, "fuel.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", bin, "./sandbox/wasm/fuel")
+	o := &overheads{bin: filepath.Join(dir, "fuel.test")}
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", o.bin, "./sandbox/wasm/fuel")
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("build the benchmark (run this from the repository): %w\n%s", err, text), done())
 	}
+	first, err := o.take(ctx, "1x") // finds out what there is
+	if err != nil {
+		return nil, nil, errors.Join(err, done())
+	}
 	var measures []measure
-	for _, w := range []string{"loops/sieve", "loops/sum", "loops/matrix", "loops/fib", "go/sha", "go/json"} {
-		o := &overhead{bin: bin, workload: w}
-		plain := w + " plain"
+	for _, w := range first {
+		plain := w.name + " plain"
 		measures = append(measures,
-			measure{name: plain, unit: "ms", fn: o.run},
-			measure{name: w + " with fuel", unit: "ms", base: plain, fn: o.variant("fuel")},
-			measure{name: w + " with CloseOnContextDone", unit: "ms", base: plain, fn: o.variant("close")},
+			measure{name: plain, unit: "ms", fn: o.figure(func(t overhead) float64 { return t.plain }, w.name)},
+			measure{name: w.name + " with fuel", unit: "ms", base: plain, fn: o.figure(func(t overhead) float64 { return t.plain * t.fuel }, w.name)},
+			measure{name: w.name + " with CloseOnContextDone", unit: "ms", base: plain, fn: o.figure(func(t overhead) float64 { return t.plain * t.closing }, w.name)},
 		)
 	}
-	return measures, done, nil
+	fuel := func(t overhead) float64 { return t.fuel }
+	closing := func(t overhead) float64 { return t.closing }
+	return append(measures,
+		measure{name: "with fuel, geometric mean", unit: "× plain", fn: o.overall(fuel, geometricMean)},
+		measure{name: "with fuel, worst", unit: "× plain", fn: o.overall(fuel, worst)},
+		measure{name: "with CloseOnContextDone, geometric mean", unit: "× plain", fn: o.overall(closing, geometricMean)},
+		measure{name: "with CloseOnContextDone, worst", unit: "× plain", fn: o.overall(closing, worst)},
+	), done, nil
 }
 
-// overhead runs one workload of the benchmark in its variants.
+// overheads are the runs of the benchmark, each of all workloads.
+type overheads struct {
+	bin  string
+	runs [][]overhead
+}
+
+// overhead is what one workload took: the shortest call plain, in milliseconds,
+// and the shortest of the other ways compared with it.
 type overhead struct {
-	bin, workload string
-	took          map[string]float64 // of one operation, in milliseconds, by variant
+	name                 string
+	plain, fuel, closing float64
 }
 
-// run takes all variants, for about d each, and returns the plain one.
-func (o *overhead) run(ctx context.Context, d time.Duration) (float64, error) {
-	pattern := "^BenchmarkOverhead$/^" + strings.ReplaceAll(o.workload, "/", "$/^") + "$"
-	cmd := exec.CommandContext(ctx, o.bin, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+d.String())
+// take runs the benchmark.
+func (o *overheads) take(ctx context.Context, benchtime string) ([]overhead, error) {
+	cmd := exec.CommandContext(ctx, o.bin, "-test.run=^$", "-test.bench=^BenchmarkOverhead$", "-test.benchtime="+benchtime)
 	cmd.Dir = filepath.Join("sandbox", "wasm", "fuel") // where its guests are
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w\n%s", o.workload, err, out)
+		return nil, fmt.Errorf("run the benchmark: %w\n%s", err, out)
 	}
-	o.took = make(map[string]float64)
-	for _, m := range regexp.MustCompile(`/(plain|fuel|close)\S*\s+\d+\s+([0-9.]+) ns/op`).FindAllSubmatch(out, -1) {
-		ns, err := strconv.ParseFloat(string(m[2]), 64)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", o.workload, err)
+	if len(o.runs) == 0 {
+		for _, m := range regexp.MustCompile(`(?m)^.*SKIP: BenchmarkOverhead/(\S+)\n\s*(.*)$`).FindAllSubmatch(out, -1) {
+			fmt.Fprintf(os.Stderr, "fuel: %s is left out: %s\n", m[1], m[2])
 		}
-		o.took[string(m[1])] = ns / 1e6
 	}
-	if len(o.took) != 3 {
-		return 0, fmt.Errorf("%s: no figures in:\n%s", o.workload, out)
+	var list []overhead
+	for line := range bytes.Lines(out) {
+		m := regexp.MustCompile(`^BenchmarkOverhead/(\S+?)(?:-\d+)?\s+\d+\s`).FindSubmatch(line)
+		if m == nil {
+			continue
+		}
+		t := overhead{name: string(m[1])}
+		for unit, to := range map[string]*float64{"plain-ns": &t.plain, "fuel/plain": &t.fuel, "close/plain": &t.closing} {
+			v := regexp.MustCompile(`([0-9.e+]+) ` + unit).FindSubmatch(line)
+			if v == nil {
+				return nil, fmt.Errorf("no %s in %s", unit, line)
+			}
+			if *to, err = strconv.ParseFloat(string(v[1]), 64); err != nil {
+				return nil, err
+			}
+		}
+		t.plain /= 1e6
+		list = append(list, t)
 	}
-	return o.took["plain"], nil
+	if len(list) == 0 {
+		return nil, fmt.Errorf("no figures in:\n%s", out)
+	}
+	return list, nil
 }
 
-// variant returns what the last run took for one of them.
-func (o *overhead) variant(name string) func(context.Context, time.Duration) (float64, error) {
-	return func(context.Context, time.Duration) (float64, error) { return o.took[name], nil }
+// next returns a function that yields one run after the other, shared by all
+// measures.
+func (o *overheads) next() func(context.Context, time.Duration) ([]overhead, error) {
+	taken := 0
+	return func(ctx context.Context, d time.Duration) ([]overhead, error) {
+		if taken == len(o.runs) {
+			list, err := o.take(ctx, d.String())
+			if err != nil {
+				return nil, err
+			}
+			o.runs = append(o.runs, list)
+		}
+		taken++
+		return o.runs[taken-1], nil
+	}
+}
+
+// figure is one figure of a workload.
+func (o *overheads) figure(of func(overhead) float64, name string) func(context.Context, time.Duration) (float64, error) {
+	next := o.next()
+	return func(ctx context.Context, d time.Duration) (float64, error) {
+		list, err := next(ctx, d)
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range list {
+			if t.name == name {
+				return of(t), nil
+			}
+		}
+		return 0, fmt.Errorf("the benchmark has no figure of %s any more", name)
+	}
+}
+
+// overall is a figure of all workloads.
+func (o *overheads) overall(of func(overhead) float64, sum func([]float64) float64) func(context.Context, time.Duration) (float64, error) {
+	next := o.next()
+	return func(ctx context.Context, d time.Duration) (float64, error) {
+		list, err := next(ctx, d)
+		if err != nil {
+			return 0, err
+		}
+		var figures []float64
+		for _, t := range list {
+			figures = append(figures, of(t))
+		}
+		return sum(figures), nil
+	}
+}
+
+func geometricMean(list []float64) float64 {
+	sum := 0.0
+	for _, v := range list {
+		sum += math.Log(v)
+	}
+	return math.Exp(sum / float64(len(list)))
+}
+
+func worst(list []float64) float64 {
+	most := list[0]
+	for _, v := range list {
+		most = max(most, v)
+	}
+	return most
 }

@@ -46,6 +46,7 @@ func suites() []suite {
 		{name: "action", what: "match → plugin call finished, in memory", setup: plain(actionSuite)},
 		{name: "swap", what: "versions of a plugin swapped at full load", setup: plain(swapSuite)},
 		{name: "extism", what: "calls of an Extism plugin, one goroutine, beside Extism's own SDK", setup: plain(extismSuite)},
+		{name: "neighbour", what: "a quiet tenant beside another that misbehaves", setup: plain(neighbourSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}

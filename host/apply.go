@@ -178,8 +178,8 @@ func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err 
 			continue
 		}
 		names[f.Name] = true
-		src, about, err := a.whole(&f, name)
-		if err == nil && !a.changes(name) && !a.changes(about) {
+		src, changed, err := a.whole(&f, name)
+		if err == nil && !changed {
 			continue
 		}
 		var change deploy.Change
@@ -202,27 +202,32 @@ func (a *applier) changes(name string) bool {
 }
 
 // whole gives a plugin of the bundle as it will be loaded: a script with the
-// manifest that will lie beside it, whose name is about.
-func (a *applier) whole(f *deploy.Found, name string) (src []byte, about string, err error) {
-	src = a.bundle.Files[name]
+// manifest that it will have.
+func (a *applier) whole(f *deploy.Found, name string) (src []byte, changed bool, err error) {
+	src, changed = a.bundle.Files[name], a.changes(name)
 	if f.Kind == deploy.Wasm {
-		return src, "", nil // it carries its own
+		return src, changed, nil // it carries its own
 	}
-	about = path.Join(path.Dir(name), filepath.Base(f.Beside()))
-	text, ok := a.bundle.Files[about]
-	if !ok && !a.bundle.Prune {
-		text, err = os.ReadFile(f.Beside())
-		if errors.Is(err, fs.ErrNotExist) {
-			return src, about, nil
+	for _, place := range f.Manifests() {
+		about := path.Join(path.Dir(name), filepath.Base(place))
+		changed = changed || a.changes(about)
+		text, ok := a.bundle.Files[about]
+		if !ok && !a.bundle.Prune {
+			text, err = os.ReadFile(place)
+			ok = err == nil
 		}
-		ok = err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, changed, err
+		}
+		if !ok || f.Manifest != "" {
+			continue
+		}
+		f.Manifest = place
+		if src, err = f.Join(src, text); err != nil {
+			return nil, changed, err
+		}
 	}
-	if err != nil || !ok {
-		return src, about, err
-	}
-	f.Manifest = f.Beside()
-	src, err = f.Join(src, text)
-	return src, about, err
+	return src, changed, nil
 }
 
 // checkRules compiles the rules as they would be.

@@ -53,8 +53,8 @@ type PluginConfig struct {
 	Limits LimitsConfig   `yaml:"limits"`
 	Config map[string]any `yaml:"config"` // handed to the plugin
 	// Export names the function to call of an Extism plugin that has several.
-	Export string `yaml:"export"`
-	HTTP   *HTTPConfig    `yaml:"http"`   // where its requests may go
+	Export string      `yaml:"export"`
+	HTTP   *HTTPConfig `yaml:"http"` // where its requests may go
 	// Secrets are those it may read, by the names it asks for.
 	Secrets map[string]SecretConfig `yaml:"secrets"`
 	// Record is "calls" to keep with each result what the plugin asked of the host

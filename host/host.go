@@ -196,7 +196,14 @@ func (h *Host) open(ctx context.Context) error {
 // loadPlugins compiles the plugins of the app and checks that rules and config
 // name no other. o says where their versions are kept.
 func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) error {
-	engines, err := NewEngines(cache, h.opts.Compiler)
+	var seed []byte
+	if cache != "" {
+		var err error
+		if seed, err = keptSeed(filepath.Join(h.data, "seed")); err != nil {
+			return fmt.Errorf("open data folder: %w", err)
+		}
+	}
+	engines, err := NewEngines(cache, h.opts.Compiler, seed)
 	if err != nil {
 		return err
 	}
@@ -205,7 +212,7 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
 	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {
-		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its Go source"})
+		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its source"})
 	}
 	if h.plugins, err = deploy.NewPlugins(filepath.Join(h.app, "plugins"), o); err != nil {
 		return err

@@ -93,3 +93,32 @@ func TestManifestKeepsPluginsOut(t *testing.T) {
 		})
 	}
 }
+
+// TestApplyManifests brings scripts into force with the manifests that the bundle
+// has for them.
+func TestApplyManifests(t *testing.T) {
+	app := applyApp(t)
+	l := app.start()
+	files := map[string]string{
+		"plugins/p.lua": "function invoke() return 1 end", "plugins/p.manifest.yaml": "name: p\nversion: '1'\nabi: rhost.v1\n",
+		"plugins/q/q.js": "function invoke() {}", "plugins/q/manifest.yaml": "name: q\nversion: '2'\nabi: rhost.v1\n",
+	}
+	a, err := l.apply(bundle(files))
+	require.NoError(t, err)
+	require.Len(t, a.Plugins, 2)
+	for name, version := range map[string]string{"p": "1", "q": "2"} {
+		s, ok := l.setup(name)
+		require.True(t, ok)
+		require.NotNil(t, s.info.Manifest, name)
+		assert.Equal(t, version, s.info.Manifest.Version)
+	}
+	files["plugins/q/manifest.yaml"] = "name: q\nversion: '3'\nabi: rhost.v1\nlimit: {}\n"
+	_, err = l.apply(bundle(files))
+	require.ErrorContains(t, err, "manifest.yaml:4:1: limit: nobody knows this key")
+	files["plugins/q/manifest.yaml"] = "name: q\nversion: '3'\nabi: rhost.v1\n"
+	a, err = l.apply(bundle(files))
+	require.NoError(t, err)
+	assert.Len(t, a.Plugins, 1)
+	s, _ := l.setup("q")
+	assert.Equal(t, "3", s.info.Manifest.Version)
+}

@@ -62,6 +62,9 @@ const CodeSettings = "plugin-config"
 // granted is told to whoever starts the host.
 func (h *Host) tryPlugin(ctx context.Context, name string, m sandbox.Module) error {
 	s := h.setupOf(name, m.Info())
+	if err := s.checkExport(name); err != nil {
+		return err
+	}
 	about := s.info.Manifest
 	if about == nil {
 		return nil
@@ -82,6 +85,19 @@ func (h *Host) tryPlugin(ctx context.Context, name string, m sandbox.Module) err
 	call, sv := sampleCall(name, about.Sample, s.conf.json)
 	_, err := sandbox.SelfTest(ctx, m, call, sandbox.NewSession(sv, s.grant, s.limits()))
 	return err
+}
+
+// checkExport reports a function that the plugin does not have.
+func (s pluginSetup) checkExport(name string) error {
+	export := s.conf.Export
+	if export == "" || slices.Contains(s.info.Exports, export) {
+		return nil
+	}
+	fix := "leave it out: it is for Extism plugins"
+	if s.info.Exports != nil {
+		fix = "the functions that can be called are " + strings.Join(s.info.Exports, ", ")
+	}
+	return yamldoc.Errorf(s.conf.Pos, "plugins."+name+".export", CodeSettings, fix, "the plugin has no function %q to call", export)
 }
 
 // checkSettings reports the settings that the plugin does not take.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/egress"
+	"github.com/rhost/rhost/sandbox"
 )
 
 // maxSecret is how large a secret may be.
@@ -163,4 +165,23 @@ func headersOf(header http.Header) []abi.HTTPHeader {
 		}
 	}
 	return list
+}
+
+// Outside is what a command lets a call reach without a host: requests to hosts,
+// with the Idempotency-Keys of the step key, and secrets. Without hosts or without
+// secrets that service is unsupported. done ends the connections.
+func Outside(hosts []string, secrets map[string]SecretConfig, key string) (sv sandbox.Services, done func(), err error) {
+	r := &runner{logger: slog.New(slog.DiscardHandler), app: "."}
+	set := pluginSetup{conf: PluginConfig{Secrets: secrets}}
+	done = func() {}
+	if len(secrets) > 0 {
+		sv.Secret = r.secretOf("", set)
+	}
+	if len(hosts) > 0 {
+		if r.egress, err = egress.New(egress.Config{Hosts: hosts}); err != nil {
+			return sandbox.Services{}, nil, err
+		}
+		sv.HTTP, done = r.httpOf("", set, key), r.egress.Close
+	}
+	return sv, done, nil
 }

@@ -29,9 +29,9 @@ import (
 )
 
 // NewEngines makes the engines of this program. cache is a folder for compiled
-// Wasm, or ""; compiler is wasm.Options.Compiler.
-func NewEngines(cache string, compiler []string) (map[deploy.Kind]sandbox.Engine, error) {
-	w, err := wasm.New(wasm.Options{CacheDir: cache, Compiler: compiler})
+// Wasm, or ""; compiler and seed are those of wasm.Options.
+func NewEngines(cache string, compiler []string, seed []byte) (map[deploy.Kind]sandbox.Engine, error) {
+	w, err := wasm.New(wasm.Options{CacheDir: cache, Compiler: compiler, Seed: seed})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,10 @@
 //   - Session is what the guest reaches while it runs: the services of the ABI,
 //     each checked against the Grant and the Limits, its effects buffered.
 //
+// Every host call of a call goes through its session, so a Recorder there keeps
+// them, whatever the engine, and a Replayer answers from what it kept. Slot.CallBatch
+// gives several calls to a module that takes them at once.
+//
 // A Fault is the guest's doing. Whatever a guest does, the host and every other
 // guest go on, and the next call to the same module starts clean: no state of
 // one call is visible in the next.

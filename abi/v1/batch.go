@@ -5,12 +5,20 @@ import "encoding/binary"
 // AppendBatch appends the input of rhost_batch: the input frame of each of its
 // invocations.
 func AppendBatch(dst []byte, frames [][]byte) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(frames)))
+	dst = AppendBatchCount(dst, len(frames))
 	for _, f := range frames {
-		dst = appendBytes(dst, f)
+		dst = AppendBatchFrame(dst, f)
 	}
 	return dst
 }
+
+// AppendBatchCount begins the input of rhost_batch; so many frames follow.
+func AppendBatchCount(dst []byte, n int) []byte {
+	return binary.LittleEndian.AppendUint32(dst, uint32(n))
+}
+
+// AppendBatchFrame appends the next frame of a batch.
+func AppendBatchFrame(dst, frame []byte) []byte { return appendBytes(dst, frame) }
 
 // minItem is the size of the smallest item of a batch: an empty frame.
 const minItem = 4

@@ -46,8 +46,9 @@ func allCodes() map[string]string {
 	}
 	maps.Copy(all, map[string]string{
 		deploy.CodeManifest: "A key of a plugin's manifest (NAME.manifest.yaml beside a script, manifest.yaml in the folder of a module's source) is unknown or has a value that it cannot have. abi/SPEC.md lists the keys, and abi/manifest/schema.json lets an editor check them.",
-		host.CodeSettings:   "plugins.NAME.config of rhost.yaml does not fit the JSON Schema in the manifest of the plugin, so the plugin is not loaded. `rhost plugin inspect NAME` shows the schema.",
+		host.CodeSettings:   "plugins.NAME.config of rhost.yaml does not fit the JSON Schema in the manifest of the plugin, so the plugin is not loaded; or plugins.NAME.export names a function that the plugin does not have. `rhost plugin inspect NAME` shows both.",
 	})
+	maps.Copy(all, faultCodes())
 	maps.Copy(all, cep.Codes())
 	maps.Copy(all, analysis.Codes())
 	return all

@@ -27,11 +27,12 @@ func pluginCmd() *cobra.Command {
 		Short: "Make, build, try and look at plugins",
 		Example: `  rhost plugin new --lang go decide
   rhost plugin build decide
+  rhost plugin test decide
   rhost plugin run decide -e decide/event.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(pluginNew(), pluginBuild(), pluginRun(), pluginBench(), pluginInspect(),
+	cmd.AddCommand(pluginNew(), pluginBuild(), pluginTest(), pluginRun(), pluginBench(), pluginInspect(),
 		pluginLoad(), pluginList(), pluginStatus(), pluginActivate(), pluginRollback())
 	return cmd
 }
@@ -57,7 +58,7 @@ func findPlugin(arg string) (deploy.Found, error) {
 			continue // a neighbour that is no plugin is not this command's business
 		}
 	}
-	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of Go source and no plugin of that name under plugins/", arg))
+	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of source and no plugin of that name under plugins/", arg))
 }
 
 // loose is a file that lies among others that are no plugins.
@@ -74,16 +75,17 @@ func loose(abs string) (deploy.Found, error) {
 		}
 		return f, nil
 	}
-	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of Go source", abs))
+	return deploy.Found{}, usage(fmt.Errorf("%s: plugins are .wasm, .lua or .js files, or folders of source", abs))
 }
 
 func pluginBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build PLUGIN...",
-		Short: "Build plugins from their Go source",
-		Long: `Build plugins from their Go source, into NAME/NAME.wasm beside it, with the
-manifest.yaml (or plugin.yaml) of the folder put into the module. A running host
-that watches the folder puts the new version in force.`,
+		Short: "Build plugins from their source",
+		Long: `Build plugins from their source in Go, Rust, C or AssemblyScript, into
+NAME/NAME.wasm beside it, with the manifest.yaml (or plugin.yaml) of the folder put
+into the module. A running host that watches the folder puts the new version in
+force. Scripts run as they are; building one checks it.`,
 		Example: "  rhost plugin build plugins/decide",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,18 +95,18 @@ that watches the folder puts the new version in force.`,
 				if err != nil {
 					return err
 				}
-				if f.Source == "" {
-					return usage(fmt.Errorf("%s: nothing to build; only Go source is built, scripts run as they are", f.File))
-				}
-				took, err := deploy.Build(cmd.Context(), f)
-				if err != nil {
-					return err
+				took, done := time.Duration(0), "checked"
+				if f.Source != "" {
+					done = "built"
+					if took, err = deploy.Build(cmd.Context(), f); err != nil {
+						return err
+					}
 				}
 				info, err := inspect(cmd.Context(), f)
 				if err != nil {
 					return err
 				}
-				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green("built"), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
+				if err := out.line("%s %s  %s bytes  %s  %.1f s", out.green(done), relative(f.File), thousands(info.Size), clip(info.Digest, 19), took.Seconds()); err != nil {
 					return err
 				}
 				for _, line := range discord(info) {
@@ -118,9 +120,13 @@ that watches the folder puts the new version in force.`,
 	}
 }
 
+// commandSeed is no secret: calls of the command line are to be the same every
+// time.
+const commandSeed = "rhost plugin run"
+
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines("", nil)
+	engines, err := host.NewEngines("", nil, []byte(commandSeed))
 	if err != nil {
 		return err
 	}
@@ -157,7 +163,7 @@ func pluginInspect() *cobra.Command {
 		Use:     "inspect PLUGIN",
 		Short:   "Say what a plugin is and what it asks for",
 		Example: "  rhost plugin inspect plugins/decide",
-		Args:    exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+		Args:    exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
@@ -226,10 +232,17 @@ func pluginRun() *cobra.Command {
 		Short: "Call a plugin once, without a host",
 		Long: `Call a plugin once with an event, under limits, and print its result, its effects
 and what it used. State is empty. Exit code 1 when the call faults or the plugin
-answers fail or retry.`,
+answers fail or retry.
+
+Nothing outside is reached but what --allow and --secret name. --record keeps the
+call with everything that it asked of its host and was told, but for secrets;
+--replay runs it again from there, and fails at the first thing that is different:
+what it asks for, its result, its effects, its fuel.`,
 		Example: `  rhost plugin run plugins/decide -e event.json --with '{"ip":"192.0.2.7"}'
-  rhost plugin run render.lua -e event.json --fuel 20000 --json`,
-		Args: exactArgs(1, "PLUGIN", "a file, a folder of Go source, or a name under plugins/"),
+  rhost plugin run render.lua -e event.json --fuel 20000 --json
+  rhost plugin run fetch.js --allow api.example.com --secret token=API_TOKEN --record call.json
+  rhost plugin run fetch.js --secret token=API_TOKEN --replay call.json`,
+		Args: exactArgs(1, "PLUGIN", "a file, a folder, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
@@ -239,6 +252,15 @@ answers fail or retry.`,
 		},
 	}
 	o.flags(cmd)
+	fl := cmd.Flags()
+	fl.StringSliceVar(&o.outside.hosts, "allow", nil, "host that requests may go to; may be repeated")
+	fl.StringToStringVar(&o.outside.secrets, "secret", nil, "NAME=VARIABLE: a secret, and the environment variable that holds it; may be repeated")
+	fl.StringVar(&o.record, "record", "", "file to write a record of the call to")
+	fl.StringVar(&o.replay, "replay", "", "file with a record of a call to run again")
+	cmd.MarkFlagsMutuallyExclusive("record", "replay")
+	for _, other := range []string{"event", "with", "config", "export", "allow"} {
+		cmd.MarkFlagsMutuallyExclusive("replay", other)
+	}
 	return cmd
 }
 
@@ -259,6 +281,8 @@ type pluginRunOptions struct {
 	event, with, config, export string
 	limits                      sandbox.Limits
 	json                        bool
+	outside                     outside
+	record, replay              string
 }
 
 // callResult is what `plugin run --json` prints.
@@ -273,11 +297,17 @@ type callResult struct {
 }
 
 func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
-	call, err := o.call(cmd)
+	call, rec, err := o.prepare(cmd)
 	if err != nil {
 		return err
 	}
+	sv, done, err := o.outside.services(call)
+	if err != nil {
+		return err
+	}
+	defer done()
 	var res callResult
+	sv.Log = func(l sandbox.LogLevel, msg string) { res.Logs = append(res.Logs, l.String()+": "+msg) }
 	err = withModule(cmd.Context(), f, func(m sandbox.Module) error {
 		if err := o.obey(m.Info().Manifest, call); err != nil {
 			return err
@@ -286,12 +316,27 @@ func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
 		if err != nil {
 			return err
 		}
-		session := sandbox.NewSession(sandbox.Services{Log: func(l sandbox.LogLevel, msg string) {
-			res.Logs = append(res.Logs, l.String()+": "+msg)
-		}}, m.Info().Needs, o.limits)
+		if rec.Grant == nil {
+			rec.Grant = m.Info().Needs
+		}
+		session := sandbox.NewSession(sv, rec.Grant, o.limits)
+		recorder, replayer := o.tape(session, rec)
 		reply, usage, err := inst.Invoke(cmd.Context(), call, session)
 		res.fill(reply, usage, err)
-		return inst.Close(cmd.Context())
+		res.Message = session.Redact(res.Message)
+		err = inst.Close(cmd.Context())
+		switch {
+		case err != nil:
+			return err
+		case recorder != nil:
+			return o.keep(rec, recorder, m.Info(), call, res)
+		case replayer != nil:
+			if err := replayer.Err(); err != nil {
+				return err
+			}
+			return rec.compare(res, m.Info().Digest)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -303,6 +348,34 @@ func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
 		return fmt.Errorf("the call ended with %s: %s", res.Result, res.Message)
 	}
 	return nil
+}
+
+// prepare makes the call that the flags describe, or the one of a record.
+func (o *pluginRunOptions) prepare(cmd *cobra.Command) (*abi.Call, *callRecord, error) {
+	if o.replay == "" {
+		call, err := o.call(cmd)
+		return call, &callRecord{Version: 1}, err
+	}
+	rec, err := readRecord(o.replay)
+	if err != nil {
+		return nil, nil, err
+	}
+	call, err := rec.Call.call()
+	if err != nil {
+		return nil, nil, usage(fmt.Errorf("%s: %w", o.replay, err))
+	}
+	o.limits = rec.Limits
+	return call, rec, nil
+}
+
+// keep writes the record of a call.
+func (o *pluginRunOptions) keep(rec *callRecord, r *sandbox.Recorder, info sandbox.Info, call *abi.Call, end callResult) error {
+	calls, ok := r.Calls()
+	if !ok {
+		return errRecordTooLarge
+	}
+	rec.Plugin, rec.Digest, rec.Call, rec.Limits, rec.Calls, rec.End = info.Name, info.Digest, newRecordedCall(call), o.limits, calls, end
+	return rec.write(o.record)
 }
 
 // obey holds the call to what the plugin says of itself.
@@ -345,7 +418,7 @@ func (r *callResult) print(cmd *cobra.Command, asJSON bool) error {
 	}
 	add("output", string(r.Output))
 	for _, e := range r.Effects {
-		add(string(e.Kind), e.Name+" "+string(e.Value))
+		add(string(e.Kind), e.Name+" "+effectText(e))
 	}
 	for _, line := range r.Logs {
 		add("log", line)

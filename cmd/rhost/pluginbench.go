@@ -111,7 +111,7 @@ func (o *benchOptions) measure(ctx context.Context, f deploy.Found, call *abi.Ca
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
 	compile := func(fn func(sandbox.Module) error) (took time.Duration, err error) {
-		engines, err := host.NewEngines(cache, nil)
+		engines, err := host.NewEngines(cache, nil, []byte(commandSeed))
 		if err != nil {
 			return 0, err
 		}

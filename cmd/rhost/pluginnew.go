@@ -11,12 +11,14 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/rhost/rhost/abi/v1"
+	"github.com/rhost/rhost/sdk"
 	"github.com/rhost/rhost/sdk/guest"
 )
 
@@ -28,13 +30,21 @@ const maxInput = 1 << 20
 func pluginNew() *cobra.Command {
 	var lang string
 	cmd := &cobra.Command{
-		Use:   "new NAME --lang go|js|lua",
-		Short: "Make a plugin that builds and runs at once",
+		Use:   "new NAME --lang " + strings.Join(languages(), "|"),
+		Short: "Make a plugin that builds, tests and runs at once",
 		Long: `Make a plugin: in the app's plugins/ folder when the current folder is an app,
-else in the current folder. A Go plugin gets a folder with a test and the SDK
-beside it, so that it builds with nothing published; a script is one file.`,
-		Example: `  rhost plugin new --lang go decide && rhost plugin build decide && rhost plugin run decide -e decide/event.json
-  rhost plugin new --lang lua render`,
+else in the current folder. It is a folder with the source, tests of its own,
+tests/ for ` + "`rhost plugin test`" + `, an event to try it with, and the SDK in rhost-sdk/,
+so that it builds with nothing published. What else it needs is the compiler:
+
+  go    Go
+  rust  cargo and rustc with the target wasm32-unknown-unknown
+  c     clang and lld
+  as    AssemblyScript: npm install in the folder, once
+  js    nothing (node runs the plugin's own tests)
+  lua   nothing`,
+		Example: `  rhost plugin new --lang go decide && rhost plugin test decide
+  rhost plugin new --lang lua render && rhost plugin run render -e render/event.json`,
 		Args: exactArgs(1, "NAME", "what rules call the plugin"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			made, next, err := newPlugin(args[0], lang)
@@ -50,10 +60,13 @@ beside it, so that it builds with nothing published; a script is one file.`,
 			return out.line("next: %s", next)
 		},
 	}
-	cmd.Flags().StringVar(&lang, "lang", "go", "go, js or lua")
-	cmd.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions([]string{"go", "js", "lua"}, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag exists
+	cmd.Flags().StringVar(&lang, "lang", "go", strings.Join(languages(), ", "))
+	cmd.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions(languages(), cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag exists
 	return cmd
 }
+
+// languages are those that a plugin can be made in.
+func languages() []string { return []string{"go", "rust", "c", "as", "js", "lua"} }
 
 // newPlugin writes the files of a plugin and says what to do next.
 func newPlugin(name, lang string) (made []string, next string, err error) {
@@ -75,55 +88,70 @@ func newPlugin(name, lang string) (made []string, next string, err error) {
 		}
 	}
 	for _, rel := range sortedKeys(files) {
-		full := filepath.Join(dir, filepath.FromSlash(rel))
+		full := filepath.Join(target, filepath.FromSlash(rel))
 		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 			return nil, "", err
 		}
 		if err := os.WriteFile(full, files[rel], 0o644); err != nil {
 			return nil, "", err
 		}
-		if !strings.Contains(rel, "rhost-sdk/") {
+		if !strings.HasPrefix(rel, sdkFolder) {
 			made = append(made, full)
 		}
 	}
-	if lang == "go" {
-		made = append(made, filepath.Join(target, "rhost-sdk")+string(filepath.Separator))
-		return made, fmt.Sprintf("rhost plugin build %s && rhost plugin run %s -e %s", target, target, filepath.Join(target, "event.json")), nil
-	}
-	return made, fmt.Sprintf("rhost plugin run %s.%s -e EVENT.json", target, lang), nil
-}
-
-// pluginFiles are the files of a new plugin, by path with slashes.
-func pluginFiles(name, lang string) (map[string][]byte, error) {
-	files := make(map[string][]byte)
+	made = append(made, filepath.Join(target, sdkFolder)+string(filepath.Separator))
+	next = fmt.Sprintf("rhost plugin test %s && rhost plugin run %s -e %s", target, target, filepath.Join(target, "event.json"))
 	switch lang {
-	case "js", "lua":
-		text, err := render("templates/"+lang+"/plugin."+lang+".txt", name)
-		files[name+"."+lang] = text
-		return files, err
-	case "go":
-	default:
-		return nil, usage(fmt.Errorf("--lang %s: there are go, js and lua; others are not supported yet", lang))
+	case "go", "rust", "c":
+		next = fmt.Sprintf("rhost plugin build %s && %s", target, next)
+	case "as":
+		next = fmt.Sprintf("(cd %s && npm install) && rhost plugin build %s && %s", target, target, next)
 	}
-	for from, to := range map[string]string{"main.go.txt": "main.go", "main_test.go.txt": "main_test.go"} {
-		text, err := render("templates/go/"+from, name)
-		if err != nil {
-			return nil, err
-		}
-		files[name+"/"+to] = text
-	}
-	ev, err := templates.ReadFile("templates/event.json")
-	if err != nil {
-		return nil, err
-	}
-	files[name+"/event.json"] = ev
-	files[name+"/go.mod"] = fmt.Appendf(nil, "module %s\n\ngo 1.26.0\n\nrequire github.com/rhost/rhost v0.0.0\n\nreplace github.com/rhost/rhost => ./rhost-sdk\n", name)
-	files[name+"/rhost-sdk/go.mod"] = []byte("module github.com/rhost/rhost\n\ngo 1.26.0\n")
-	err = errors.Join(addSource(files, v1.Source, name+"/rhost-sdk/abi/v1"), addSource(files, guest.Source, name+"/rhost-sdk/sdk/guest"))
-	return files, err
+	return made, next, nil
 }
 
-// addSource copies Go files, their tests and the embedding of themselves aside.
+// sdkFolder is the part of a plugin's folder that holds the SDK.
+const sdkFolder = "rhost-sdk/"
+
+// pluginFiles are the files of a new plugin, by path with slashes inside its folder.
+func pluginFiles(name, lang string) (map[string][]byte, error) {
+	if lang == "ts" {
+		return nil, usage(errors.New("--lang ts: TypeScript is not supported yet; js has types for editors, and as is AssemblyScript"))
+	}
+	if !slices.Contains(languages(), lang) {
+		return nil, usage(fmt.Errorf("--lang %s: there are %s", lang, strings.Join(languages(), ", ")))
+	}
+	files := make(map[string][]byte)
+	err := errors.Join(addTemplates(files, "common", name), addTemplates(files, lang, name))
+	if lang == "go" {
+		files[sdkFolder+"go.mod"] = []byte("module github.com/rhost/rhost\n\ngo 1.26.0\n")
+		return files, errors.Join(err, addSource(files, v1.Source, sdkFolder+"abi/v1"), addSource(files, guest.Source, sdkFolder+"sdk/guest"))
+	}
+	folder := map[string]string{"as": "assemblyscript"}[lang]
+	source, subErr := fs.Sub(sdk.Sources, orElse(folder, lang))
+	if subErr != nil {
+		return nil, subErr
+	}
+	return files, errors.Join(err, addSource(files, source, strings.TrimSuffix(sdkFolder, "/")))
+}
+
+// addTemplates renders the templates of a folder. In their paths, NAME is the
+// plugin's name and dot- a dot.
+func addTemplates(files map[string][]byte, folder, name string) error {
+	root := "templates/" + folder
+	return fs.WalkDir(templates, root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := render(p, name)
+		rel := strings.TrimSuffix(strings.TrimPrefix(p, root+"/"), ".txt")
+		rel = strings.ReplaceAll(strings.ReplaceAll(rel, "NAME", name), "dot-", ".")
+		files[rel] = text
+		return err
+	})
+}
+
+// addSource copies an SDK, the tests of Go and the embedding of itself aside.
 func addSource(files map[string][]byte, source fs.FS, to string) error {
 	return fs.WalkDir(source, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(p, "_test.go") || path.Base(p) == "source.go" {

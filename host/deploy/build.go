@@ -12,43 +12,67 @@ import (
 	"time"
 )
 
-// ErrNoGo is the error of a build on a machine without the Go toolchain.
-var ErrNoGo = errors.New("the go command is not installed; install Go, or build the plugin elsewhere and copy its .wasm file here")
+// ErrNoTool is the error of a build on a machine without the language's
+// toolchain. What wraps it says which tool, and how to install it.
+var ErrNoTool = errors.New("a tool is missing")
 
-// Build compiles the Go source of a plugin into its file, replacing it in one
-// step, so that a host that watches never sees half of it. It returns how long
-// the compiler took.
+// noTool is ErrNoTool in words of its own.
+type noTool string
+
+func (n noTool) Error() string { return string(n) }
+func (noTool) Unwrap() error   { return ErrNoTool }
+
+// Build compiles the source of a plugin into its file, replacing it in one step,
+// so that a host that watches never sees half of it. It returns how long the
+// compiler took.
 func Build(ctx context.Context, f Found) (time.Duration, error) {
 	if f.Source == "" {
-		return 0, fmt.Errorf("build %s: %s holds no Go source", f.Name, filepath.Dir(f.File))
+		return 0, fmt.Errorf("build %s: %s holds no source", f.Name, filepath.Dir(f.File))
 	}
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		return 0, fmt.Errorf("build %s: %w", f.Name, ErrNoGo)
+	start := time.Now()
+	if err := build(ctx, f); err != nil {
+		return 0, fmt.Errorf("build %s: %w", f.Name, err)
+	}
+	return time.Since(start), nil
+}
+
+func build(ctx context.Context, f Found) error {
+	compile, ok := map[Lang]func(ctx context.Context, dir, out string) error{
+		Go: buildGo, C: buildC, Rust: buildRust, AssemblyScript: buildAssemblyScript,
+	}[f.Lang]
+	if !ok {
+		return fmt.Errorf("nothing compiles %s", f.Lang)
 	}
 	tmp, err := os.MkdirTemp(filepath.Dir(f.File), ".build-")
 	if err != nil {
-		return 0, fmt.Errorf("build %s: %w", f.Name, err)
+		return err
 	}
 	defer os.RemoveAll(tmp)
 	out, err := filepath.Abs(filepath.Join(tmp, "out.wasm"))
 	if err != nil {
-		return 0, fmt.Errorf("build %s: %w", f.Name, err)
+		return err
 	}
+	if err := compile(ctx, f.Source, out); err != nil {
+		return err
+	}
+	return f.finish(out)
+}
 
-	start := time.Now()
-	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, ".")
-	cmd.Dir = f.Source
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+// run runs a compiler in dir. What it said is part of the error.
+func run(ctx context.Context, dir string, env []string, name string, args ...string) (stdout []byte, err error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return 0, fmt.Errorf("build %s: go build in %s: %w\n%s", f.Name, f.Source, err, strings.TrimSpace(said.String()))
+		text := strings.TrimSpace(said.String())
+		if text == "" {
+			text = strings.TrimSpace(out.String())
+		}
+		return nil, fmt.Errorf("%s in %s: %w\n%s", filepath.Base(name), dir, err, text)
 	}
-	if err := f.finish(out); err != nil {
-		return 0, fmt.Errorf("build %s: %w", f.Name, err)
-	}
-	return time.Since(start), nil
+	return out.Bytes(), nil
 }
 
 // finish puts a module that was built into its place, with its manifest.

@@ -33,17 +33,28 @@ func write(t *testing.T, dir, name, text string) string {
 
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"b.lua", "a.js", "c.wasm", "go/main.go", "built/built.wasm", "README.md", ".hidden.lua", "_off/x.txt", "_off.lua"} {
-		write(t, dir, name, "")
+	for _, name := range []string{
+		"b.lua", "a.js", "c.wasm", "go/main.go", "rust/Cargo.toml", "rust/x.c", "cee/cee.c", "as/asconfig.json", "as2/package.json",
+		"deep/deep.js", "built/built.wasm", "README.md", "types.d.ts", ".hidden.lua", "_off/x.txt", "_off.lua",
+	} {
+		write(t, dir, name, `{"devDependencies": {"assemblyscript": "1"}}`)
 	}
 	found, err := deploy.Find(dir)
 	require.NoError(t, err)
+	built := func(name string, lang deploy.Lang) deploy.Found {
+		return deploy.Found{Name: name, Kind: deploy.Wasm, File: filepath.Join(dir, name, name+".wasm"), Source: filepath.Join(dir, name), Lang: lang}
+	}
 	assert.Equal(t, []deploy.Found{
 		{Name: "a", Kind: deploy.JS, File: filepath.Join(dir, "a.js")},
+		built("as", deploy.AssemblyScript),
+		built("as2", deploy.AssemblyScript),
 		{Name: "b", Kind: deploy.Lua, File: filepath.Join(dir, "b.lua")},
 		{Name: "built", Kind: deploy.Wasm, File: filepath.Join(dir, "built/built.wasm")},
 		{Name: "c", Kind: deploy.Wasm, File: filepath.Join(dir, "c.wasm")},
-		{Name: "go", Kind: deploy.Wasm, File: filepath.Join(dir, "go/go.wasm"), Source: filepath.Join(dir, "go")},
+		built("cee", deploy.C),
+		{Name: "deep", Kind: deploy.JS, File: filepath.Join(dir, "deep/deep.js")},
+		built("go", deploy.Go),
+		built("rust", deploy.Rust),
 	}, found)
 
 	found, err = deploy.Find(filepath.Join(dir, "none"))
@@ -72,13 +83,13 @@ func TestFindInOddFolders(t *testing.T) {
 
 func TestFindProblems(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"twice.lua", "twice.js", "later.ts", "later.star", "empty/notes.txt"} {
+	for _, name := range []string{"twice.lua", "twice.js", "later.ts", "later.star", "empty/notes.txt", "both/both.js", "both/both.lua"} {
 		write(t, dir, name, "")
 	}
 	_, err := deploy.Find(dir)
 	for _, want := range []string{
 		"plugin twice: both ", "twice.js and ", "rename one of them", "ts plugins are not supported yet", "star plugins are not supported yet",
-		"the folder holds neither Go source nor empty.wasm",
+		"the folder holds neither source (go.mod, Cargo.toml, asconfig.json, *.c) nor empty.wasm, .lua or .js", "both.js are in the folder",
 	} {
 		assert.ErrorContains(t, err, want)
 	}
@@ -108,30 +119,37 @@ func TestStale(t *testing.T) {
 	check(false, "notes are no source")
 	require.NoError(t, os.Chtimes(source, now, now.Add(time.Minute)))
 	check(true, "edited since")
+	require.NoError(t, os.Chtimes(source, now, now))
+	for _, made := range []string{"p/node_modules/x/y.go", "p/.cache/y.go", "p/target/y.go"} {
+		require.NoError(t, os.Chtimes(write(t, dir, made, ""), now, now.Add(time.Minute)))
+	}
+	check(false, "what tools made is no source")
+	require.NoError(t, os.Chtimes(write(t, dir, "p/inner/y.go", ""), now, now.Add(time.Minute)))
+	check(true, "a package below was edited")
 	got, err := deploy.Found{Name: "x", File: "none"}.Stale()
 	assert.NoError(t, err)
 	assert.False(t, got, "without source")
 }
 
-func TestBuildWithoutGo(t *testing.T) {
+func TestBuildWithoutTools(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "p/main.go", "package main")
 	found, err := deploy.Find(dir)
 	require.NoError(t, err)
 	t.Setenv("PATH", "")
 	_, err = deploy.Build(t.Context(), found[0])
-	assert.ErrorIs(t, err, deploy.ErrNoGo)
+	assert.ErrorIs(t, err, deploy.ErrNoTool)
 	assert.ErrorContains(t, err, "build p: ")
 	_, err = deploy.Build(t.Context(), deploy.Found{Name: "q", File: filepath.Join(dir, "q.lua")})
-	assert.ErrorContains(t, err, "holds no Go source")
+	assert.ErrorContains(t, err, "holds no source")
 
 	// A plugin that was never built cannot be loaded; one that was, can.
 	p := newPlugins(t, dir)
 	_, err = p.Load(t.Context())
-	assert.ErrorIs(t, err, deploy.ErrNoGo)
+	assert.ErrorIs(t, err, deploy.ErrNoTool)
 	require.NoError(t, os.Chtimes(write(t, dir, "p/p.wasm", "not wasm"), time.Time{}, time.Now().Add(-time.Hour)))
 	_, err = p.Load(t.Context())
-	assert.NotErrorIs(t, err, deploy.ErrNoGo)
+	assert.NotErrorIs(t, err, deploy.ErrNoTool)
 	assert.ErrorContains(t, err, "no engine runs wasm plugins", "it came as far as its engine")
 }
 

@@ -7,8 +7,8 @@
 // old one. A file that does not load changes nothing: the version before it
 // goes on, and the error says what is wrong and where.
 //
-// Build turns a folder of Go source into a Wasm plugin with the author's Go
-// toolchain. Watch reports which files of a folder changed, once they have been
+// Build turns a folder of source in Go, Rust, C or AssemblyScript into a Wasm
+// plugin with the author's own toolchain. Watch reports which files of a folder changed, once they have been
 // quiet for a moment.
 //
 // Plugins is safe for concurrent use; reloads are taken one after the other.

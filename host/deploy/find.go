@@ -25,10 +25,11 @@ const (
 type Found struct {
 	Name   string
 	Kind   Kind
-	File   string // what is loaded; for Go source, what Build makes
-	Source string // folder of Go source, or ""
+	File   string // what is loaded; for a folder of source, what Build makes
+	Source string // folder of source, or ""
+	Lang   Lang   // of the source, or ""
 	// Manifest is the file in which the author describes the plugin, or "": beside
-	// a script, in the folder of a module's source.
+	// a script, in the folder of a plugin that has one.
 	Manifest string
 }
 
@@ -45,30 +46,19 @@ func (f Found) Stale() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	sources, err := os.ReadDir(f.Source)
-	if err != nil {
-		return false, err
-	}
-	for _, source := range sources {
-		ext := filepath.Ext(source.Name())
-		if ext != ".go" && ext != ".mod" && ext != ".sum" && filepath.Join(f.Source, source.Name()) != f.Manifest {
-			continue
-		}
-		info, err := os.Stat(filepath.Join(f.Source, source.Name()))
-		if err != nil {
-			return false, err
-		}
-		if info.ModTime().After(built.ModTime()) {
-			return true, nil
+	if f.Manifest != "" {
+		about, err := os.Stat(f.Manifest)
+		if err != nil || about.ModTime().After(built.ModTime()) {
+			return err == nil, err
 		}
 	}
-	return false, nil
+	return f.Lang.newer(f.Source, built)
 }
 
-// Find lists the plugins of dir, by name: NAME.wasm, NAME.lua, NAME.js, and
-// folders of Go source NAME/, whose plugin is NAME/NAME.wasm. A folder that does
-// not exist holds none. Two plugins of one name are an error, and so is a file
-// of a kind that no engine runs.
+// Find lists the plugins of dir, by name: NAME.wasm, NAME.lua, NAME.js, folders
+// that hold one of these, and folders of source NAME/, whose plugin is
+// NAME/NAME.wasm. A folder that does not exist holds none. Two plugins of one name
+// are an error, and so is a file of a kind that no engine runs.
 func Find(dir string) ([]Found, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,29 +117,43 @@ func find(dir string, entry fs.DirEntry) (Found, bool, error) {
 	case Wasm, Lua, JS:
 		return Found{Name: strings.TrimSuffix(name, ext), Kind: kind, File: full}, true, nil
 	case "ts", "star":
+		if strings.HasSuffix(name, ".d.ts") { // types for editors
+			return Found{}, false, nil
+		}
 		return Found{}, false, fmt.Errorf("plugin %s: %s plugins are not supported yet; use .lua, .js or .wasm", full, kind)
 	}
 	return Found{}, false, nil // READMEs and the like may lie beside plugins
 }
 
-// findFolder takes a folder with Go files, or with the plugin built from them.
+// findFolder takes a folder of source, or of a plugin that needs no building.
 func findFolder(full, name string) (Found, bool, error) {
-	f := Found{Name: name, Kind: Wasm, File: filepath.Join(full, name+".wasm")}
 	entries, err := os.ReadDir(full)
 	if err != nil {
 		return Found{}, false, fmt.Errorf("read plugins: %w", err)
 	}
-	if f.Manifest, err = findManifest(full); err != nil {
+	about, err := findManifest(full)
+	if err != nil {
 		return Found{}, false, err
 	}
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".go" }) {
-		f.Source = full
-		return f, true, nil
+	wasm := filepath.Join(full, name+".wasm")
+	if lang := langOf(full, entries); lang != "" {
+		return Found{Name: name, Kind: Wasm, File: wasm, Source: full, Lang: lang, Manifest: about}, true, nil
 	}
-	if _, err := os.Stat(f.File); err == nil {
-		return f, true, nil
+	var found []Found
+	for _, kind := range []Kind{Wasm, Lua, JS} {
+		file := filepath.Join(full, name+"."+string(kind))
+		if _, err := os.Stat(file); err == nil {
+			found = append(found, Found{Name: name, Kind: kind, File: file, Manifest: about})
+		}
 	}
-	return Found{}, false, fmt.Errorf("plugin %s: the folder holds neither Go source nor %s.wasm; add one, or start its name with _ to have it left alone", full, name)
+	switch len(found) {
+	case 1:
+		return found[0], true, nil
+	case 0:
+		return Found{}, false, fmt.Errorf("plugin %s: the folder holds neither source (go.mod, Cargo.toml, asconfig.json, *.c) nor %s.wasm, .lua or .js; "+
+			"add one, or start its name with _ to have it left alone", full, name)
+	}
+	return Found{}, false, fmt.Errorf("plugin %s: both %s and %s are in the folder; remove one of them", name, found[0].File, found[1].File)
 }
 
 // FoundAt says which plugin a file of an app is, by its name relative to the app
@@ -166,7 +170,7 @@ func FoundAt(app, name string) (f Found, ok bool) {
 	switch {
 	case kind != Wasm && kind != Lua && kind != JS, strings.HasPrefix(rest, "."), strings.HasPrefix(rest, "_"):
 		return Found{}, false
-	case deep && (kind != Wasm || inner != folder+".wasm"):
+	case deep && inner != folder+ext:
 		return Found{}, false
 	}
 	return Found{Name: base, Kind: kind, File: filepath.Join(app, filepath.FromSlash(name))}, true

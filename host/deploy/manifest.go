@@ -180,7 +180,19 @@ func attach(dir string, entries []fs.DirEntry, found []Found) error {
 	return errors.Join(errs...)
 }
 
-// Beside is where the manifest of a script lies, if it has one.
+// Manifests are the places where the manifest of a script may lie: beside it, or in
+// the folder that is its own.
+func (f Found) Manifests() []string {
+	places := []string{f.Beside()}
+	if dir := filepath.Dir(f.File); filepath.Base(dir) == f.Name {
+		for _, name := range manifestNames() {
+			places = append(places, filepath.Join(dir, name))
+		}
+	}
+	return places
+}
+
+// Beside is where the manifest of a script that is one file lies, if it has one.
 func (f Found) Beside() string {
 	return strings.TrimSuffix(f.File, filepath.Ext(f.File)) + manifestSuffix
 }

@@ -75,7 +75,7 @@ func NewPlugins(dir string, o Options) (*Plugins, error) {
 	return &Plugins{dir: dir, opts: o, ledger: l, slots: make(map[string]*sandbox.Slot), found: make(map[string]Found)}, nil
 }
 
-// Load loads every plugin of the folder, building those whose Go source is
+// Load loads every plugin of the folder, building those whose source is
 // newer than their file, and those that operators have sent. It goes on after an
 // error and reports all of them.
 func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
@@ -123,7 +123,7 @@ func (p *Plugins) restore(ctx context.Context, name string) (Change, error) {
 	return p.back(ctx, name, v)
 }
 
-// build brings the file of a plugin up to date with its source. Without a Go
+// build brings the file of a plugin up to date with its source. Without a
 // toolchain an older file is good enough.
 func (p *Plugins) build(ctx context.Context, f Found) error {
 	stale, err := f.Stale()
@@ -134,7 +134,7 @@ func (p *Plugins) build(ctx context.Context, f Found) error {
 		p.opts.Building(f.Name)
 	}
 	_, err = Build(ctx, f)
-	if errors.Is(err, ErrNoGo) {
+	if errors.Is(err, ErrNoTool) {
 		if _, statErr := os.Stat(f.File); statErr == nil {
 			return nil
 		}

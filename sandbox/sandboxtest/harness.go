@@ -49,6 +49,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("deadline", s.deadline)
 	t.Run("fuel", s.fuel)
 	t.Run("leaks", s.leaks)
+	t.Run("replay", s.replay)
 	t.Run("parallel", s.parallel)
 	t.Run("swap", s.swap)
 }

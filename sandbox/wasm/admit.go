@@ -11,16 +11,20 @@ import (
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
 )
 
+// optionalFix is the advice for a module that imports what this host does not have.
+const optionalFix = "use a newer host, or list the function under optional in the manifest if the module can do without"
+
 // sdkFix is the advice for a module that was built for something else.
 const sdkFix = "build it with an SDK of rhost (`rhost plugin new`), or export and import what abi/SPEC.md says"
 
 // admission checks modules against what this host offers.
 type admission struct {
+	abis   []ABI
 	offers map[string]map[string]fuel.FuncType // by import module and name
 }
 
-func newAdmission(modules map[string][]hostFunc) admission {
-	a := admission{offers: make(map[string]map[string]fuel.FuncType)}
+func newAdmission(modules map[string][]hostFunc, abis ...ABI) admission {
+	a := admission{abis: abis, offers: make(map[string]map[string]fuel.FuncType)}
 	for module, funcs := range modules {
 		a.offers[module] = make(map[string]fuel.FuncType)
 		for _, f := range funcs {
@@ -40,11 +44,28 @@ func valueTypes(types []byte) []fuel.ValueType {
 	return out
 }
 
+// speaks finds the ABI whose marker a module exports. One that has several speaks
+// the latest that is offered.
+func (a admission) speaks(info *fuel.Info) (spoken ABI, ok bool) {
+	for _, one := range a.abis {
+		if _, marked := info.Export(one.Marker); marked {
+			spoken, ok = one, true
+		}
+	}
+	return spoken, ok
+}
+
 // check decides whether a module speaks our ABI and whether this host has what
 // it imports. It returns the capabilities that the module asks for. The error
 // is a *sandbox.Refusal.
 func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error) {
-	if _, ok := info.Export(v1.ExportMarker); !ok {
+	spoken, ok := a.speaks(info)
+	if !ok {
+		for _, e := range info.Exports {
+			if version, marked := strings.CutPrefix(e.Name, v1.MarkerPrefix); marked {
+				return nil, &sandbox.Refusal{Module: name, Reason: fmt.Sprintf("speaks rhost.v%s; this host offers %s", version, abiNames(a.abis))}
+			}
+		}
 		return nil, stranger(name, info)
 	}
 	_, command := info.Export("_start")
@@ -55,14 +76,14 @@ func (a admission) check(name string, info *fuel.Info) ([]abi.Capability, error)
 			Fix: "for Go, build with -buildmode=c-shared; for C, with -mexec-model=reactor",
 		}
 	}
-	if err := checkExports(name, info); err != nil {
+	if err := spoken.checkExports(name, info); err != nil {
 		return nil, err
 	}
-	return a.checkImports(name, info)
+	return a.checkImports(name, spoken, info)
 }
 
-// checkExports checks what ABI v1 says a guest exports.
-func checkExports(name string, info *fuel.Info) error {
+// checkExports checks what the ABI says a guest exports.
+func (a ABI) checkExports(name string, info *fuel.Info) error {
 	i32 := []fuel.ValueType{fuel.I32}
 	for _, want := range []struct {
 		name     string
@@ -70,7 +91,7 @@ func checkExports(name string, info *fuel.Info) error {
 		fn       fuel.FuncType
 		optional bool
 	}{
-		{name: v1.ExportMarker, kind: fuel.KindFunc},
+		{name: a.Marker, kind: fuel.KindFunc},
 		{name: v1.ExportMemory, kind: fuel.KindMemory},
 		{name: v1.ExportInvoke, kind: fuel.KindFunc, fn: fuel.FuncType{Params: i32, Results: i32}},
 		{name: v1.ExportInitialize, kind: fuel.KindFunc, optional: true},
@@ -83,7 +104,7 @@ func checkExports(name string, info *fuel.Info) error {
 		switch {
 		case !ok && want.optional:
 		case !ok:
-			return refuse("exports no %s %s, which %s needs", want.kind, want.name, v1.Module)
+			return refuse("exports no %s %s, which %s needs", want.kind, want.name, a.Module)
 		case e.Kind != want.kind:
 			return refuse("exports %s as a %s; it must be a %s", want.name, e.Kind, want.kind)
 		case want.kind == fuel.KindFunc && !sameType(e.Func, want.fn):
@@ -94,13 +115,13 @@ func checkExports(name string, info *fuel.Info) error {
 }
 
 // checkImports checks that every import is there with the type it is used with.
-func (a admission) checkImports(name string, info *fuel.Info) ([]abi.Capability, error) {
+func (a admission) checkImports(name string, spoken ABI, info *fuel.Info) ([]abi.Capability, error) {
 	needs := make(map[abi.Capability]bool)
 	for _, imp := range info.Imports {
-		if reason, fix := a.missing(imp); reason != "" {
+		if reason, fix := a.missing(spoken, imp); reason != "" {
 			return nil, &sandbox.Refusal{Module: name, Reason: reason, Fix: fix}
 		}
-		if imp.Module == v1.Module && slices.Contains(v1.Services(), imp.Name) {
+		if imp.Module == spoken.Module {
 			needs[sandbox.CapabilityOf(imp.Name)] = true
 		}
 	}
@@ -114,22 +135,30 @@ func (a admission) checkImports(name string, info *fuel.Info) ([]abi.Capability,
 }
 
 // missing says why an import cannot be met; reason is "" when it can.
-func (a admission) missing(imp fuel.Import) (reason, fix string) {
+func (a admission) missing(spoken ABI, imp fuel.Import) (reason, fix string) {
 	full := imp.Module + "." + imp.Name
 	funcs, known := a.offers[imp.Module]
 	if imp.Kind != fuel.KindFunc {
 		return fmt.Sprintf("imports the %s %s; a guest brings its own", imp.Kind, full), "define and export it instead"
 	}
 	have, ok := funcs[imp.Name]
+	ours := strings.HasPrefix(imp.Module, v1.ModulePrefix)
 	switch {
+	case ours && known && imp.Module != spoken.Module:
+		return fmt.Sprintf("imports %s and speaks %s, by its export %s", full, spoken.Module, spoken.Marker), "import from the one that it speaks"
 	case ok && sameType(have, imp.Func):
 		return "", ""
 	case ok:
 		return fmt.Sprintf("imports %s with type %s; it is %s", full, imp.Func, have), "see the imports in abi/SPEC.md"
+	case known && ours:
+		if minor, later := spoken.later[imp.Name]; later {
+			return fmt.Sprintf("needs %s (host %s.%d or newer); this one is %s", full, spoken.major(), minor, spoken.version()), optionalFix
+		}
+		return fmt.Sprintf("needs %s, which no host up to %s has", full, spoken.version()), optionalFix
 	case known:
 		return fmt.Sprintf("needs %s, which this host does not know", full), "see the imports in abi/SPEC.md"
-	case strings.HasPrefix(imp.Module, v1.ModulePrefix):
-		return fmt.Sprintf("needs %s; this host offers %s", full, v1.Module), ""
+	case ours:
+		return fmt.Sprintf("needs %s; this host offers %s", full, abiNames(a.abis)), ""
 	case imp.Module == "env" && imp.Name == "abort":
 		return "needs env.abort, which this host does not know", "compile AssemblyScript with --use abort="
 	}

@@ -87,7 +87,7 @@ func TestRefusalsSayWhatWasFoundAndWhatIsNeeded(t *testing.T) {
 		},
 		{
 			"unknown service", guest(func(m *Module) { m.Service("teleport") }),
-			"load p: needs rhost.v1.teleport, which this host does not know; see the imports in abi/SPEC.md",
+			"load p: needs rhost.v1.teleport, which no host up to 1.1 has; use a newer host, or list the function under optional in the manifest if the module can do without",
 		},
 		{
 			"later version", guest(func(m *Module) { m.Import("rhost.v2", "input", nil, nil) }),

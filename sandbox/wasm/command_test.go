@@ -144,15 +144,15 @@ func TestCommandEnvironment(t *testing.T) {
 }
 
 func TestCommandOutputIsBounded(t *testing.T) {
-	w := roomy()
+	m, w := goCommand(t), roomy()
 	w.limits.Output = 100
-	_, _, err := once(t, goCommand(t), w, callWith(`{"input":"`+strings.Repeat("x", 101)+`"}`))
+	_, _, err := once(t, m, w, callWith(`{"input":"`+strings.Repeat("x", 101)+`"}`))
 	assert.Equal(t, sandbox.FaultLimit, sandbox.KindOf(err))
 	assert.ErrorContains(t, err, "more than 100 bytes of standard output; raise limits.output of the plugin")
-	_, _, err = once(t, goCommand(t), w, callWith(`{"input":"`+strings.Repeat("x", 99)+`"}`))
+	_, _, err = once(t, m, w, callWith(`{"input":"`+strings.Repeat("x", 99)+`"}`))
 	assert.Equal(t, sandbox.FaultLimit, sandbox.KindOf(err))
 	assert.ErrorContains(t, err, "output of 101 bytes", "quotes count, too")
-	_, _, err = once(t, goCommand(t), w, callWith(`{"input":"`+strings.Repeat("x", 98)+`"}`))
+	_, _, err = once(t, m, w, callWith(`{"input":"`+strings.Repeat("x", 98)+`"}`))
 	assert.NoError(t, err)
 }
 
@@ -331,4 +331,28 @@ func TestHostileCommands(t *testing.T) {
 			assert.Equal(t, tt.want, reply.Message)
 		})
 	}
+}
+
+// catCommand copies its standard input to its standard output and exits.
+func catCommand() []byte {
+	m := kernelModule()
+	write := m.Import(preview1, "fd_write", i32s(4), []byte{TypeI32})
+	read := m.Import(preview1, "fd_read", i32s(4), []byte{TypeI32})
+	exit := m.Import(preview1, "proc_exit", []byte{TypeI32}, nil)
+	const vector, moved, buffer = 8, 64, 4096
+	room := Seq(I32(vector), I32(buffer), Store(0), I32(vector), I32(100), Store(4))
+	one := Seq(I32(vector), I32(1), I32(moved))
+	m.Func("_start", nil, nil, nil, Forever(
+		room, I32(0), one, Call(read), Drop(),
+		I32(moved), Load(0), Op(0x45), If(I32(0), Call(exit)),
+		I32(vector), I32(moved), Load(0), Store(4), I32(1), one, Call(write), Drop(),
+	))
+	return m.Bytes()
+}
+
+func TestSmallCommand(t *testing.T) {
+	text := strings.Repeat("abc", 100)
+	reply, _, err := once(t, compile(t, newEngine(t), "cat", catCommand()), newWorld(), callWith(`{"input":"`+text+`"}`))
+	require.NoError(t, err)
+	assert.Equal(t, gives(`"`+text+`"`), reply)
 }

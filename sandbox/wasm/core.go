@@ -21,6 +21,7 @@ func coreFuncs() []hostFunc {
 		{v1.FuncOutput, []api.ValueType{i32, i32}, nil, coreOutput},
 		{v1.FuncFail, []api.ValueType{i32, i32, i32}, nil, coreFail},
 		{v1.FuncLog, []api.ValueType{i32, i32, i32}, nil, coreLog},
+		{v1.FuncItem, []api.ValueType{i32}, nil, coreItem},
 		{v1.FuncTake, []api.ValueType{i32, i32}, []api.ValueType{i32}, coreTake},
 	}
 }
@@ -61,6 +62,7 @@ func coreOutput(ctx context.Context, mod api.Module, stack []uint64) {
 	r := runOf(ctx)
 	text := view(mod, v1.FuncOutput, "ptr", stack[0], stack[1])
 	r.charge(len(text))
+	r.belongs(v1.FuncOutput)
 	if r.session == nil {
 		return
 	}
@@ -79,6 +81,7 @@ func coreFail(ctx context.Context, mod api.Module, stack []uint64) {
 	code := api.DecodeI32(stack[0])
 	text := view(mod, v1.FuncFail, "ptr", stack[1], stack[2])
 	r.charge(len(text))
+	r.belongs(v1.FuncFail)
 	switch abi.Result(code) {
 	case abi.ResultFail, abi.ResultRetry, abi.ResultDrop:
 	default:

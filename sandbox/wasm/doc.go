@@ -28,12 +28,20 @@
 // called, foreign_data.go how a call becomes their input and their output a step's.
 // Everything else is called what it is and refused (strangers.go).
 //
+// The engine offers a list of ABIs (abi.go), one import module each; a guest speaks
+// the one whose marker it exports. What its manifest says (manifest.go) decides on
+// the encoding of its input (encoding.go), on imports that are linked to a stub
+// (relink.go) and on whether it takes batches (batch.go).
+//
 // # Limits
 //
 // Fuel is counted in instructions by the rewritten code itself; the meter hands
 // it out in slices and looks at the clock between two of them. A call that uses
 // exactly its budget succeeds. Memory is what the guest's linear memory may grow
 // to. Stack is counted in slots by the rewritten code.
+//
+// An engine with a Profile notes which function of a guest uses how much fuel, and
+// by which calls it was reached, for pprof.
 //
 // # The same call uses the same fuel
 //

@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/rhost/rhost/abi/manifest"
 	v1 "github.com/rhost/rhost/abi/v1"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm/fuel"
@@ -47,8 +48,14 @@ type Options struct {
 	// 2 s.
 	StartupFuel     int64
 	StartupDeadline time.Duration
+	// ABIs are the versions of the guest ABI that are offered, oldest first. Nil is
+	// version 1 in full.
+	ABIs []ABI
 	// HostFunctions are offered to Extism plugins.
 	HostFunctions []HostFunction
+	// Profile receives where guests use their fuel. The code is slower then. Nil
+	// makes ordinary code.
+	Profile *Profile
 	// Log receives what start-up code logs. It must be safe for concurrent use.
 	// Nil drops it.
 	Log func(module string, level sandbox.LogLevel, line string)
@@ -67,6 +74,9 @@ func (o *Options) fill() {
 	}
 	if o.StartupDeadline == 0 {
 		o.StartupDeadline = 2 * time.Second
+	}
+	if o.ABIs == nil {
+		o.ABIs = []ABI{V1()}
 	}
 	if o.Log == nil {
 		o.Log = func(string, sandbox.LogLevel, string) {}
@@ -99,10 +109,13 @@ func New(o Options) (*Engine, error) {
 		compiler: compiler{command: o.Compiler, cache: o.CacheDir, limit: o.CompileTime},
 	}
 	modules := map[string][]hostFunc{
-		v1.Module:  append(coreFuncs(), services()...),
 		moduleWASI: wasiFuncs(),
+		moduleStub: stubFuncs(),
 	}
-	e.admission = newAdmission(modules)
+	for _, offered := range o.ABIs {
+		modules[offered.Module] = offered.funcs
+	}
+	e.admission = newAdmission(modules, o.ABIs...)
 	maps.Copy(modules, foreignModules())
 	if err := addHostFunctions(modules, o.HostFunctions); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
@@ -163,15 +176,11 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	pass, err := fuel.Instrument(src.Bytes, fuel.Config{Bounds: e.options.Bounds})
+	pass, err := fuel.Instrument(src.Bytes, e.config())
 	if err != nil {
 		return nil, e.refuse(src, err)
 	}
-	guest, err := e.admit(src.Name, pass.Info)
-	if err != nil {
-		return nil, err
-	}
-	about, err := describe(src.Name, src.Bytes, pass.Info)
+	guest, pass, err := e.link(src, pass)
 	if err != nil {
 		return nil, err
 	}
@@ -186,13 +195,46 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 	if err != nil {
 		return nil, err
 	}
-	guest.info.Name = src.Name
-	guest.info.Engine = e.Name()
-	guest.info.Digest = sandbox.Digest(src.Bytes)
-	guest.info.Size = len(src.Bytes)
+	m := newModule(e, code, pass, data, guest)
+	e.options.Profile.add(m, pass.Names)
+	return m, nil
+}
+
+// config says how modules are rewritten.
+func (e *Engine) config() fuel.Config {
+	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil}
+}
+
+// link admits and describes a module that was rewritten. Where it can do without
+// imports that are not there, they are stubbed and it is rewritten once more.
+func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Result, error) {
+	about, err := describe(src.Name, src.Bytes, pass.Info)
+	if err != nil {
+		return admitted{}, nil, err
+	}
+	if imports(pass.Info, moduleStub) {
+		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "imports from " + moduleStub + ", which is the host's own", Fix: "list what the module can do without under optional in its manifest"}
+	}
+	wants := functions(pass.Info)
+	linked, changed, err := e.admission.relink(src.Bytes, pass.Info, about)
+	if err == nil && changed {
+		pass, err = fuel.Instrument(linked, e.config())
+	}
+	if err != nil {
+		return admitted{}, nil, refusal(src.Name, err)
+	}
+	guest, err := e.admit(src.Name, pass.Info)
+	if err != nil {
+		return admitted{}, nil, err
+	}
+	if guest.foreign != nil && about != nil && (about.Batch || about.Encoding != manifest.Frame) {
+		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "manifest: batch and encoding are of guests that speak " + v1.Module, Fix: "leave them out"}
+	}
+	guest.info.Name, guest.info.Engine = src.Name, e.Name()
+	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
-	guest.info.Functions, guest.info.Manifest = functions(pass.Info), about
-	return newModule(e, code, pass, data, guest), nil
+	guest.info.Functions, guest.info.Manifest = wants, about
+	return guest, pass, nil
 }
 
 // refuse says why a module is not admitted. One that was built for something else is

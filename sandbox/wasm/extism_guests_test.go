@@ -64,15 +64,14 @@ func extismEcho() []byte {
 }
 
 // kernelText makes a block that holds a text of at most eight bytes and leaves its
-// handle.
-func kernelText(alloc, store Func, local uint32, text string) Code {
+// handle, there and in local 0.
+func kernelText(alloc, store Func, text string) Code {
 	var v uint64
 	for i := range len(text) {
 		v |= uint64(text[i]) << (8 * i)
 	}
-	padded := I64(int64(len(text)))
 	// A block of a few bytes has room for eight.
-	return Seq(padded, Call(alloc), Tee(local), I64(int64(v)), Call(store), Get(local))
+	return Seq(I64(int64(len(text))), Call(alloc), Tee(0), I64(int64(v)), Call(store), Get(0))
 }
 
 // extismCounter gives "x" when the variable n was not there, else "y", and sets it.
@@ -80,14 +79,14 @@ func extismCounter() []byte {
 	m := kernelModule()
 	alloc, store, output := kernelCall(m, "alloc"), kernelCall(m, "store_u64"), kernelCall(m, "output_set")
 	get, set := kernelCall(m, "var_get"), kernelCall(m, "var_set")
-	const scratch, had = 0, 1
-	say := func(text string) Code { return Seq(kernelText(alloc, store, scratch, text), I64(1), Call(output)) }
+	const had = 1 // local 0 is kernelText's
+	say := func(text string) Code { return Seq(kernelText(alloc, store, text), I64(1), Call(output)) }
 	zero64 := Op(0x50)
 	m.Func(
 		"run", nil, nil, []byte{TypeI64, TypeI64},
-		kernelText(alloc, store, scratch, "n"), Call(get), Tee(had), zero64, If(say("x")),
+		kernelText(alloc, store, "n"), Call(get), Tee(had), zero64, If(say("x")),
 		Get(had), zero64, Op(0x45), If(say("y")),
-		kernelText(alloc, store, scratch, "n"), kernelText(alloc, store, scratch, "v"), Call(set),
+		kernelText(alloc, store, "n"), kernelText(alloc, store, "v"), Call(set),
 	)
 	return m.Bytes()
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/sandboxtest"
@@ -111,7 +115,7 @@ func TestHostileExtismPlugins(t *testing.T) {
 	// named makes a block with a short name and leaves its handle, then does what follows.
 	named := func(function string, after ...Code) []byte {
 		return forever([]string{"alloc", "store_u64", function}, func(f []Func) Code {
-			return Seq(kernelText(f[0], f[1], 0, "name"), Seq(after...), Call(f[2]))
+			return Seq(kernelText(f[0], f[1], "name"), Seq(after...), Call(f[2]))
 		})
 	}
 	fuel := []sandbox.FaultKind{sandbox.FaultFuel}
@@ -131,10 +135,10 @@ func TestHostileExtismPlugins(t *testing.T) {
 		{Name: "settings", Kinds: limit, Source: sandbox.Source{Bytes: named("config_get", I64(0), Drop())}},
 		{Name: "log", Kinds: limit, Source: sandbox.Source{Bytes: forever([]string{"alloc", "log_info"}, func(f []Func) Code { return Seq(I64(100), Call(f[0]), Call(f[1])) })}},
 		{Name: "variables", Kinds: limit, Source: sandbox.Source{Bytes: forever([]string{"alloc", "store_u64", "var_set"}, func(f []Func) Code {
-			return Seq(kernelText(f[0], f[1], 0, "name"), I64(100), Call(f[0]), Call(f[2]))
+			return Seq(kernelText(f[0], f[1], "name"), I64(100), Call(f[0]), Call(f[2]))
 		})}},
 		{Name: "large variables", Kinds: []sandbox.FaultKind{sandbox.FaultABI}, Source: sandbox.Source{Bytes: forever([]string{"alloc", "store_u64", "var_set"}, func(f []Func) Code {
-			return Seq(kernelText(f[0], f[1], 0, "name"), I64(300_000), Call(f[0]), Call(f[2]))
+			return Seq(kernelText(f[0], f[1], "name"), I64(300_000), Call(f[0]), Call(f[2]))
 		})}},
 		{Name: "output", Kinds: limit, Source: sandbox.Source{Bytes: forever([]string{"alloc", "output_set"}, func(f []Func) Code {
 			return Seq(I64(512<<10), Call(f[0]), I64(512<<10), Call(f[1]))
@@ -158,7 +162,7 @@ func TestHostileExtismPlugins(t *testing.T) {
 			alloc, store, set, load := kernelCall(m, "alloc"), kernelCall(m, "store_u64"), kernelCall(m, "input_set"), kernelCall(m, "input_load_u64")
 			output, free, offset := kernelCall(m, "output_set"), kernelCall(m, "free"), kernelCall(m, "input_offset")
 			return Seq(
-				kernelText(alloc, store, 0, "my world"), I64(8), Call(set), Get(0), I64(5), Op(0x7c), I64(3), Call(output),
+				kernelText(alloc, store, "my world"), I64(8), Call(set), Get(0), I64(5), Op(0x7c), I64(3), Call(output),
 				Call(offset), Call(free), I64(0), Call(load), Drop(),
 			)
 		})}},
@@ -188,4 +192,40 @@ func TestVariablesAreBounded(t *testing.T) {
 	assert.Equal(t, sandbox.FaultMemory, sandbox.KindOf(err), "%v", err)
 	assert.ErrorContains(t, err, "extism:host/env.var_set: the variables: out of memory: the call may have 16777216 bytes")
 	assert.Less(t, usage.HostCalls, 400)
+}
+
+// mapped is how much address space this program has, in bytes.
+func mapped(tb testing.TB) int {
+	tb.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		tb.Skip("the size of the address space is known on Linux only")
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[0])
+	require.NoError(tb, err)
+	return pages * os.Getpagesize()
+}
+
+// Instances give back the memory of their kernel, when they are closed and when a call
+// has used much of it.
+func TestKernelMemoryIsGivenBack(t *testing.T) {
+	m := compile(t, newEngine(t), "p", extismEcho())
+	large := callWith(`{"input":"` + strings.Repeat("x", 200_000) + `"}`)
+	calls := func(n int) {
+		for range n {
+			i, err := m.New(t.Context(), patient())
+			require.NoError(t, err)
+			for range 2 {
+				_, _, err = i.Invoke(t.Context(), large, newWorld().session())
+				require.NoError(t, err)
+				require.True(t, i.Reusable())
+			}
+			require.NoError(t, i.Close(t.Context()))
+		}
+	}
+	calls(2)
+	before := mapped(t)
+	calls(30)
+	// Each has reserved 16 MiB twice over.
+	assert.Less(t, mapped(t)-before, 256<<20)
 }

@@ -54,7 +54,8 @@ func foreignModules() map[string][]hostFunc {
 // foreignAdmissions says what the guests of each ABI may import.
 func foreignAdmissions(modules map[string][]hostFunc) map[string]admission {
 	plugins := maps.Clone(modules)
-	delete(plugins, v1.Module)
+	maps.DeleteFunc(plugins, func(module string, _ []hostFunc) bool { return strings.HasPrefix(module, v1.ModulePrefix) })
+	delete(plugins, moduleStub)
 	return map[string]admission{
 		abiExtism: newAdmission(plugins),
 		abiWASI:   newAdmission(map[string][]hostFunc{moduleWASI: modules[moduleWASI], moduleObserve: modules[moduleObserve]}),
@@ -64,10 +65,14 @@ func foreignAdmissions(modules map[string][]hostFunc) map[string]admission {
 // admit decides which ABI a module speaks and whether this host has what it imports.
 // The error is a *sandbox.Refusal.
 func (e *Engine) admit(name string, info *fuel.Info) (admitted, error) {
-	spoken := abiOf(info)
+	own, ok := e.admission.speaks(info)
+	spoken := v1.Module
+	if !ok {
+		spoken = abiOf(info)
+	}
 	if spoken == v1.Module {
 		needs, err := e.admission.check(name, info)
-		return admitted{info: sandbox.Info{ABI: v1.Module, Needs: needs}}, err
+		return admitted{info: sandbox.Info{ABI: own.Module, Needs: needs}}, err
 	}
 	f, err := newForeign(name, spoken, info)
 	if err != nil {
@@ -82,10 +87,11 @@ func (e *Engine) admit(name string, info *fuel.Info) (admitted, error) {
 	}, nil
 }
 
-// abiOf returns the ABI that a module seems to speak: our own where nothing else can
-// be made of it.
+// abiOf returns the ABI that a module without our marker seems to speak: our own where
+// nothing else can be made of it.
 func abiOf(info *fuel.Info) string {
-	if _, marked := info.Export(v1.ExportMarker); marked || notRunHere(info) != nil {
+	marked := func(e fuel.Export) bool { return strings.HasPrefix(e.Name, v1.MarkerPrefix) }
+	if slices.ContainsFunc(info.Exports, marked) || notRunHere(info) != nil {
 		return v1.Module
 	}
 	if imports(info, moduleExtism) {

@@ -70,7 +70,7 @@ func (i *foreignInstance) execute(ctx context.Context, call *abi.Call, lim sandb
 	if err := i.handOver(call, args); err != nil {
 		return 0, fault(sandbox.FaultMemory, err)
 	}
-	return i.enter(name)
+	return i.enter(name) //nolint:contextcheck // the run is the context
 }
 
 // handOver puts the call where the guest looks for it.

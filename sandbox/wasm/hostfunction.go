@@ -17,9 +17,9 @@ const moduleUser = "extism:host/user"
 
 // HostFunction is a function that the program around the engine offers to Extism
 // plugins beside the kernel, so that plugins written for that program keep working. A
-// call of it costs what a service costs, and counts as one. It does nothing while an
-// instance is being made, and is not among what a recorded call keeps: to be replayed, it
-// has to answer the same again.
+// call of it costs what a service costs, and counts as one. It does nothing and gives 0
+// while an instance is being made. What it answers is not recorded: for a call to be
+// replayed, it has to answer the same again.
 type HostFunction struct {
 	Module  string // that it is imported from; "" is "extism:host/user"
 	Name    string
@@ -51,6 +51,7 @@ func (f HostFunction) host(full string) hostFunc {
 	return hostFunc{f.Name, valueBytes(f.Params), valueBytes(f.Results), func(ctx context.Context, _ api.Module, stack []uint64) {
 		r := runOf(ctx)
 		if !r.service(f.Name, 0) {
+			clear(stack) // no arguments for results
 			return
 		}
 		if err := f.Call(r, r.kernel.Kernel, stack); err != nil { //nolint:contextcheck // the run is the context

@@ -30,6 +30,7 @@ type instance struct {
 	run     run
 	ready   bool    // as start-up left it
 	frame   frame   // kept for its memory
+	frames  []byte  // of a batch; kept for its memory
 	kernel  *kernel // of an Extism plugin, else nil
 }
 
@@ -186,11 +187,11 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 	i.ready = false
 	i.run = run{
 		Context: ctx, module: i.module, meter: i.run.meter, wasi: newWASI(i.elapsed),
-		session: s, call: call, input: i.frame.build(call),
+		session: s, call: call, input: i.input(call),
 	}
 	defer i.end()
 
-	err := i.execute(ctx, s.Limits())
+	err := i.execute(ctx, i.invoke, s.Limits())
 	i.run.wasi.stdio.end(&i.run)
 	usage := sandbox.Usage{
 		Fuel:       i.run.meter.used(),
@@ -208,8 +209,9 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 	return reply, usage, err
 }
 
-// execute calls rhost_invoke within the limits. The error is a fault.
-func (i *instance) execute(ctx context.Context, lim sandbox.Limits) error {
+// execute calls rhost_invoke or rhost_batch within the limits. The error is a
+// fault.
+func (i *instance) execute(ctx context.Context, f api.Function, lim sandbox.Limits) error {
 	name := i.module.info.Name
 	if !i.begin(lim, lim.Fuel, lim.Deadline) {
 		return &sandbox.Fault{Kind: sandbox.FaultMemory, Module: name, Err: fmt.Errorf("%w: the instance has %d bytes and the call may have %d", ErrMemory, i.mem.size, lim.Memory)}
@@ -218,7 +220,7 @@ func (i *instance) execute(ctx context.Context, lim sandbox.Limits) error {
 		return &sandbox.Fault{Kind: sandbox.FaultDeadline, Module: name, Err: fmt.Errorf("%w: the caller gave up: %w", ErrDeadline, context.Cause(ctx))}
 	}
 	i.stack[0] = uint64(len(i.run.input))
-	if err := i.invoke.CallWithStack(&i.run, i.stack[:]); err != nil { //nolint:contextcheck // the run is the context
+	if err := f.CallWithStack(&i.run, i.stack[:]); err != nil { //nolint:contextcheck // the run is the context
 		return i.module.fault(&i.run, i.mem, err)
 	}
 	return nil
@@ -233,16 +235,20 @@ func (i *instance) reply() (abi.Reply, error) {
 		result = r.result // of fail, which counts when the guest returns 0
 	case abi.ResultFail, abi.ResultRetry, abi.ResultDrop:
 	default:
-		return abi.Reply{}, &sandbox.Fault{
-			Kind: sandbox.FaultABI, Module: i.module.info.Name, Where: v1.ExportInvoke,
-			Err: fmt.Errorf("returned %d, which is not a result; 0 is ok, 1 fail, 2 retry, 3 drop", int32(result)),
-		}
+		return abi.Reply{}, i.noResult(v1.ExportInvoke, result)
 	}
 	reply := abi.Reply{Result: result, Output: r.output, Message: r.message}
 	if result == abi.ResultOK {
 		reply.Effects = r.session.Effects()
 	}
 	return reply, nil
+}
+
+func (i *instance) noResult(where string, result abi.Result) error {
+	return &sandbox.Fault{
+		Kind: sandbox.FaultABI, Module: i.module.info.Name, Where: where,
+		Err: fmt.Errorf("returned %d, which is not a result; 0 is ok, 1 fail, 2 retry, 3 drop", int32(result)),
+	}
 }
 
 // Reusable reports whether the instance is as start-up left it.

@@ -33,6 +33,12 @@ type meter struct {
 	granted  int64
 	began    time.Time
 	deadline time.Time
+
+	// Of a profile build: the functions that run, as nodes of the Profile, and
+	// what was used when the last of them was entered or left.
+	profile  *Profile // nil until the first is entered
+	chain    []int32
+	profiled int64
 }
 
 // begin starts a call with a budget and a time.
@@ -40,6 +46,7 @@ func (m *meter) begin(budget int64, limit time.Duration) {
 	m.budget = budget
 	m.granted = min(m.slice, budget)
 	m.set(m.granted)
+	m.chain, m.profiled = m.chain[:0], 0
 	m.began = time.Now()
 	m.deadline = m.began.Add(limit)
 }
@@ -50,7 +57,14 @@ func (m *meter) consumed() int64 { return m.granted - m.left() }
 
 // used is what the call is said to have used: a charge that was refused was for
 // work that was not done.
-func (m *meter) used() int64 { return min(m.consumed(), m.budget) }
+func (m *meter) used() int64 {
+	if m.profile != nil {
+		m.profile.settle(m)
+	}
+	return m.spent()
+}
+
+func (m *meter) spent() int64 { return min(m.consumed(), m.budget) }
 
 // charge takes n from the guest's fuel on behalf of a host function.
 func (m *meter) charge(ctx context.Context, n int64) {
@@ -103,6 +117,14 @@ func meterFuncs() []hostFunc {
 		}},
 		{fuel.OverflowName, nil, nil, func(context.Context, api.Module, []uint64) {
 			panic(stop(sandbox.FaultStack, ErrStack))
+		}},
+		{fuel.EnterName, []api.ValueType{i32}, nil, func(ctx context.Context, _ api.Module, stack []uint64) {
+			r := runOf(ctx)
+			r.module.engine.options.Profile.enter(&r.meter, r.module, api.DecodeU32(stack[0]))
+		}},
+		{fuel.LeaveName, nil, nil, func(ctx context.Context, _ api.Module, _ []uint64) {
+			r := runOf(ctx)
+			r.meter.profile.leave(&r.meter)
 		}},
 	}
 }

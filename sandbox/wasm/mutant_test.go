@@ -36,10 +36,11 @@ func tryGuest(t *testing.T, e *wasm.Engine, src []byte) (loaded, ran bool) {
 func TestMutants(t *testing.T) {
 	e := newColdEngine(t)
 	t.Cleanup(func() { require.NoError(t, e.Close(context.WithoutCancel(t.Context()))) })
-	guests := [][]byte{echo(), stateCounter(), nowRandom(), leakCheck(), effectsBomb(), stdoutBomb()}
+	guests := [][]byte{echo(), stateCounter(), nowRandom(), leakCheck(), effectsBomb(), stdoutBomb(), extismEcho(), extismCounter(), catCommand()}
 	rng := rand.New(rand.NewPCG(1, 2))
 	loaded, ran := 0, 0
-	for n := range 600 {
+	const mutants = 900
+	for n := range mutants {
 		src := slices.Clone(guests[n%len(guests)])
 		for range 1 + rng.IntN(2) {
 			src[8+rng.IntN(len(src)-8)] = byte(rng.Uint32())
@@ -52,12 +53,12 @@ func TestMutants(t *testing.T) {
 			ran++
 		}
 	}
-	t.Logf("of 600 mutants %d were admitted and %d ran to their end", loaded, ran)
+	t.Logf("of %d mutants %d were admitted and %d ran to their end", mutants, loaded, ran)
 	require.Positive(t, loaded, "the test tests nothing")
 }
 
 func FuzzGuest(f *testing.F) {
-	for _, src := range [][]byte{echo(), stateCounter(), nowRandom(), leakCheck(), infiniteLoop(), memoryBomb(), stackBomb()} {
+	for _, src := range [][]byte{echo(), stateCounter(), nowRandom(), leakCheck(), infiniteLoop(), memoryBomb(), stackBomb(), extismEcho(), extismCounter(), catCommand()} {
 		f.Add(src)
 	}
 	e, err := wasm.New(wasm.Options{})

@@ -30,6 +30,7 @@ type run struct {
 	output  []byte // nil when the guest gave none
 	result  abi.Result
 	message string
+	batch   *batch  // nil unless the run has several calls
 	kernel  *kernel // of an Extism plugin, else nil
 }
 
@@ -58,6 +59,9 @@ func (r *run) begin(service string) {
 
 // compare ends a replayed call that went another way than its record.
 func (r *run) compare() {
+	if r.session == nil {
+		return
+	}
 	if err := r.session.Err(); err != nil {
 		panic(stop(sandbox.FaultReplay, err))
 	}
@@ -76,7 +80,7 @@ func (r *run) log(level sandbox.LogLevel, line string) {
 // seed is what the random bytes of the run begin with where the guest may not
 // have the host's.
 func (r *run) seed() [32]byte {
-	if r.session == nil {
+	if session, _ := r.guide(); session == nil {
 		return r.module.seed("start", nil)
 	}
 	if r.module.foreign != nil {

@@ -167,6 +167,10 @@ func serveHTTP(r *run, in []byte) ([]byte, abi.Status) {
 	return sandbox.AppendResponse(nil, &res), st
 }
 
+// serveUnsupported is what an optional import is linked to that this host does not
+// know.
+func serveUnsupported(*run, []byte) ([]byte, abi.Status) { return nil, abi.StatusUnsupported }
+
 func serveSecret(r *run, in []byte) ([]byte, abi.Status) { return r.session.Secret(string(in)) }
 
 func serveHas(r *run, in []byte) ([]byte, abi.Status) { return nil, r.session.Has(string(in)) }

@@ -74,9 +74,9 @@ func (k kind) matches(info *fuel.Info) bool {
 	case k.section != "":
 		return slices.ContainsFunc(info.Customs, func(c fuel.Custom) bool { return strings.HasPrefix(c.Name, k.section) })
 	}
-	prefix, any := strings.CutSuffix(k.module, "*")
+	prefix, open := strings.CutSuffix(k.module, "*")
 	return slices.ContainsFunc(info.Imports, func(i fuel.Import) bool {
-		return (i.Module == k.module || any && strings.HasPrefix(i.Module, prefix)) && strings.HasPrefix(i.Name, k.name)
+		return (i.Module == k.module || open && strings.HasPrefix(i.Module, prefix)) && strings.HasPrefix(i.Name, k.name)
 	})
 }
 
@@ -93,11 +93,6 @@ func notRunHere(info *fuel.Info) *kind {
 // stranger says what a module is that neither carries our marker nor speaks an ABI
 // that is run as it is.
 func stranger(name string, info *fuel.Info) error {
-	for _, e := range info.Exports {
-		if version, ok := strings.CutPrefix(e.Name, v1.MarkerPrefix); ok {
-			return &sandbox.Refusal{Module: name, Reason: fmt.Sprintf("speaks rhost.v%s; this host offers %s", version, v1.Module)}
-		}
-	}
 	if k := notRunHere(info); k != nil {
 		return &sandbox.Refusal{
 			Module: name, Fix: k.fix,

@@ -235,11 +235,11 @@ func (r *run) realtime() uint64 {
 	w := &r.wasi
 	if !w.realSet {
 		w.realSet = true
-		if r.session != nil {
-			t, st := r.session.Now()
+		if session, call := r.guide(); session != nil {
+			t, st := session.Now()
 			r.compare()
 			if st != abi.StatusOK {
-				t = r.call.Match.At
+				t = call.Match.At
 			}
 			if ns := t.UnixNano(); t.Unix() > 0 && ns > 0 {
 				w.real = uint64(ns) - min(w.elapsed, uint64(ns))
@@ -287,12 +287,11 @@ func wasiRandom(r *run, mem api.Memory, a []uint64) errno {
 	w := &r.wasi
 	if w.random == nil {
 		var seed [32]byte
-		if r.session == nil || r.session.Random(seed[:]) != abi.StatusOK {
+		session, _ := r.guide()
+		if session == nil || session.Random(seed[:]) != abi.StatusOK {
 			seed = r.seed()
 		}
-		if r.session != nil {
-			r.compare()
-		}
+		r.compare()
 		w.random = rand.NewChaCha8(seed)
 	}
 	if _, err := w.random.Read(b); err != nil {

@@ -35,8 +35,10 @@ type Call struct {
 	// Key is the idempotency key of the step: the same for every attempt. Send
 	// it along with what must not happen twice.
 	Key string
-	// State is the tenant's state.
+	// State is the tenant's state: JSON with versions.
 	State State
+	// KV is the tenant's store of bytes.
+	KV KV
 
 	host host
 }
@@ -54,6 +56,7 @@ func newCall(h host, frame []byte) (*Call, error) {
 		Attempt: int(in.Attempt),
 		Key:     in.Key,
 		State:   State{host: h},
+		KV:      KV{host: h},
 		host:    h,
 	}, nil
 }

@@ -178,6 +178,11 @@ func TestDeniedServices(t *testing.T) {
 		"config":    func(c *guest.Call) error { _, err := c.Config(""); return err },
 		"now":       func(c *guest.Call) error { _, err := c.Now(); return err },
 		"random":    func(c *guest.Call) error { return c.Random(make([]byte, 1)) },
+		"kv_get":    func(c *guest.Call) error { _, err := c.KV.Get("k"); return err },
+		"kv_set":    func(c *guest.Call) error { return c.KV.Delete("k") },
+		"http":      func(c *guest.Call) error { _, err := c.HTTP(guest.Request{URL: "https://example.com"}); return err },
+		"secret":    func(c *guest.Call) error { _, err := c.Secret("s"); return err },
+		"has":       func(c *guest.Call) error { return c.Has("http") },
 	}
 	for name, ask := range services {
 		h := guesttest.New()

@@ -25,7 +25,7 @@
 //
 //   - Call is one invocation: the Match that caused it, the Event that completed
 //     the match, the arguments of the step (With), and the services: Emit,
-//     Notify, State, Config, Now, Random, Log.
+//     Notify, State, KV, HTTP, Secret, Has, Config, Now, Random, Log.
 //   - Value is a piece of JSON that is read only when asked, by path:
 //     c.Event.Get("items[0].id").Int(). Nothing is decoded that nobody looks at.
 //   - Map, Raw and plain Go values are what Emit, Notify, State.Set and Output
@@ -33,7 +33,7 @@
 //   - Fail, Retry and Drop are the errors that decide how the step ends. Nil is
 //     ok. Any other error is a retry.
 //
-// Effects (Emit, Notify and writes to State) happen together when the handler
+// Effects (Emit, Notify and writes to State and KV) happen together when the handler
 // returns nil, and not at all when it returns an error or panics.
 //
 // A handler runs on one goroutine in an instance that no call has used before:
@@ -46,6 +46,9 @@
 //
 // A plugin asks for a capability by calling the service: the Go linker leaves
 // out what is not reached, and the host reads the import list.
+//
+// A plugin that imports package guest/batch for its side effect takes many calls in
+// one go, which then share an instance.
 //
 // Handlers are plain functions, so they run in ordinary tests on any platform:
 // see package guesttest.

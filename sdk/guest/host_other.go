@@ -26,6 +26,15 @@ func Invoke(to Host, h Handler, frame []byte) int32 {
 	return run(host{to: to, kept: new([]byte)}, h, frame)
 }
 
+// InvokeBatch is Invoke for the input of rhost_batch; item is told which invocation
+// comes next.
+func InvokeBatch(to Host, h Handler, input []byte, item func(i int32)) int32 {
+	if h == nil {
+		h = handler
+	}
+	return runBatch(host{to: to, kept: new([]byte)}, h, input, item)
+}
+
 // host passes calls to a Host and keeps answers that did not fit, as the real
 // one does.
 type host struct {
@@ -66,3 +75,8 @@ func (h host) stateCAS(in, out []byte) (v1.Status, int) { return h.serve(v1.Func
 func (h host) config(in, out []byte) (v1.Status, int)   { return h.serve(v1.FuncConfig, in, out) }
 func (h host) now(in, out []byte) (v1.Status, int)      { return h.serve(v1.FuncNow, in, out) }
 func (h host) random(in, out []byte) (v1.Status, int)   { return h.serve(v1.FuncRandom, in, out) }
+func (h host) kvGet(in, out []byte) (v1.Status, int)    { return h.serve(v1.FuncKVGet, in, out) }
+func (h host) kvSet(in, out []byte) (v1.Status, int)    { return h.serve(v1.FuncKVSet, in, out) }
+func (h host) http(in, out []byte) (v1.Status, int)     { return h.serve(v1.FuncHTTP, in, out) }
+func (h host) secret(in, out []byte) (v1.Status, int)   { return h.serve(v1.FuncSecret, in, out) }
+func (h host) has(in, out []byte) (v1.Status, int)      { return h.serve(v1.FuncHas, in, out) }

@@ -39,6 +39,14 @@ func invoke(n int32) int32 {
 	return run(host{}, handler, frame)
 }
 
+// RunBatch runs the handler on the input of rhost_batch, of n bytes; item is the
+// host's function of that name. It is package batch's.
+func RunBatch(n int32, item func(i int32)) int32 {
+	b := make([]byte, n)
+	input(unsafe.Pointer(unsafe.SliceData(b)), n)
+	return runBatch(host{}, handler, b, item)
+}
+
 //go:wasmimport rhost.v1 input
 //go:noescape
 func input(dst unsafe.Pointer, n int32) int32
@@ -91,6 +99,26 @@ func now(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
 //go:noescape
 func random(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
 
+//go:wasmimport rhost.v1 kv_get
+//go:noescape
+func kvGet(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
+
+//go:wasmimport rhost.v1 kv_set
+//go:noescape
+func kvSet(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
+
+//go:wasmimport rhost.v1 http
+//go:noescape
+func http(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
+
+//go:wasmimport rhost.v1 secret
+//go:noescape
+func secret(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
+
+//go:wasmimport rhost.v1 has
+//go:noescape
+func has(in unsafe.Pointer, n int32, out unsafe.Pointer, room int32) uint64
+
 func (host) output(b []byte) { output(ptr(b), size(b)) }
 
 func (host) fail(code int32, msg string) {
@@ -133,6 +161,26 @@ func (host) now(in, out []byte) (v1.Status, int) {
 
 func (host) random(in, out []byte) (v1.Status, int) {
 	return v1.Unpack(random(ptr(in), size(in), ptr(out), size(out)))
+}
+
+func (host) kvGet(in, out []byte) (v1.Status, int) {
+	return v1.Unpack(kvGet(ptr(in), size(in), ptr(out), size(out)))
+}
+
+func (host) kvSet(in, out []byte) (v1.Status, int) {
+	return v1.Unpack(kvSet(ptr(in), size(in), ptr(out), size(out)))
+}
+
+func (host) http(in, out []byte) (v1.Status, int) {
+	return v1.Unpack(http(ptr(in), size(in), ptr(out), size(out)))
+}
+
+func (host) secret(in, out []byte) (v1.Status, int) {
+	return v1.Unpack(secret(ptr(in), size(in), ptr(out), size(out)))
+}
+
+func (host) has(in, out []byte) (v1.Status, int) {
+	return v1.Unpack(has(ptr(in), size(in), ptr(out), size(out)))
 }
 
 func ptr(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

@@ -8,5 +8,5 @@ import "embed"
 // new`, which writes them beside a new plugin so that it builds and tests with
 // nothing published. Guests do not carry it.
 //
-//go:embed *.go guesttest/*.go
+//go:embed *.go guesttest/*.go batch/*.go
 var Source embed.FS

@@ -177,11 +177,16 @@ func (k *Kernel) declare(what *span, at, n uint64) error {
 	return nil
 }
 
-// InputOffset, InputLength, OutputOffset and OutputLength say where input and output
-// lie. Both are 0 where there is none.
-func (k *Kernel) InputOffset() uint64  { return k.input.at }
-func (k *Kernel) InputLength() uint64  { return k.input.n }
+// InputOffset returns the address of the input, 0 where there is none.
+func (k *Kernel) InputOffset() uint64 { return k.input.at }
+
+// InputLength returns the length of the input.
+func (k *Kernel) InputLength() uint64 { return k.input.n }
+
+// OutputOffset returns the address of the output, 0 where there is none.
 func (k *Kernel) OutputOffset() uint64 { return k.output.at }
+
+// OutputLength returns the length of the output.
 func (k *Kernel) OutputLength() uint64 { return k.output.n }
 
 // Output returns the output: bytes of the kernel's memory, until the next change.

@@ -16,17 +16,17 @@ import (
 // lots gives whatever is asked for.
 func lots(uint64) bool { return true }
 
-func newKernel(t testing.TB, input string) *extism.Kernel {
-	t.Helper()
+func newKernel(tb testing.TB, input string) *extism.Kernel {
+	tb.Helper()
 	k := extism.New(make([]byte, 64<<10), lots)
-	require.NoError(t, k.Reset([]byte(input)))
+	require.NoError(tb, k.Reset([]byte(input)))
 	return k
 }
 
-func put(t testing.TB, k *extism.Kernel, text string) uint64 {
-	t.Helper()
+func put(tb testing.TB, k *extism.Kernel, text string) uint64 {
+	tb.Helper()
 	h, err := k.Put([]byte(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return h
 }
 

@@ -2,6 +2,7 @@ package fuel_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,76 +110,91 @@ func assembled(testing.TB) []byte { return loops() }
 // with wazero's own way of stopping a guest, and reports the shortest call of
 // each: on a machine with other work, that is the least disturbed one.
 func BenchmarkOverhead(b *testing.B) {
+	ways := []*way{
+		{name: "plain"},
+		{name: "fuel", config: &everything},
+		{name: "close", closes: true},
+	}
+	for _, way := range ways {
+		way.machine = newMachine(b, wazero.NewRuntimeConfigCompiler().WithCloseOnContextDone(way.closes))
+		way.guests = make(map[string]api.Module)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
 	for _, w := range workloads {
 		b.Run(w.name, func(b *testing.B) {
 			wasm := w.module(b)
-			variants := []*variant{
-				w.variant(b, "plain", wasm, nil, false),
-				w.variant(b, "fuel", wasm, &everything, false),
-				w.variant(b, "close", wasm, nil, true),
+			best := make([]time.Duration, len(ways))
+			mods := make([]api.Module, len(ways))
+			for i, way := range ways {
+				mods[i] = way.guest(ctx, b, w.name, wasm)
+				way.call(ctx, b, mods[i], w.export, w.arg)
+				best[i] = way.call(ctx, b, mods[i], w.export, w.arg)
 			}
 			b.ResetTimer()
 			for range b.N {
-				for _, v := range variants {
-					v.call(b)
+				for i, way := range ways {
+					best[i] = min(best[i], way.call(ctx, b, mods[i], w.export, w.arg))
 				}
 			}
-			plain := float64(variants[0].best.Nanoseconds())
-			b.ReportMetric(0, "ns/op") // all three together, which says nothing
+			plain := float64(best[0].Nanoseconds())
+			b.ReportMetric(0, "ns/op") // of all three together it says nothing
 			b.ReportMetric(plain, "plain-ns")
-			for _, v := range variants[1:] {
-				b.ReportMetric(float64(v.best.Nanoseconds())/plain, v.name+"/plain")
+			for i, way := range ways[1:] {
+				b.ReportMetric(float64(best[i+1].Nanoseconds())/plain, way.name+"/plain")
 			}
 		})
 	}
 }
 
-// variant is one way of running a workload.
-type variant struct {
-	name  string
-	ctx   context.Context
-	start func()
-	fn    api.Function
-	arg   uint64
-	best  time.Duration
+// way is one way of running guests.
+type way struct {
+	name   string
+	config *fuel.Config // nil: as they are
+	closes bool
+	*machine
+	guests map[string]api.Module // by the folder of the workload's name
 }
 
-func (w workload) variant(b *testing.B, name string, wasm []byte, c *fuel.Config, closes bool) *variant {
-	m := newMachine(b, wazero.NewRuntimeConfigCompiler().WithCloseOnContextDone(closes))
-	ctx, cancel := context.WithCancel(m.ctx)
-	b.Cleanup(cancel)
-	v := &variant{name: name, ctx: ctx, start: func() {}, arg: w.arg, best: 1 << 62}
-	var mod api.Module
-	if c != nil {
-		g := m.load(b, wasm, *c)
-		mod = g.mod
-		v.start = func() {
-			g.meter = meter{budget: plenty, slice: 100_000}
-			g.global(fuel.FuelGlobal).Set(0)
-			g.global(fuel.DepthGlobal).Set(plentyDeep)
-		}
-	} else {
-		mod = m.plain(b, wasm)
+// guest returns the instance of a module in which a workload runs.
+func (w *way) guest(ctx context.Context, b *testing.B, workload string, wasm []byte) api.Module {
+	b.Helper()
+	name, _, _ := strings.Cut(workload, "/")
+	if mod, ok := w.guests[name]; ok {
+		return mod
 	}
-	v.start()
-	if init := mod.ExportedFunction("_initialize"); init != nil {
-		_, err := init.Call(ctx)
+	var mod api.Module
+	if w.config != nil {
+		mod = w.loadOnce(b, wasm, *w.config, name).mod
+	} else {
+		var err error
+		mod, err = w.rt.InstantiateWithConfig(ctx, wasm, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
 		require.NoError(b, err)
 	}
-	v.fn = mod.ExportedFunction(w.export)
-	v.call(b)
-	v.best = 1 << 62
-	return v
+	w.guests[name] = mod
+	if mod.ExportedFunction("_initialize") != nil {
+		w.call(ctx, b, mod, "_initialize")
+	}
+	return mod
 }
 
-func (v *variant) call(b *testing.B) {
-	v.start()
+// call calls a function and returns how long that took.
+func (w *way) call(ctx context.Context, b *testing.B, mod api.Module, export string, args ...uint64) time.Duration {
+	b.Helper()
+	fn := mod.ExportedFunction(export)
+	if w.config != nil {
+		g := guest{machine: w.machine, mod: mod}
+		g.meter = meter{budget: plenty, slice: 100_000}
+		g.global(fuel.FuelGlobal).Set(0)
+		g.global(fuel.DepthGlobal).Set(plentyDeep)
+	}
 	began := time.Now()
-	_, err := v.fn.Call(v.ctx, v.arg)
-	v.best = min(v.best, time.Since(began))
+	_, err := fn.Call(ctx, args...)
+	took := time.Since(began)
 	if err != nil {
 		b.Fatal(err)
 	}
+	return took
 }
 
 func BenchmarkInstrument(b *testing.B) {

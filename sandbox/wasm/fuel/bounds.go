@@ -22,6 +22,7 @@ type Bounds struct {
 	Values      int // * values that code pushes and passes to labels
 	LocalBlocks int // * (locals + parameters + operands) × (blocks + charges)
 	Joins       int // * locals that differ at the ends of blocks and the heads of loops
+	Phis        int // * (locals + parameters)² × loops, each counted with those around it
 	Chains      int // * basic blocks and the dominators of each
 	Lists       int // * basic blocks and the memory accesses on the way to each
 	Reloads     int // * (calls + charges) × mutable globals
@@ -57,6 +58,7 @@ func DefaultBounds() Bounds {
 		Values:      1_000_000,
 		LocalBlocks: 4_000_000,
 		Joins:       400_000,
+		Phis:        2_000_000_000,
 		Chains:      50_000_000,
 		Lists:       20_000_000,
 		Reloads:     4_000_000,
@@ -90,6 +92,7 @@ func (b Bounds) withDefaults() Bounds {
 		{&b.Values, &d.Values},
 		{&b.LocalBlocks, &d.LocalBlocks},
 		{&b.Joins, &d.Joins},
+		{&b.Phis, &d.Phis},
 		{&b.Chains, &d.Chains},
 		{&b.Lists, &d.Lists},
 		{&b.Reloads, &d.Reloads},

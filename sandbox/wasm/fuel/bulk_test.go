@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -156,6 +157,34 @@ func TestTableOperations(t *testing.T) {
 	g.uses(t, "dropElem")
 	_, _, err := g.call("tinit", plenty, 0, 0, 0, 1)
 	require.Error(t, err, "the segment was dropped")
+}
+
+// TestLargeFill fills 255 MiB, which is a tenth of a second in one piece: the
+// host is heard at each MiB, and can stop it at any.
+func TestLargeFill(t *testing.T) {
+	const size = 255 * mib
+	p := new(program)
+	p.mem(size/65536, size/65536)
+	p.fn("fill", nil, nil, nil, i32c(0), i32c(1), i32c(size), misc(11, 0))
+	g := newMachine(t, wazero.NewRuntimeConfigCompiler()).load(t, p.bytes(), everything)
+	_, used, err := g.call("fill", plenty, mib/8)
+	require.NoError(t, err)
+	assert.Equal(t, int64(54+size/8), used)
+	assert.GreaterOrEqual(t, g.meter.refuels, 255)
+	_, used, err = g.call("fill", 3*mib/8, 1000)
+	require.ErrorIs(t, err, errFuel)
+	assert.Less(t, used, int64(4*mib/8), "no more than a chunk was charged on")
+}
+
+// TestHugeTable asks for 50 million elements, 381 MiB that no allocator sees.
+func TestHugeTable(t *testing.T) {
+	p := new(program)
+	p.tables = [][]byte{{byte(fnr), 0, 1}} // without a maximum
+	p.fn("grow", nil, types(i32), nil, []byte{0xd0, 0x70}, i32c(50_000_000), misc(15, 0))
+	g := newMachine(t, wazero.NewRuntimeConfigCompiler()).load(t, p.bytes(), everything)
+	res, used := g.uses(t, "grow")
+	assert.Equal(t, []uint64{1<<32 - 1}, res)
+	assert.Equal(t, int64(1+2+500), used)
 }
 
 // TestLongOperationsAreHeard: a host that refuels in slices is asked again

@@ -10,7 +10,8 @@ type checker struct {
 	stack  []ValueType
 	slots  int // slots that the stack takes
 	frames []frame
-	total  [7]int // sums over functions, in the order of checkWork
+	loops  int    // among frames
+	total  [8]int // sums over functions, in the order of checkWork
 	known  *facts // nil while the functions are read for the first time
 }
 
@@ -54,7 +55,7 @@ func (m *module) checkBodies(known *facts, visit func(*function)) *Error {
 func (c *checker) function(index int) {
 	t := c.m.typeOf(uint32(index))
 	c.f.reset(index, t)
-	c.stack, c.frames, c.slots = c.stack[:0], c.frames[:0], 0
+	c.stack, c.frames, c.slots, c.loops = c.stack[:0], c.frames[:0], 0, 0
 	c.readLocals()
 	c.frames = append(c.frames, frame{op: opBlock, results: t.Results, start: -1})
 	for c.r.err == nil && len(c.frames) > 0 {
@@ -107,6 +108,7 @@ func (c *checker) checkWork() {
 		{"values pushed and passed on", f.values, b.Values},
 		{"(locals + parameters + operands) × (blocks + charges)", (len(f.types) + f.operands) * (f.blocks + charges), b.LocalBlocks},
 		{"locals that differ where control flow meets", f.joins, b.Joins},
+		{"(locals + parameters)² × loops and the loops around them", len(f.types) * len(f.types) * f.loops, b.Phis},
 		{"basic blocks and the blocks that each depends on", f.work.chains, b.Chains},
 		{"basic blocks and the memory accesses before each", f.work.lists, b.Lists},
 		{"(calls + charges) × mutable globals", (f.calls + charges) * c.m.mutableGlobals(), b.Reloads},

@@ -26,6 +26,12 @@ const (
 	// before each call; a call that returns has put back what it took, a call
 	// that traps has not.
 	DepthGlobal = "rhost.depth"
+	// EnterName and LeaveName are imports of a profile build alone, of types
+	// (i32)→() and ()→(). Every function of the guest's calls the one before it
+	// charges anything, with its index in the original module, and the other
+	// when it has charged everything. A trap leaves functions without a word.
+	EnterName = "enter"
+	LeaveName = "leave"
 	// StartName is the export of the function that the module would have run by
 	// itself when instantiated.
 	StartName = "rhost.start"
@@ -52,6 +58,9 @@ type Config struct {
 	Bounds        Bounds // what is admitted; zero fields take their defaults
 	TailCalls     bool   // admit return_call and return_call_indirect
 	ExtendedConst bool   // admit arithmetic in constant expressions
+	// Profile makes a build that tells the host which function runs. It is slow
+	// and uses the same fuel.
+	Profile bool
 }
 
 // Result is an instrumented module.
@@ -61,6 +70,10 @@ type Result struct {
 	Info    *Info    // the module as it was uploaded
 	Globals []Global // every mutable global the module defines, in index order
 	Stats   Stats
+	// Names are the functions of a profile build by their index in the original
+	// module, imports first: by the name section, else an export, else "function
+	// 12"; imports that have no name are "module.name". Nil in other builds.
+	Names []string
 }
 
 // Global is one mutable global of the module, exported so that the host can

@@ -111,6 +111,10 @@ func (c *checker) open(in *instr) {
 		return
 	}
 	c.f.blocks++
+	if in.op == opLoop {
+		c.loops++
+		c.f.loops += c.loops
+	}
 	b := c.m.bounds
 	if c.f.blocks > b.Blocks {
 		c.r.fail(in.at.pos, "more than %d blocks in one function", b.Blocks)
@@ -158,6 +162,7 @@ func (c *checker) end(in *instr) {
 	c.f.joins += differ + len(f.results)
 	in.cost += moves(differ + len(f.results))
 	if f.op == opLoop {
+		c.loops--
 		c.f.joins += differ + len(f.params)
 		c.f.instrs[f.start].cost += moves(differ + len(f.params))
 	}

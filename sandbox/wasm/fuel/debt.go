@@ -34,6 +34,10 @@ type facts struct {
 	// quiet functions are leaf functions that charge little outside loops: they
 	// ask when their loops do, and leave the rest to who called them.
 	quiet []bool
+	// wide functions are exported and take or return so many values that passing
+	// them on in a helper would make much code of little: they ask themselves
+	// before they return to the host.
+	wide map[uint32]bool
 	// escape is whether an indirect call may reach a function of the host.
 	escape bool
 }
@@ -53,6 +57,26 @@ func (k *facts) add(f *function) {
 
 func (k *facts) isLeaf(fn int) bool  { return k != nil && k.leaf[fn-k.imported] }
 func (k *facts) isQuiet(fn int) bool { return k != nil && k.quiet[fn-k.imported] }
+
+// maxPassed is how many values the helper of an exported function passes on.
+const maxPassed = 16
+
+// complete adds what only the whole module shows.
+func (k *facts) complete(m *module) {
+	k.escape = m.hostMayBeCalled()
+	k.wide = make(map[uint32]bool)
+	for _, e := range m.exports {
+		if e.Kind != KindFunc || int(e.Index) < k.imported {
+			continue
+		}
+		if t := m.typeOf(e.Index); len(t.Params)+len(t.Results) > maxPassed {
+			k.wide[e.Index] = true
+			k.quiet[int(e.Index)-k.imported] = false
+		}
+	}
+}
+
+func (k *facts) asksItself(fn int) bool { return k != nil && k.wide[uint32(fn)] }
 
 // hostMayBeCalled reports whether functions of the host may stand in tables.
 func (m *module) hostMayBeCalled() bool {
@@ -95,41 +119,25 @@ func (p *plan) ask(f *function, known *facts) {
 		d.now = int64(p.points[0].cost)
 	}
 	d.frames = append(d.frames[:0], debtFrame{op: opBlock, out: unreached})
-	var more []int // instructions before which the host is asked besides
-	next := 1
+	charges := p.points[1:]
+	p.asked = append(p.asked[:0], p.points[0])
 	for i := range f.instrs {
-		if next < len(p.points) && p.points[next].at == i {
-			d.charge(&p.points[next])
-			next++
+		if len(charges) > 0 && charges[0].at == i {
+			p.asked = append(p.asked, d.charge(charges[0]))
+			charges = charges[1:]
 		}
-		if d.mustAsk(f, &f.instrs[i], known) {
-			more = append(more, i)
+		in := &f.instrs[i]
+		if d.mustAsk(in, known) {
+			p.asked = append(p.asked, point{at: i, asks: true})
 			d.now = 0
 		}
-		d.add(f, &f.instrs[i], known)
+		d.add(f, in, known)
 	}
-	p.askAtEnd = !quiet && d.now > returnDebt
-	p.insert(more)
+	p.askAtEnd = !quiet && d.now > returnDebt || known.asksItself(f.index)
+	p.points, p.asked = p.asked, p.points
 }
 
-// insert adds points that only ask.
-func (p *plan) insert(list []int) {
-	for _, at := range list {
-		i := len(p.points)
-		for i > 0 && p.points[i-1].at > at {
-			i--
-		}
-		if p.points[i-1].at == at && !p.points[i-1].loop {
-			p.points[i-1].asks = true
-			continue
-		}
-		p.points = append(p.points, point{})
-		copy(p.points[i+1:], p.points[i:])
-		p.points[i] = point{at: at, asks: true}
-	}
-}
-
-func (d *debts) charge(at *point) {
+func (d *debts) charge(at point) point {
 	if at.loop {
 		at.asks = true
 	} else if d.now != unreached {
@@ -139,10 +147,11 @@ func (d *debts) charge(at *point) {
 	if at.asks {
 		d.now = 0
 	}
+	return at
 }
 
 // mustAsk reports whether the host is asked before the instruction.
-func (d *debts) mustAsk(f *function, in *instr, known *facts) bool {
+func (d *debts) mustAsk(in *instr, known *facts) bool {
 	switch in.op {
 	case opCall:
 		return d.now > 0 && known != nil && int(in.arg) < known.imported || d.now > maxDebt

@@ -3,6 +3,7 @@ package fuel_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero"
 	"pgregory.net/rapid"
@@ -299,6 +300,39 @@ func growValue(t *rapid.T, size, self int) *node {
 		return &node{kind: kIfValue, kids: []*node{value(), value(), value()}}
 	}
 	return &node{kind: k, kids: []*node{value(), value()}}
+}
+
+// TestEarlyReturnPaysNothingBehindIt: a function that returns early is not
+// charged for the thousands of instructions behind the return.
+func TestEarlyReturnPaysNothingBehindIt(t *testing.T) {
+	p := new(program)
+	p.fn("f", types(i32), types(i32), nil,
+		get(0), when(void, seq(get(0), ret())), repeat(5000, seq(get(0), set(0), op(1))), get(0))
+	g := newMachine(t, wazero.NewRuntimeConfigCompiler()).load(t, p.bytes(), everything)
+	_, used := g.uses(t, "f", 1)
+	assert.Equal(t, int64(1+2+1), used)
+	_, used = g.uses(t, "f", 0)
+	assert.Equal(t, int64(1+2+5000*2+1), used)
+}
+
+// TestDebtIsBounded: code without loops asks the host now and then, and so does
+// a deep recursion on its way back.
+func TestDebtIsBounded(t *testing.T) {
+	long := new(program)
+	step := seq(get(0), when(void, repeat(40, seq(get(0), set(0)))))
+	long.fn("f", types(i32), nil, nil, repeat(1000, step))
+	recursion := new(program)
+	recursion.fn("f", types(i32), nil, nil, get(0), when(void, seq(
+		get(0), i32c(1), op(0x6b), call(0), get(0), when(void, repeat(100, seq(get(0), set(0)))))))
+	for name, p := range map[string]*program{"long": long, "recursion": recursion} {
+		g := newMachine(t, wazero.NewRuntimeConfigCompiler()).load(t, p.bytes(), everything)
+		_, used := g.uses(t, "f", 1000)
+		for budget := used / 10; budget < used; budget += used / 10 {
+			_, spent, err := g.call("f", budget, 0, 1000)
+			require.ErrorIs(t, err, errFuel, name)
+			assert.Less(t, spent-budget, int64(11_000), "%s with %d of %d", name, budget, used)
+		}
+	}
 }
 
 // TestChargeIsWhatWasExecuted: for random programs the fuel used is, to the

@@ -18,6 +18,7 @@ type function struct {
 	values   int // values pushed, in slots, and passed to labels
 	joins    int // locals that may differ where control flow meets, in slots
 	blocks   int
+	loops    int // each counted with the loops around it
 	calls    int // calls, and everything else that may change globals
 }
 

@@ -3,6 +3,7 @@ package fuel_test
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -79,14 +80,19 @@ func compiles(ctx context.Context, wasm []byte) error {
 	return err
 }
 
-// TestMutants changes bytes of real modules and runs whatever still is one: it
-// ends, with a result, a trap, or for want of fuel or stack.
+// TestMutants changes bytes of modules and runs whatever still is one: it ends,
+// with a result, a trap, or for want of fuel or stack. RHOST_SOAK=1 tries
+// 60,000.
 func TestMutants(t *testing.T) {
 	m := newMachine(t, wazero.NewRuntimeConfigCompiler())
 	random := rand.New(rand.NewPCG(1, 2))
 	ran, admitted := 0, 0
+	each := 1500
+	if os.Getenv("RHOST_SOAK") != "" {
+		each = 10_000
+	}
 	for name, wasm := range samples() {
-		for range 1500 {
+		for range each {
 			mutant := append([]byte(nil), wasm...)
 			for range 1 + random.IntN(3) {
 				mutant[8+random.IntN(len(mutant)-8)] = byte(random.Uint32())

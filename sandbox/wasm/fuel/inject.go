@@ -121,6 +121,8 @@ type bodyWriter struct {
 	l     *layout
 	known *facts
 	stats *Stats
+	// profile tells the host when a function is entered and left.
+	profile bool
 	code
 	width int // taken off the depth by the function at hand; 0 when it is a leaf
 }
@@ -140,6 +142,10 @@ func (w *bodyWriter) function(f *function) {
 	w.width = width
 	if w.known.isLeaf(f.index) {
 		w.width = 0
+	}
+	if w.profile {
+		w.i32(int32(f.index))
+		w.with(opCall, w.l.enter)
 	}
 	points := f.plan.points
 	w.entry(points[0])
@@ -164,18 +170,25 @@ func (w *bodyWriter) function(f *function) {
 	if f.plan.askAtEnd {
 		w.refuel(w.l)
 	}
+	w.left()
 	w.opcode(opEnd)
 }
 
+// left tells the host that the function is left.
+func (w *bodyWriter) left() {
+	if w.profile {
+		w.with(opCall, w.l.leave)
+	}
+}
+
 func (w *bodyWriter) entry(p point) {
-	switch {
-	case w.width > 0:
+	if w.width > 0 {
 		w.enter(w.l, w.width, p.cost)
-	default:
-		w.take(w.l, p.cost)
-		if p.asks {
-			w.refuel(w.l)
-		}
+		return
+	}
+	w.take(w.l, p.cost)
+	if p.asks {
+		w.refuel(w.l)
 	}
 }
 
@@ -233,6 +246,7 @@ func (w *bodyWriter) tailCall(in *instr, t FuncType, depth uint32) {
 	tail := inRegisters(t.Params) && inRegisters(t.Results)
 	if tail {
 		w.leave(w.l, w.width)
+		w.left()
 	}
 	target, tailTarget := opCall, opReturnCall
 	index := w.l.shift(in.arg)

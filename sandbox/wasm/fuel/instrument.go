@@ -9,7 +9,7 @@ func Instrument(wasm []byte, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &moduleWriter{m: m, c: c.withDefaults(), l: newLayout(m)}
+	w := &moduleWriter{m: m, c: c.withDefaults(), l: newLayout(m, c)}
 	if err := w.bodies(); err != nil {
 		return nil, err
 	}
@@ -23,6 +23,9 @@ func Instrument(wasm []byte, c Config) (*Result, error) {
 	}
 	if m.start >= 0 {
 		res.Start = StartName
+	}
+	if c.Profile {
+		res.Names = m.allNames()
 	}
 	res.Stats.InBytes, res.Stats.OutBytes = len(wasm), len(out)
 	return res, nil
@@ -48,6 +51,7 @@ type moduleWriter struct {
 	m     *module
 	c     Config
 	l     *layout
+	known *facts
 	code  code // code section without its count
 	stats Stats
 }
@@ -59,8 +63,9 @@ func (w *moduleWriter) bodies() *Error {
 	if err := w.m.checkBodies(nil, known.add); err != nil {
 		return err
 	}
-	known.escape = w.m.hostMayBeCalled()
-	b := &bodyWriter{m: w.m, l: w.l, known: known, stats: &w.stats}
+	known.complete(w.m)
+	w.known = known
+	b := &bodyWriter{m: w.m, l: w.l, known: known, stats: &w.stats, profile: w.c.Profile}
 	w.code = make(code, 0, 2*len(w.m.src))
 	err := w.m.checkBodies(known, func(f *function) {
 		b.function(f)
@@ -88,8 +93,8 @@ func (w *moduleWriter) wrapExports() {
 // exported is what the host calls in place of a function of the guest's: a
 // helper that calls it and asks for what it still owes.
 func (w *moduleWriter) exported(fn uint32) uint32 {
-	if fn < w.l.imported {
-		return fn
+	if fn < w.l.imported || w.known.asksItself(int(fn)) {
+		return w.l.shift(fn)
 	}
 	return w.l.helpers.index(helperKey{op: opExported, a: fn})
 }
@@ -148,7 +153,7 @@ func (w *moduleWriter) module() []byte {
 		case secType:
 			body = w.extended(id, len(w.l.types.list), w.l.types.append)
 		case secImport:
-			body = w.extended(id, injectedImports, w.imports)
+			body = w.extended(id, int(w.l.injected), w.imports)
 		case secFunction:
 			body = w.extended(id, len(w.l.helpers.list), w.helperTypes)
 		case secTable:

@@ -7,27 +7,34 @@ type layout struct {
 	imported uint32 // functions imported by the guest
 	refuel   uint32 // function
 	overflow uint32 // function
+	enter    uint32 // function of a profile build
+	leave    uint32 // function of a profile build
+	injected uint32 // functions imported after the guest's own
 	fuel     uint32 // global
 	depth    uint32 // global
 	types    typeTable
 	helpers  helperTable
 }
 
-// injectedImports is the number of functions imported after the guest's own.
-const injectedImports = 2
-
-func newLayout(m *module) *layout {
+func newLayout(m *module, c Config) *layout {
 	l := &layout{
 		imported: uint32(m.importedFuncs),
 		refuel:   uint32(m.importedFuncs),
 		overflow: uint32(m.importedFuncs) + 1,
+		enter:    uint32(m.importedFuncs) + 2,
+		leave:    uint32(m.importedFuncs) + 3,
+		injected: 2,
 		fuel:     uint32(len(m.globals)),
 		depth:    uint32(len(m.globals)) + 1,
 		types:    typeTable{next: uint32(len(m.types)), byKey: make(map[string]uint32)},
 	}
 	l.types.index(FuncType{})
+	if c.Profile {
+		l.injected += 2
+		l.types.index(enterType)
+	}
 	l.helpers = helperTable{
-		next:  uint32(len(m.funcs)) + injectedImports,
+		next:  uint32(len(m.funcs)) + l.injected,
 		byKey: make(map[helperKey]uint32),
 	}
 	return l
@@ -38,7 +45,7 @@ func (l *layout) shift(fn uint32) uint32 {
 	if fn < l.imported {
 		return fn
 	}
-	return fn + injectedImports
+	return fn + l.injected
 }
 
 // typeTable collects the types that injected code needs.

@@ -1,5 +1,10 @@
 package fuel
 
+import (
+	"fmt"
+	"slices"
+)
+
 // The parts of the name section that are kept. Names of locals are dropped:
 // engines look them up one by one, which takes quadratic time on a section made
 // for it.
@@ -63,6 +68,39 @@ func (m *module) funcNames(r *reader) []funcName {
 			return nil
 		}
 		names = append(names, fn)
+	}
+	return names
+}
+
+// allNames names every function, imports first.
+func (m *module) allNames() []string {
+	list := make([]string, len(m.funcs))
+	i := 0
+	for _, imp := range m.imports {
+		if imp.Kind == KindFunc {
+			list[i] = imp.Module + "." + imp.Name
+			i++
+		}
+	}
+	for i := m.importedFuncs; i < len(list); i++ {
+		list[i] = fmt.Sprintf("function %d", i)
+	}
+	for _, e := range slices.Backward(m.exports) { // of several, the first
+		if e.Kind == KindFunc && int(e.Index) >= m.importedFuncs {
+			list[e.Index] = e.Name
+		}
+	}
+	for _, f := range m.names().funcs {
+		list[f.index] = f.name
+	}
+	return list
+}
+
+// named numbers names.
+func named(list []string) []funcName {
+	names := make([]funcName, len(list))
+	for i, name := range list {
+		names[i] = funcName{uint32(i), name}
 	}
 	return names
 }

@@ -1,11 +1,17 @@
 package fuel
 
 func (w *moduleWriter) imports(c *code) {
-	for _, name := range []string{RefuelName, OverflowName} {
+	add := func(name string, t FuncType) {
 		c.name(ImportModule)
 		c.name(name)
 		c.op(byte(KindFunc))
-		c.u32(w.l.types.index(FuncType{}))
+		c.u32(w.l.types.index(t))
+	}
+	add(RefuelName, FuncType{})
+	add(OverflowName, FuncType{})
+	if w.c.Profile {
+		add(EnterName, enterType)
+		add(LeaveName, FuncType{})
 	}
 }
 
@@ -99,13 +105,16 @@ func (w *moduleWriter) names(out *code) {
 		c.sized(names.module)
 	}
 	var funcs code
+	if w.c.Profile {
+		names.funcs = named(w.m.allNames())
+	}
 	funcs.u32(uint32(len(names.funcs) + len(w.l.helpers.list)))
 	for _, f := range names.funcs {
 		funcs.u32(w.l.shift(f.index))
 		funcs.name(f.name)
 	}
 	for i, k := range w.l.helpers.list {
-		funcs.u32(uint32(len(w.m.funcs)+injectedImports) + uint32(i))
+		funcs.u32(uint32(len(w.m.funcs)+i) + w.l.injected)
 		funcs.name(helperName(k))
 	}
 	c.op(namesFunctions)

@@ -13,6 +13,7 @@ type plan struct {
 	points   []point // by position; the first is the function's entry
 	askAtEnd bool    // the function may return in debt
 
+	asked  []point // reused for what becomes points
 	frames []planFrame
 	dead   bool // the instruction at hand is never reached
 	debts  debts

@@ -20,7 +20,8 @@ var proposals = []string{"(threads)", "exception handling", "ref.func: is not ad
 // TestRealModules: whatever compilers made is admitted, unless it uses a
 // language feature that is not. The modules are those of Go dependencies in the
 // module cache: TinyGo, Rust, Zig, C, AssemblyScript, Emscripten, and whatever
-// a fuzzer of wazero's once found. RHOST_WASM may name more.
+// a fuzzer of wazero's once found. RHOST_WASM may name more. They
+// are compiled for the interpreter, with RHOST_SOAK=1 for the machine.
 func TestRealModules(t *testing.T) {
 	files := strings.Fields(os.Getenv("RHOST_WASM"))
 	for _, dep := range []string{"github.com/tetratelabs/wazero", "github.com/extism/go-sdk@v1.7.1"} {
@@ -30,6 +31,9 @@ func TestRealModules(t *testing.T) {
 		t.Skip("the module cache holds no Wasm")
 	}
 	m := newMachine(t, wazero.NewRuntimeConfigInterpreter())
+	if os.Getenv("RHOST_SOAK") != "" {
+		m = newMachine(t, wazero.NewRuntimeConfigCompiler())
+	}
 	admitted := 0
 	for _, file := range files {
 		wasm, err := os.ReadFile(file)

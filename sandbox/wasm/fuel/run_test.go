@@ -30,6 +30,7 @@ type machine struct {
 	ctx   context.Context
 	rt    wazero.Runtime
 	meter meter
+	recorder
 }
 
 // meter is the host's side of the protocol.
@@ -58,11 +59,21 @@ func newMachine(t testing.TB, c wazero.RuntimeConfig) *machine {
 		NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(context.Context, api.Module, []uint64) {
 		panic(errStack)
 	}), nil, nil).Export(fuel.OverflowName).
+		NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, mod api.Module, stack []uint64) {
+		m.enter(stack[0], m.consumed(mod))
+	}), []api.ValueType{api.ValueTypeI32}, nil).Export(fuel.EnterName).
+		NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, mod api.Module, _ []uint64) {
+		m.leave(m.consumed(mod))
+	}), nil, nil).Export(fuel.LeaveName).
 		Instantiate(m.ctx)
 	require.NoError(t, err)
 	_, err = wasi_snapshot_preview1.Instantiate(m.ctx, m.rt)
 	require.NoError(t, err)
 	return m
+}
+
+func (m *machine) consumed(mod api.Module) int64 {
+	return m.meter.granted - int64(mod.ExportedGlobal(fuel.FuelGlobal).Get())
 }
 
 func (m *machine) refuel(_ context.Context, mod api.Module, _ []uint64) {

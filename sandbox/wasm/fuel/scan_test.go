@@ -102,6 +102,8 @@ func TestScanRefuses(t *testing.T) {
 		// Small modules that take the compiler minutes or gigabytes.
 		{"4,000 locals × 1,000 loops", nestedLoops(4000, 1000), "at most 4000000 are admitted in one function"},
 		{"1,000 locals × 500 loops", nestedLoops(1000, 500), "locals that differ where control flow meets"},
+		{"1,000 locals that 450 nested loops only read", readInLoops(1000, 450, true), "² × loops and the loops around them"},
+		{"2,000 locals across 900 loops", readInLoops(2000, 900, false), "² × loops and the loops around them"},
 		{"nested ifs", nestedIfs(9000), "the blocks that each depends on"},
 		{"known addresses × blocks", knownAddresses(6000, 6000), "the memory accesses before each"},
 		{"operands × blocks", operandsAcross(4000, 4000), "(locals + parameters + operands) × (blocks + charges)"},
@@ -147,6 +149,25 @@ func nestedLoops(n, depth int) []byte {
 	body = seq(repeat(depth, []byte{3, void}), body, repeat(depth, []byte{0x0b}))
 	p := new(program)
 	p.fn("f", nil, nil, locals(n), body)
+	return p.bytes()
+}
+
+// readInLoops reads n locals before and in loops that are nested or follow each
+// other. The compiler takes them all for values that every loop may change: 15
+// KB of nested loops took it more than ten minutes.
+func readInLoops(n, loops int, nested bool) []byte {
+	var use []byte
+	for i := range n {
+		use = append(use, seq(get(uint32(i)), gset(0))...)
+	}
+	p := new(program)
+	p.global(i32, true, i32c(0))
+	again := seq(gget(0), brIf(0))
+	if nested {
+		p.fn("f", nil, nil, locals(n), repeat(loops, []byte{3, void}), use, repeat(loops, seq(again, []byte{0x0b})))
+	} else {
+		p.fn("f", nil, nil, locals(n), use, repeat(loops, loop(void, again)), use)
+	}
 	return p.bytes()
 }
 

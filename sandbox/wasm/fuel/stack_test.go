@@ -16,6 +16,7 @@ import (
 // grow with the number of values, not only with how many are there at once.
 func endless() map[string][]byte {
 	out := make(map[string][]byte)
+	iadd := op(0x7c)
 	// add builds f from the body that body writes, which is given a function
 	// that returns an i64, one that returns a v128, and f itself.
 	add := func(name string, params, results, locals []vt, body func(long, vector, self uint32) []byte) {
@@ -25,9 +26,10 @@ func endless() map[string][]byte {
 		long := p.fn("", nil, types(i64), nil, gget(0))
 		vector := p.fn("", nil, types(v12), nil, gget(1))
 		p.fn("f", params, results, locals, body(long, vector, vector+1))
+		// A function that calls none is not guarded.
+		p.fn("", nil, nil, bytesOf(900, i64), loop(void, get(0), i64c(1), iadd, set(899), get(899), tee(0), op(0x50), brIf(0)))
 		out[name] = p.bytes()
 	}
-	iadd := op(0x7c)
 	add("nothing", nil, nil, nil, func(_, _, self uint32) []byte { return call(self) })
 	add("one operand", nil, types(i32), nil, func(_, _, self uint32) []byte { return seq(call(self), i32c(1), op(0x6a)) })
 	for _, n := range []int{10, 300, 5000} {
@@ -58,6 +60,9 @@ func endless() map[string][]byte {
 			return seq(repeat(n, []byte{3, void}), inner, repeat(n, []byte{0x0b}))
 		})
 	}
+	add("a wide leaf below", nil, nil, nil, func(_, _, self uint32) []byte {
+		return seq(call(self+1), call(self))
+	})
 	for _, n := range []int{10, 1000} {
 		list := bytesOf(n, i64)
 		var args []byte

@@ -73,6 +73,9 @@ type FuncType struct {
 	Results []ValueType
 }
 
+// enterType is the type of EnterName.
+var enterType = FuncType{Params: []ValueType{I32}}
+
 // String is the type as written in messages: "(i32, i32) → (i64)".
 func (t FuncType) String() string { return list(t.Params) + " → " + list(t.Results) }
 

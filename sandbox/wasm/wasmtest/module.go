@@ -65,6 +65,8 @@ func (m *Module) Core(name string) Func {
 		return m.Import(v1.Module, name, i32s(2), []byte{TypeI32})
 	case v1.FuncOutput:
 		return m.Import(v1.Module, name, i32s(2), nil)
+	case v1.FuncItem:
+		return m.Import(v1.Module, name, i32s(1), nil)
 	}
 	return m.Import(v1.Module, name, i32s(3), nil)
 }

@@ -16,8 +16,13 @@ type Host struct {
 	Config string    // the plugin's settings, a JSON object; "" is {}
 	Now    time.Time // what Call.Now returns
 	Deny   []string  // services that answer "denied": "emit", "state_get", "now", …
+	// HTTP answers requests; nil denies them. An error of package guest, such as
+	// guest.ErrTimeout, is what the handler gets.
+	HTTP    func(req guest.Request) (guest.Response, error)
+	Secrets map[string]string
 
 	state  map[string]entry
+	kv     map[string][]byte
 	random *rand.ChaCha8
 	run    *running
 }
@@ -32,6 +37,7 @@ type entry struct {
 type running struct {
 	result  Result
 	written map[string]entry
+	kv      map[string][]byte
 }
 
 // New returns a host with an empty state, whose clock stands at the start of
@@ -40,6 +46,7 @@ func New() *Host {
 	return &Host{
 		Now:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		state:  make(map[string]entry),
+		kv:     make(map[string][]byte),
 		random: rand.NewChaCha8([32]byte{}),
 	}
 }
@@ -77,6 +84,16 @@ func (h *Host) Serve(service string, request []byte) ([]byte, v1.Status) {
 		return v1.AppendNow(nil, h.Now.Unix(), uint32(h.Now.Nanosecond())), v1.StatusOK
 	case v1.FuncRandom:
 		return h.randomBytes(request)
+	case v1.FuncKVGet:
+		return h.kvGet(string(request))
+	case v1.FuncKVSet:
+		return nil, h.kvSet(request)
+	case v1.FuncHTTP:
+		return h.http(request)
+	case v1.FuncSecret:
+		return h.secret(string(request))
+	case v1.FuncHas:
+		return nil, h.has(string(request))
 	}
 	return nil, v1.StatusUnsupported
 }

@@ -40,9 +40,11 @@ type Result struct {
 
 // Effect is something that the handler asked for.
 type Effect struct {
-	Kind  string // "emit", "notify" or "state_set"
+	Kind  string // "emit", "notify", "state_set" or "kv_set"
 	Name  string // event type, topic or key
 	Value guest.Value
+	Bytes []byte        // of kv_set; nil deletes the key
+	TTL   time.Duration // of kv_set
 }
 
 // Line is a line that the handler logged.
@@ -71,13 +73,14 @@ func (r Result) values(kind, name string) []guest.Value {
 // to guest.Handle. Writes to the state last when the result is ok. A handler
 // that panics panics here too.
 func (h *Host) Run(handler guest.Handler, in Input) Result {
-	h.run = &running{written: make(map[string]entry)}
+	h.run = &running{written: make(map[string]entry), kv: make(map[string][]byte)}
 	frame := v1.AppendInput(nil, in.frame())
 	r := &h.run.result
 	switch code := guest.Invoke(h, handler, frame); code {
 	case v1.ResultOK:
 		r.Result = "ok"
 		maps.Copy(h.state, h.run.written)
+		maps.Copy(h.kv, h.run.kv)
 	case v1.ResultFail:
 		r.Result = "fail"
 	case v1.ResultRetry:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/sdk/guest"
+	_ "github.com/rhost/rhost/sdk/guest/batch"
 )
 
 func init() { guest.Handle(handle) }
@@ -39,6 +40,11 @@ var actions = map[string]func(*guest.Call) error{ //nolint:gochecknoglobals // a
 	"exit":     func(*guest.Call) error { os.Exit(7); return nil },
 	"flood":    func(c *guest.Call) error { return flood(c) },
 	"files":    files,
+	"kv":       kv,
+	"http":     request,
+	"secret":   secret,
+	"has":      has,
+	"json":     readJSON,
 }
 
 func handle(c *guest.Call) error {
@@ -214,4 +220,82 @@ func files(c *guest.Call) error {
 	_, err2 := os.ReadDir("/")
 	env := os.Environ()
 	return c.Output([]any{err != nil, err2 != nil, len(env), len(os.Args), slices.Contains(os.Args, "x")})
+}
+
+// kv writes bytes that are no text, and reads what is there.
+func kv(c *guest.Call) error {
+	odd := []byte{'v', 0, 255}
+	var seen []any
+	note := func(v any, err error) {
+		if err != nil {
+			v = err.Error()
+		}
+		seen = append(seen, v)
+	}
+	_, err := c.KV.Get("absent")
+	note("got", err)
+	note("set", c.KV.Set("k", odd, 5*time.Second))
+	note("set", c.KV.Delete("gone"))
+	got, err := c.KV.Get("k")
+	note("got", err)
+	note(slices.Equal(odd, got), nil)
+	long, err := c.KV.Get("long")
+	if err != nil {
+		long = nil
+	}
+	note(len(long), nil)
+	return c.Output(seen)
+}
+
+func request(c *guest.Call) error {
+	arg := func(name string) string { return c.With.Get(name).String() }
+	req := guest.Request{
+		Method: arg("method"), URL: arg("url"), Body: []byte(arg("body")),
+		Timeout: time.Duration(c.With.Get("timeout").Int()) * time.Millisecond,
+	}
+	for name, value := range c.With.Get("headers").Members() {
+		req.Header = append(req.Header, guest.Header{Name: name, Value: value.String()})
+	}
+	res, err := c.HTTP(req)
+	if err != nil {
+		return err
+	}
+	return c.Output(guest.Map{"status": res.Status, "type": res.Get("content-type"), "headers": len(res.Header), "body": string(res.Body)})
+}
+
+func secret(c *guest.Call) error {
+	value, err := c.Secret(c.With.Get("name").String())
+	if err != nil {
+		return err
+	}
+	return c.Output(string(value))
+}
+
+// has reports on each of the services that its arguments list.
+func has(c *guest.Call) error {
+	seen := []string{}
+	for _, name := range c.With.Get("services").Items() {
+		said := "ok"
+		if err := c.Has(name.String()); err != nil {
+			said = errors.Unwrap(err).Error()
+		}
+		seen = append(seen, said)
+	}
+	return c.Output(seen)
+}
+
+// readJSON reads a part of the event's data in every way.
+func readJSON(c *guest.Call) error {
+	v := c.Event.Get(c.With.Get("path").String())
+	text, names := "", []string{}
+	if v.Kind() == guest.String {
+		text = v.String()
+	}
+	for name := range v.Members() {
+		names = append(names, name)
+	}
+	kinds := []string{"missing", "null", "bool", "number", "string", "list", "object"}
+	return c.Output(guest.Map{
+		"kind": kinds[v.Kind()], "text": text, "int": v.Int(), "num": v.Float(), "bool": v.Bool(), "len": v.Len(), "names": names,
+	})
 }
