@@ -30,7 +30,7 @@ type family struct {
 	m     *Matcher
 	stem  *stem
 	trunk *ruleState // of no rule; its counts are those of every member
-	rules int
+	rules map[*ruleState]bool
 	forks map[string]forks // by key
 	sweep int              // how many keys with forks are worth looking through
 
@@ -48,7 +48,8 @@ type family struct {
 type forks map[*ruleState]*fork
 
 // fork says when to look whether what sets a rule apart is over. It is soon after,
-// if that came to nothing, and then less and less often.
+// if that came to nothing and little was copied, and then less and less often: what
+// looking and copying again take is spread over as many events.
 type fork struct{ events, look int }
 
 // shares reports whether rules go on from common states. Explanations look at each
@@ -103,12 +104,12 @@ func (m *Matcher) join(rs *ruleState) {
 // enter makes a rule a member of a family that has nothing open, or nothing that
 // is not the rule's as well. What it has open itself it goes on with alone.
 func (m *Matcher) enter(rs *ruleState, f *family) {
-	f.rules++
+	f.rules[rs] = true
 	rs.family = f
 	if f.trunk.counts != (RuleStats{}) {
 		rs.miss(f.trunk.counts)
 	}
-	rs.state.(engine.Keyed).EachKey(func(key []byte) { f.part(rs, key) })
+	rs.state.(engine.Keyed).EachKey(func(key []byte) { f.part(rs, key, 0) })
 	if s := f.stem; rs.plan.needs.SeesAll && !s.watch {
 		s.watch = true
 		m.watched = append(m.watched, s)
@@ -118,7 +119,7 @@ func (m *Matcher) enter(rs *ruleState, f *family) {
 // found makes a family.
 func (m *Matcher) found(s *stem) *family {
 	pl := s.prefix.plan
-	f := &family{m: m, stem: s, trunk: &ruleState{plan: pl, state: pl.engine.New(), place: -1, age: m.swaps}}
+	f := &family{m: m, stem: s, rules: make(map[*ruleState]bool), trunk: &ruleState{plan: pl, state: pl.engine.New(), place: -1, age: m.swaps}}
 	s.families = append(s.families, f)
 	return f
 }
@@ -140,7 +141,7 @@ func (m *Matcher) leave(rs *ruleState, goesOn bool) {
 	}
 	rs.counts = rs.total()
 	rs.family, rs.missed = nil, nil
-	if f.rules--; f.rules == 0 {
+	if delete(f.rules, rs); len(f.rules) == 0 {
 		m.disband(f)
 	}
 }
@@ -172,8 +173,9 @@ func (m *Matcher) enlist(was *Program, related bool) {
 	}
 }
 
-// part notes that a rule goes on alone with a key.
-func (f *family) part(rs *ruleState, key []byte) {
+// part notes that a rule goes on alone with a key, of which it has copied runs.
+func (f *family) part(rs *ruleState, key []byte, runs int) {
+	const perRun = 8 // copying and comparing some take as long as an event
 	if f.forks == nil {
 		f.forks = make(map[string]forks)
 	}
@@ -182,7 +184,26 @@ func (f *family) part(rs *ruleState, key []byte) {
 		out = make(forks)
 		f.forks[string(key)] = out
 	}
-	out[rs] = &fork{look: 1}
+	out[rs] = &fork{look: 1 + runs/perRun}
+}
+
+// scatter ends what is common of a key when most of the rules go on alone with it:
+// the others then do, too. What the trunk has, which no condition of the rules' own
+// can end, would otherwise outlive what the rules have, as would the notes of who is
+// done with it.
+func (f *family) scatter(key []byte) {
+	if 2*len(f.forks[string(key)]) <= len(f.rules) {
+		return
+	}
+	for rs := range f.rules {
+		if !f.forks[string(key)].has(rs) {
+			f.part(rs, key, rs.plan.branch.Fork(f.trunk.state, rs.state, key))
+			f.m.timers.update(rs)
+		}
+	}
+	f.trunk.state.(engine.Keyed).Drop(key)
+	f.m.timers.update(f.trunk)
+	f.rejoin(key)
 }
 
 func (o forks) has(rs *ruleState) bool {

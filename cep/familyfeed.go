@@ -45,9 +45,11 @@ func (m *Matcher) overhear() {
 func (m *Matcher) common() {
 	for _, rs := range m.touched {
 		if f := rs.family; f != nil && f.meet() && !f.out.has(rs) && m.sets(rs, f) {
-			rs.plan.branch.Fork(f.trunk.state, rs.state, f.key)
-			f.part(rs, f.key)
+			f.part(rs, f.key, rs.plan.branch.Fork(f.trunk.state, rs.state, f.key))
 			f.out = f.forks[string(f.key)]
+			if n := len(m.parted); n == 0 || m.parted[n-1] != f {
+				m.parted = append(m.parted, f)
+			}
 		}
 	}
 	for _, s := range m.heard {

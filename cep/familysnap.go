@@ -131,7 +131,7 @@ func (r *restorer) reunite(trunk engine.State, rules []member) {
 		}
 		r.m.enter(mb.rs, f)
 		for _, key := range mb.ended {
-			f.part(mb.rs, []byte(key))
+			f.part(mb.rs, []byte(key), 0)
 		}
 	}
 	r.m.timers.update(f.trunk)

@@ -201,3 +201,64 @@ when:
 		})
 	}
 }
+
+// What all rules are done with is not kept because they began alike: not even where
+// no bound on time would end it.
+func TestFamilyLetsGo(t *testing.T) {
+	f := &feeder{t: t, m: NewMatcher(mustCompile(t, strings.ReplaceAll(siblings(0, 4), "  within: 1m\n", "")), Options{})}
+	for ip := range 500 {
+		for range 3 {
+			f.feed("fail", fmt.Sprintf(`{"ip":%d,"user":"u"}`, ip))
+		}
+		for code := range 4 {
+			require.Equal(t, []string{fmt.Sprint("r", code)}, f.feed("ok", fmt.Sprintf(`{"ip":%d,"user":"u","code":%d}`, ip, code)))
+		}
+	}
+	assert.Zero(t, f.m.Stats().Keys)
+	assert.Less(t, len(f.families()[0].forks), 200)
+	assert.True(t, f.families()[0].trunk.state.Empty())
+	assert.Less(t, len(f.m.AppendSnapshot(nil)), 1000)
+}
+
+// An event that concerns a rule of its own and changes nothing of what it has open
+// does not make it copy that time and again.
+func TestFamilyForksSeldom(t *testing.T) {
+	const rule = `---
+rule: r%d
+when:
+  pattern: a then any b
+  define: {a: type == "a", b: 'type == "b" && data.n == a.data.n && data.m == %d'}
+  skip: none
+`
+	f := &feeder{t: t, m: NewMatcher(mustCompile(t, fmt.Sprintf(rule, 0, 0)+fmt.Sprintf(rule, 1, 1)), Options{})}
+	for i := range 800 {
+		f.feed("a", fmt.Sprintf(`{"n":%d}`, i))
+	}
+	forked := 0
+	for i := range 400 {
+		alone := len(f.families()[0].forks)
+		require.Equal(t, []string{"r0"}, f.feed("b", fmt.Sprintf(`{"n":%d,"m":0}`, i)))
+		forked += max(0, len(f.families()[0].forks)-alone)
+	}
+	assert.Positive(t, forked)
+	assert.Less(t, forked, 8)
+}
+
+// What the trunk does not keep of long loops would have to be listed at each event,
+// by each rule: so those that ask for something else have a trunk of their own.
+func TestFoldsSetApart(t *testing.T) {
+	const rule = "---\nrule: r%d\nwhen:\n  pattern: a+ then b\n  define: {a: type == \"a\", b: 'type == \"b\" && %s > %d'}\n  within: 1h\n"
+	for _, tt := range []struct {
+		one, other string
+		shared     bool
+	}{
+		{"sum(a.data.x)", "sum(a.data.x)", true},
+		{"sum(a.data.x)", "sum(a.data.y)", false},
+		{"sum(a.data.x)", "max(a.data.x)", false},
+	} {
+		p := mustCompile(t, fmt.Sprintf(rule, 0, tt.one, 0)+fmt.Sprintf(rule, 1, tt.other, 1))
+		plan, ok := p.Plan("r0")
+		require.True(t, ok)
+		assert.Equal(t, tt.shared, plan.Shared != nil, "%s, %s", tt.one, tt.other)
+	}
+}

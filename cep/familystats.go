@@ -57,7 +57,7 @@ func (rs *ruleState) size() engine.Size {
 		less := t.less[rs]
 		s.Keys += t.trunk.Keys - less.Keys
 		s.Runs += t.trunk.Runs - less.Runs
-		s.Bytes += (t.trunk.Bytes - less.Bytes) / f.rules
+		s.Bytes += (t.trunk.Bytes - less.Bytes) / len(f.rules)
 	}
 	return s
 }

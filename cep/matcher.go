@@ -55,6 +55,7 @@ type Matcher struct {
 	ids     []index.ID   // conditions that hold
 	touched []*ruleState // rules it concerns, in order
 	heard   []*stem      // prefixes it concerns
+	parted  []*family    // of which rules have forked
 	id      idText       // of the match being made
 }
 
@@ -125,6 +126,11 @@ func (m *Matcher) fed(ev *event.Event, pos Position, dst []Match) []Match {
 			m.reunite(rs)
 		}
 	}
+	for _, f := range m.parted {
+		f.scatter(f.key)
+	}
+	clear(m.parted)
+	m.parted = m.parted[:0]
 	if len(m.draining) > 0 {
 		m.retire()
 	}

@@ -22,6 +22,7 @@ import (
 	stepfiles "github.com/rhost/rhost/host/files"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/wasm"
 	"github.com/rhost/rhost/tenants"
 )
 
@@ -203,7 +204,7 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 			return fmt.Errorf("open data folder: %w", err)
 		}
 	}
-	engines, err := NewEngines(cache, h.opts.Compiler, seed)
+	engines, err := NewEngines(wasm.Options{CacheDir: cache, Compiler: h.opts.Compiler, Seed: seed})
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,9 @@ import (
 	"github.com/rhost/rhost/sandbox/wasm"
 )
 
-// NewEngines makes the engines of this program. cache is a folder for compiled
-// Wasm, or ""; compiler and seed are those of wasm.Options.
-func NewEngines(cache string, compiler []string, seed []byte) (map[deploy.Kind]sandbox.Engine, error) {
-	w, err := wasm.New(wasm.Options{CacheDir: cache, Compiler: compiler, Seed: seed})
+// NewEngines makes the engines of this program; o are the options of that for Wasm.
+func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
+	w, err := wasm.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -147,21 +147,27 @@ func (b *Branch) Text() string {
 			fmt.Fprintf(&w, " %s %d %d %s\n", e.op, e.elem, e.to, e.when)
 		}
 	}
+	for _, f := range n.folds {
+		if f.Elem < n.elems { // what the trunk did not keep would have to be listed, for every run and rule
+			fmt.Fprintf(&w, "%+v\n", f)
+		}
+	}
 	return w.String()
 }
 
 // Fork copies what the trunk has open for a key, and its deadline.
-func (b *Branch) Fork(trunk, own engine.State, key []byte) {
+func (b *Branch) Fork(trunk, own engine.State, key []byte) (runs int) {
 	t, s := trunk.(*State), own.(*State)
 	from := t.keys.Get(key)
 	if from == nil || s.keys.Get(key) != nil {
-		return
+		return 0
 	}
 	e := s.keys.Add(key)
 	e.Value = from.Value.fork(b.whole)
 	if at, timed := from.At(); timed {
 		s.keys.Set(e, at)
 	}
+	return e.Value.Len()
 }
 
 // fork copies runs to an automaton in which their states have other numbers. Nodes

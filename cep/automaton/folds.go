@@ -34,7 +34,7 @@ const (
 
 // folded is what a node carries, of one size for all nodes of a pattern, without the
 // header that a slice would have. It tells whose it is: runs may hold nodes that
-// another automaton made, of a rule that begins alike, whose conditions ask for
+// another automaton made, of a rule that begins alike, whose conditions may ask for
 // something else.
 type folded interface {
 	all(of *NFA) []predicate.Folded // nil for another's
@@ -59,13 +59,13 @@ type (
 	}
 )
 
-func (f *folded1) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of == of) }
-func (f *folded2) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of == of) }
-func (f *folded5) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of == of) }
-func (f *folded16) all(of *NFA) []predicate.Folded { return owned(f.cells[:], f.of == of) }
+func (f *folded1) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of, of) }
+func (f *folded2) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of, of) }
+func (f *folded5) all(of *NFA) []predicate.Folded  { return owned(f.cells[:], f.of, of) }
+func (f *folded16) all(of *NFA) []predicate.Folded { return owned(f.cells[:], f.of, of) }
 
-func owned(cells []predicate.Folded, own bool) []predicate.Folded {
-	if !own {
+func owned(cells []predicate.Folded, made, of *NFA) []predicate.Folded {
+	if made != of && !slices.Equal(made.folds, of.folds) {
 		return nil
 	}
 	return cells

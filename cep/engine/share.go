@@ -30,8 +30,9 @@ type Branch interface {
 	Concerns(t *Turn, trunk State, key []byte) bool
 
 	// Fork copies what the trunk has open for a key to a State of the rule's own
-	// Engine, unless that has the key already. The two go on independently.
-	Fork(trunk, own State, key []byte)
+	// Engine, unless that has the key already. The two go on independently. It gives
+	// the number of partial matches it copied.
+	Fork(trunk, own State, key []byte) (runs int)
 
 	// Same reports whether what the rule's own State has open for a key has become
 	// what a copy of the trunk's would be.

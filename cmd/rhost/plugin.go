@@ -19,6 +19,7 @@ import (
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/wasm"
 )
 
 func pluginCmd() *cobra.Command {
@@ -127,7 +128,7 @@ const commandSeed = "rhost plugin run"
 
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines("", nil, []byte(commandSeed))
+	engines, err := host.NewEngines(wasm.Options{Seed: []byte(commandSeed)})
 	if err != nil {
 		return err
 	}

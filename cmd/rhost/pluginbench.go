@@ -16,6 +16,7 @@ import (
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/wasm"
 )
 
 func pluginBench() *cobra.Command {
@@ -27,12 +28,14 @@ func pluginBench() *cobra.Command {
 print what a call uses and how long it takes. Fuel is the same on every machine and
 in every run; the times are this machine's. State is empty, effects are dropped.
 
---compare puts another version beside it. --max-fuel fails when a call uses more:
+--profile says which functions of a Wasm plugin use the fuel; they have names if it was
+built with them (for Go, without -ldflags=-s). --compare puts another version beside it. --max-fuel fails when a call uses more:
 a limit for CI that no busy machine can break.
 
 Exit codes: 0 measured · 1 the call faults, or uses more than --max-fuel · 2 bad input`,
 		Example: `  rhost plugin bench plugins/decide -e event.json
   rhost plugin bench plugins/decide -e event.json --max-fuel 400000 --json
+  rhost plugin bench plugins/decide -e event.json --profile out.pb.gz && go tool pprof -top out.pb.gz
   rhost plugin bench build/decide.wasm -e event.json --compare plugins/decide/decide.wasm`,
 		Args: exactArgs(1, "PLUGIN", "a file, a folder of source, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
@@ -41,6 +44,7 @@ Exit codes: 0 measured · 1 the call faults, or uses more than --max-fuel · 2 b
 	fl := cmd.Flags()
 	fl.Int64Var(&o.maxFuel, "max-fuel", 0, "fail when a call uses more fuel than this")
 	fl.DurationVar(&o.time, "time", time.Second, "how long to call")
+	fl.StringVar(&o.profile, "profile", "", "write where a call uses its fuel to this file, for `go tool pprof`")
 	fl.StringVar(&o.compare, "compare", "", "another version, to print beside this one")
 	return cmd
 }
@@ -50,6 +54,7 @@ type benchOptions struct {
 	maxFuel int64
 	time    time.Duration
 	compare string
+	profile string
 }
 
 // benched is what was measured of one version.
@@ -89,6 +94,11 @@ func (o *benchOptions) run(cmd *cobra.Command, arg string) error {
 			return err
 		}
 		all = append(all, b)
+		if o.profile != "" && len(all) == 1 {
+			if err := o.writeProfile(cmd.Context(), f, call); err != nil {
+				return err
+			}
+		}
 	}
 	if err := o.print(cmd, all); err != nil {
 		return err
@@ -110,33 +120,68 @@ func (o *benchOptions) measure(ctx context.Context, f deploy.Found, call *abi.Ca
 		return b, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
-	compile := func(fn func(sandbox.Module) error) (took time.Duration, err error) {
-		engines, err := host.NewEngines(cache, nil, []byte(commandSeed))
-		if err != nil {
-			return 0, err
-		}
-		defer func() {
-			for _, e := range engines {
-				err = errors.Join(err, e.Close(ctx))
-			}
-		}()
-		start := time.Now()
-		m, err := engines[f.Kind].Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
-		took = time.Since(start)
-		if err != nil {
-			return took, usage(err)
-		}
-		return took, errors.Join(fn(m), m.Close(ctx))
-	}
-	if b.Cold, err = compile(func(sandbox.Module) error { return nil }); err != nil {
+	engine := wasm.Options{CacheDir: cache, Seed: []byte(commandSeed)}
+	if b.Cold, err = compiled(ctx, engine, f, src, func(sandbox.Module) error { return nil }); err != nil {
 		return b, err
 	}
-	b.Warm, err = compile(func(m sandbox.Module) error {
+	b.Warm, err = compiled(ctx, engine, f, src, func(m sandbox.Module) error {
 		info := m.Info()
 		b.Name, b.Digest, b.Engine, b.Size = f.Name, info.Digest, info.Engine, info.Size
 		return o.callOften(ctx, m, call, &b)
 	})
 	return b, err
+}
+
+// compiled compiles a version with engines of its own and calls fn with it. It gives
+// how long the compiler took.
+func compiled(ctx context.Context, o wasm.Options, f deploy.Found, src []byte, fn func(sandbox.Module) error) (took time.Duration, err error) {
+	engines, err := host.NewEngines(o)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		for _, e := range engines {
+			err = errors.Join(err, e.Close(ctx))
+		}
+	}()
+	start := time.Now()
+	m, err := engines[f.Kind].Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
+	took = time.Since(start)
+	if err != nil {
+		return took, usage(err)
+	}
+	return took, errors.Join(fn(m), m.Close(ctx))
+}
+
+// writeProfile calls a version that says where it uses its fuel, and writes that to a
+// file.
+func (o *benchOptions) writeProfile(ctx context.Context, f deploy.Found, call *abi.Call) error {
+	if f.Kind != deploy.Wasm {
+		return usage(fmt.Errorf("--profile: %s is a script; there is a profile of Wasm alone", f.Name))
+	}
+	src, err := os.ReadFile(f.File)
+	if err != nil {
+		return usage(err)
+	}
+	p := wasm.NewProfile()
+	_, err = compiled(ctx, wasm.Options{Profile: p, Seed: []byte(commandSeed)}, f, src, func(m sandbox.Module) error {
+		inst, err := m.New(ctx, o.call.limits)
+		if err != nil {
+			return err
+		}
+		p.Reset() // what start-up used is not the call's
+		_, _, err = inst.Invoke(ctx, call, sandbox.NewSession(sandbox.Services{}, m.Info().Needs, o.call.limits))
+		return errors.Join(err, inst.Close(ctx))
+	})
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(o.profile)
+	if err != nil {
+		return usage(err)
+	}
+	_, err = p.WriteTo(out)
+	return errors.Join(err, out.Close())
 }
 
 // callOften calls for as long as asked, a hundred times at least.
