@@ -147,7 +147,9 @@ func TestWebhookRelayPassesOn(t *testing.T) {
 func buildDecide(t *testing.T) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "decide.wasm")
-	_, err := deploy.Build(t.Context(), deploy.Found{Name: "decide", Kind: deploy.Wasm, File: out, Source: filepath.Join("sshguard", "plugins", "decide")})
+	_, err := deploy.Build(t.Context(), deploy.Found{
+		Name: "decide", Kind: deploy.Wasm, File: out, Source: filepath.Join("sshguard", "plugins", "decide"), Lang: deploy.Go,
+	})
 	require.NoError(t, err)
 	built, err := os.ReadFile(out)
 	require.NoError(t, err)
