@@ -82,7 +82,7 @@ func TestHostilePatternsAreBounded(t *testing.T) {
 			began := time.Now()
 			nfa, err := Compile(steps, Traits{})
 			took := time.Since(began)
-			require.Less(t, took, 5*time.Second, "a second, on a machine with nothing else to do")
+			require.Less(t, took, time.Minute, "a second, on a machine with nothing else to do and without the race detector")
 			if err != nil {
 				require.ErrorContains(t, err, "limit is")
 				t.Logf("refused after %v: %v", took, err)
