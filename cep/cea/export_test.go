@@ -1,6 +1,10 @@
 package cea
 
-import "github.com/rhost/rhost/cep/engine"
+import (
+	"time"
+
+	"github.com/rhost/rhost/cep/engine"
+)
 
 // Starve leaves a state no room to keep transitions.
 func Starve(s engine.State) { s.(*State).cache.room = 0 }
@@ -46,4 +50,11 @@ func Nodes(s engine.State) (n int) {
 		}
 	})
 	return n
+}
+
+// LetPass drops the starts whose time is up, as an event does that means nothing to
+// their keys.
+func LetPass(s engine.State, now time.Time) {
+	st := s.(*State)
+	st.keys.All(func(e *engine.Entry[key]) { e.Value.late(now, st.e.pol.Within) })
 }

@@ -28,14 +28,17 @@ func (s *State) AppendTo(e *engine.Encoder) {
 	e.Uint(snapshotVersion)
 	var all []*engine.Entry[key]
 	s.keys.All(func(k *engine.Entry[key]) { all = append(all, k) })
-	slices.SortFunc(all, func(a, b *engine.Entry[key]) int { return cmp.Compare(a.Key, b.Key) })
-	e.Uint(uint64(len(all)))
 	f := &step{s: s}
-	for _, k := range all {
-		e.Text(k.Key)
+	all = slices.DeleteFunc(all, func(k *engine.Entry[key]) bool {
 		f.k = &k.Value
 		f.collect()
-		f.k.appendTo(e)
+		return len(f.k.starts) == 0 // all of it is over, and nobody has looked since
+	})
+	slices.SortFunc(all, func(a, b *engine.Entry[key]) int { return cmp.Compare(a.Key, b.Key) })
+	e.Uint(uint64(len(all)))
+	for _, k := range all {
+		e.Text(k.Key)
+		k.Value.appendTo(e)
 	}
 }
 

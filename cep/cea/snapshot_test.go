@@ -169,3 +169,13 @@ func FuzzRestore(f *testing.F) {
 		k.s.AppendTo(&again)
 	})
 }
+
+// A key of which all is over, and which no deadline has freed yet, is not written.
+func TestSnapshotLeavesOutWhatIsOver(t *testing.T) {
+	d := loops(t, engine.Policy{Within: time.Minute})
+	d.feedAll(spell("aa"))
+	cea.LetPass(d.s, zero.Add(time.Hour))
+	require.False(t, d.s.Empty())
+	again, _ := copied(t, d.e, d.s)
+	assert.True(t, again.Empty())
+}
