@@ -129,9 +129,14 @@ func (m *Model) Frames(group int, kind eventlog.StreamKind) (first uint64, frame
 func (m *Model) Flip(group int, kind eventlog.StreamKind, seq uint64, bit int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	msg := m.stream(group, kind).at(seq)
-	msg.data = slices.Clone(msg.data) // somebody may have read it
-	msg.data[bit/8] ^= 1 << (bit % 8)
+	m.stream(group, kind).at(seq).flip(bit)
+}
+
+// FlipNote turns one bit of a stored note over.
+func (m *Model) FlipNote(group int, seq uint64, bit int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sequence(notesOf(group)).at(seq).flip(bit)
 }
 
 // Lose takes one stored frame away, as a server does that finds it damaged.
@@ -145,8 +150,7 @@ func (m *Model) Lose(group int, kind eventlog.StreamKind, seq uint64) {
 func (m *Model) Truncate(group int, kind eventlog.StreamKind, seq uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.stream(group, kind)
-	s.truncate(seq - 1)
+	m.stream(group, kind).truncate(seq - 1)
 }
 
 // FlipBlob turns one bit of a blob over.

@@ -40,7 +40,7 @@ func (s *store) Stream(kind eventlog.StreamKind) eventlog.Stream {
 }
 
 func (s *store) Notes() eventlog.Notes {
-	return &notes{store: s, name: fmt.Sprintf("SNAP-%d", s.group)}
+	return &notes{store: s, name: notesOf(s.group)}
 }
 func (s *store) Blobs() eventlog.Blobs { return &blobs{store: s} }
 
@@ -57,6 +57,8 @@ func (s *store) Close() error {
 	s.closed = true
 	return nil
 }
+
+func notesOf(group int) string { return fmt.Sprintf("notes of group %d", group) }
 
 // open begins a call: it takes the model's lock and reports why the call cannot
 // be made. done ends it.

@@ -19,6 +19,11 @@ type message struct {
 	gone bool // found damaged
 }
 
+func (m *message) flip(bit int) {
+	m.data = slices.Clone(m.data) // somebody may have read it
+	m.data[bit/8] ^= 1 << (bit % 8)
+}
+
 // lateMessage is a message under way, and what it expects when it arrives.
 type lateMessage struct {
 	message
