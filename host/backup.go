@@ -22,6 +22,9 @@ type (
 	BackupReport = backup.Report
 )
 
+// ErrNotEmpty is the error of a folder to restore to that has something in it.
+var ErrNotEmpty = backup.ErrNotEmpty
+
 // ErrBackupDamaged is the error of a backup that is not as it was written.
 var ErrBackupDamaged = backup.ErrDamaged
 

@@ -33,6 +33,9 @@ type RestoreOptions struct {
 // it is not as it was written; the Report says what.
 var ErrDamaged = errors.New("the backup is damaged")
 
+// ErrNotEmpty is the error of a folder that should be empty and is not.
+var ErrNotEmpty = errors.New("the folder is not empty")
+
 // Restore makes an app folder and a data folder of a backup that was verified,
 // beside their places, compares the log with the backup, and puts both where they
 // belong in the end. After any error there is nothing at their places.
@@ -77,7 +80,7 @@ func wantEmpty(dir string) error {
 	case err != nil:
 		return err
 	case len(entries) > 0:
-		return fmt.Errorf("%s is not empty; name a folder that is, or move what is there away", dir)
+		return fmt.Errorf("%s: %w; name a folder that is, or move what is there away", dir, ErrNotEmpty)
 	}
 	return nil
 }
