@@ -121,9 +121,10 @@ func appFiles(app string, config Config) ([]backup.Source, error) {
 	return copiesOf(backup.RootApp, found), nil
 }
 
-// dataFiles lists what a data folder has beside the log and what is made again.
+// dataFiles lists what a data folder has beside the log, what is made again and
+// what repairs have put aside.
 func dataFiles(data string) ([]backup.Source, error) {
-	again := []string{"log", "cache", SocketName, probeName}
+	again := []string{"log", "cache", SocketName, probeName, repairedName}
 	entries, err := os.ReadDir(data)
 	if err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 	add("host", runCmd(), emitCmd(), applyCmd())
 	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
 	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
-	add("keep", backupCmd(), restoreCmd())
+	add("keep", backupCmd(), restoreCmd(), doctorCmd())
 	add("plugins", pluginCmd())
 	root.AddCommand(versionCmd(), workerCmd())
 	root.SetHelpCommand(helpCmd(root))

@@ -123,11 +123,21 @@ func (l *Log) inspect() (said [witnessSlots]*testimony, err error) {
 	if l.witness, said, err = openWitness(l.cfg.Dir); err != nil {
 		return said, err
 	}
-	if clean := said[slotClean]; clean != nil && clean.seq == 1 {
-		return said, l.witness.sayClean(false)
-	}
-	for slot, name := range []string{slotEvents: eventStream, slotRun: runStream} {
-		torn, err := preflight(l.cfg.Dir, name, said[slot])
+	clean := said[slotClean] != nil && said[slotClean].seq == 1
+	for slot, name := range []string{slotEvents: eventStream, slotRun: runStream, slotClean: blobStream} {
+		if clean {
+			// The engine reads its index then; where that is gone, the blocks.
+			if ok, err := indexed(l.cfg.Dir, name); err != nil {
+				return said, err
+			} else if ok {
+				continue
+			}
+		}
+		var last *testimony // the blobs have none
+		if name != blobStream {
+			last = said[slot]
+		}
+		torn, err := preflight(l.cfg.Dir, name, last)
 		if err != nil {
 			return said, err
 		}
