@@ -57,7 +57,11 @@ func (d *doctor) log(ctx context.Context) {
 	}
 	d.witness(cut)
 	for _, name := range names {
-		if name != "BLOB" {
+		switch name {
+		case "BLOB":
+		case "SNAP":
+			d.notes(ctx, cut)
+		default:
 			d.stream(ctx, cut, name)
 		}
 	}
@@ -129,7 +133,7 @@ func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
 		return nil
 	})
 	if err == nil {
-		err = cut.CheckAcked(name, ext.Last, sums)
+		err = cut.CheckEnds(name, ext, sums)
 	}
 	if err != nil {
 		bad.add(err)
@@ -143,6 +147,28 @@ func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
 	default:
 		d.well(what, "frames %d to %d, %d records, %d KiB", ext.First, ext.Last, records, ext.Bytes>>10)
 	}
+}
+
+// notes reads where snapshots are.
+func (d *doctor) notes(ctx context.Context, cut *eventlog.Cut) {
+	var bad troubles
+	list, err := cut.SnapshotNotes(ctx, func(err *eventlog.CorruptError) error {
+		bad.add(err)
+		return nil
+	})
+	if err != nil {
+		bad.add(err)
+	}
+	for _, note := range list {
+		if _, err := eventlog.ReadSnapshotNote(note); err != nil {
+			bad.add(err)
+		}
+	}
+	if len(bad.list) > 0 {
+		d.add("snapshots", Damage, bad.String(), "a start takes an older snapshot, or reads the whole log; after a crash it refuses", fixRestore)
+		return
+	}
+	d.well("snapshots", "%d", len(list))
 }
 
 func (d *doctor) torn(what string, bytes int64, last uint64) {

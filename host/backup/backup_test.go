@@ -295,3 +295,55 @@ func TestGolden(t *testing.T) {
 	require.NoError(t, backup.Restore(t.Context(), rep, to, backup.RestoreOptions{}))
 	assert.Len(t, frames(t, filepath.Join(to.Data, "log")), 41)
 }
+
+// A log that has let go of its start is backed up from there on, also into a folder
+// that has more, and restored to begin there.
+func TestReleased(t *testing.T) {
+	o, dir := sample(t)
+	older, behind := filepath.Join(dir, "older"), filepath.Join(dir, "behind")
+	_, err := backup.Write(t.Context(), behind, o)
+	require.NoError(t, err)
+	writeLog(t, o.Log, 20, "two")
+	_, err = backup.Write(t.Context(), older, o)
+	require.NoError(t, err)
+	release(t, o.Log)
+	_, err = backup.Write(t.Context(), older, o)
+	require.NoError(t, err)
+	_, err = backup.Write(t.Context(), behind, o)
+	require.ErrorContains(t, err, "has let go of frame 21, which would be the next of the folder")
+	newer := filepath.Join(dir, "newer")
+	_, err = backup.Write(t.Context(), newer, o)
+	require.NoError(t, err)
+	for i, out := range []string{older, newer} {
+		rep := verify(t, out)
+		require.Empty(t, rep.Problems)
+		assert.Equal(t, uint64(25), rep.Manifest.Stream("RUN").First)
+		assert.Len(t, rep.Manifest.Notes, 3)
+		app := filepath.Join(dir, fmt.Sprintf("app%d", i))
+		log := filepath.Join(app, "data", "log")
+		require.NoError(t, backup.Restore(t.Context(), rep, backup.Target{App: app, Data: filepath.Dir(log)}, backup.RestoreOptions{}))
+		assert.Equal(t, frames(t, o.Log), frames(t, log))
+		writeLog(t, log, 1, "three")
+		l, err := eventlog.Open(t.Context(), eventlog.Config{Dir: log})
+		require.NoError(t, err)
+		notes, err := l.Snapshots().Newest(t.Context(), 8)
+		require.NoError(t, err)
+		require.Len(t, notes, 3)
+		assert.Equal(t, "2", string(notes[0].Body))
+		assert.Equal(t, uint64(3), notes[0].Number)
+		require.NoError(t, l.Close())
+	}
+}
+
+// release has a log let go of what lies before frame 25 of either stream, and
+// writes three notes.
+func release(t *testing.T, dir string) {
+	t.Helper()
+	l, err := eventlog.Open(t.Context(), eventlog.Config{Dir: dir, DedupWindow: -1})
+	require.NoError(t, err)
+	for i := range 3 {
+		require.NoError(t, l.Snapshots().Append(t.Context(), fmt.Appendf(nil, "%d", i)))
+	}
+	require.NoError(t, l.Release(t.Context(), eventlog.Position{Frame: 25}, 25))
+	require.NoError(t, l.Close())
+}

@@ -45,7 +45,8 @@ func (w *writer) copyBlobs(ctx context.Context, cut *eventlog.Cut) error {
 func (w *writer) copyBlob(index *eventlog.BlobIndex, digest string) (int64, error) {
 	b, err := index.Get(digest)
 	if err != nil {
-		return 0, err
+		// One that nobody needs any more may be removed at any time.
+		return 0, fmt.Errorf("%w: %w", eventlog.ErrMoved, err)
 	}
 	name, err := blobFile(digest)
 	if err != nil {

@@ -37,6 +37,7 @@ type Manifest struct {
 	Program string    `json:"program,omitempty"`
 	Clean   bool      `json:"clean"` // the host had been closed in good order
 	Streams []Stream  `json:"streams"`
+	Notes   [][]byte  `json:"notes,omitempty"` // that say where snapshots are, the oldest first
 	Blobs   []Blob    `json:"blobs"`
 	Files   []File    `json:"files"`
 }
@@ -44,7 +45,7 @@ type Manifest struct {
 // Stream is the frames of one stream, without a gap.
 type Stream struct {
 	Name     string    `json:"name"`
-	First    uint64    `json:"first"` // 0: the stream is empty
+	First    uint64    `json:"first"` // the first that counts: segments may hold some that the log has let go of; 0: the stream is empty
 	Last     uint64    `json:"last"`
 	Sum      uint32    `json:"sum"`     // checksum of the last frame
 	Records  uint64    `json:"records"` // up to and with the last frame, also of frames before the first

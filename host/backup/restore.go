@@ -186,7 +186,11 @@ func (r *restorer) file(f *File) error {
 
 // log writes the log.
 func (r *restorer) log(ctx context.Context) error {
-	out, err := eventlog.NewRebuild(ctx, filepath.Join(r.data, "log"), r.Logger)
+	first := make(map[string]uint64)
+	for i := range r.m.Streams {
+		first[r.m.Streams[i].Name] = r.m.Streams[i].First
+	}
+	out, err := eventlog.NewRebuild(ctx, filepath.Join(r.data, "log"), first, r.Logger)
 	if err != nil {
 		return err
 	}
@@ -215,12 +219,20 @@ func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
 		}
 		progress(b.Bytes)
 	}
+	for _, note := range r.m.Notes {
+		if err := out.Note(ctx, note); err != nil {
+			return err
+		}
+	}
 	for i := range r.m.Streams {
 		s := &r.m.Streams[i]
 		for _, seg := range s.Segments {
 			_, _, err := readSegment(filepath.Join(r.from, filepath.FromSlash(seg.File)), func(m *message) error {
 				progress(messageHeader + int64(len(m.body)))
-				return errors.Join(ctx.Err(), out.Frame(ctx, s.Name, m.seq, m.body))
+				if err := ctx.Err(); err != nil || m.seq < s.First {
+					return err
+				}
+				return out.Frame(ctx, s.Name, m.seq, m.body)
 			})
 			if err != nil {
 				return fmt.Errorf("%s: %w", seg.File, err)

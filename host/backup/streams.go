@@ -44,8 +44,20 @@ func (w *writer) copyStream(ctx context.Context, cut *eventlog.Cut, name string)
 	case from > 0 && ext.Last == 0:
 		return fmt.Errorf("stream %s ends before frame %d, which the folder has: it is another log's, or the log has lost it; `rhost doctor` says which; name an empty folder", name, from)
 	}
+	c.s.letGo(cut.Floor(name))
 	w.now.Streams = append(w.now.Streams, c.s)
-	return cut.CheckAcked(name, c.s.Last, sums)
+	return cut.CheckEnds(name, eventlog.Extent{First: c.s.First, Last: c.s.Last}, sums)
+}
+
+// letGo forgets the frames before floor: the blobs that they name may be gone.
+func (s *Stream) letGo(floor uint64) {
+	if s.First == 0 || floor <= s.First {
+		return
+	}
+	s.First = floor
+	for len(s.Segments) > 0 && s.Segments[0].Last < floor {
+		s.Segments = s.Segments[1:]
+	}
 }
 
 // streamCopy writes the segments of one stream.

@@ -126,9 +126,9 @@ func (v *verifier) all(ctx context.Context) error {
 // stream verifies the segments of a stream and that they follow each other.
 func (v *verifier) stream(ctx context.Context, s *Stream) {
 	check := eventlog.NewChecker(s.Name)
-	first, next := uint64(0), s.First
+	first, next := uint64(0), uint64(0)
 	for _, seg := range s.Segments {
-		if seg.First != next {
+		if next != 0 && seg.First != next {
 			v.problem("stream %s: frames %d to %d are in no segment", s.Name, next, seg.First-1)
 			check.Resume()
 		}
@@ -140,20 +140,20 @@ func (v *verifier) stream(ctx context.Context, s *Stream) {
 			check.Resume()
 			continue
 		}
-		v.segment(ctx, s.Name, seg, check)
+		v.segment(ctx, s, seg, check)
 		if ctx.Err() != nil {
 			return
 		}
 	}
 	switch seq, sum, records := check.Tail(); {
-	case first != s.First || next != s.Last+1 && s.Last > 0:
+	case first > s.First || s.First > 0 && first == 0 || next != s.Last+1 && s.Last > 0:
 		v.problem("stream %s: its segments hold frames %d to %d, and it should have %d to %d", s.Name, first, next-1, s.First, s.Last)
 	case seq == s.Last && (sum != s.Sum || records != s.Records):
 		v.problem("stream %s, frame %d: it is not the frame that the backup ended with", s.Name, seq)
 	}
 }
 
-func (v *verifier) segment(ctx context.Context, stream string, seg Segment, check *eventlog.Checker) {
+func (v *verifier) segment(ctx context.Context, s *Stream, seg Segment, check *eventlog.Checker) {
 	last := seg.First - 1
 	n, digest, err := readSegment(filepath.Join(v.dir, filepath.FromSlash(seg.File)), func(m *message) error {
 		if err := ctx.Err(); err != nil {
@@ -171,9 +171,9 @@ func (v *verifier) segment(ctx context.Context, stream string, seg Segment, chec
 			return nil
 		}
 		v.report.Frames++
-		if v.Look != nil {
-			if err := v.Look(stream, f); err != nil {
-				v.problem("stream %s, frame %d: %w", stream, m.seq, err)
+		if v.Look != nil && m.seq >= s.First {
+			if err := v.Look(s.Name, f); err != nil {
+				v.problem("stream %s, frame %d: %w", s.Name, m.seq, err)
 			}
 		}
 		return nil
@@ -181,10 +181,10 @@ func (v *verifier) segment(ctx context.Context, stream string, seg Segment, chec
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		v.problem("%s: frames %d to %d of stream %s: %w", seg.File, last+1, seg.Last, stream, err)
+		v.problem("%s: frames %d to %d of stream %s: %w", seg.File, last+1, seg.Last, s.Name, err)
 		check.Resume()
 	case last != seg.Last:
-		v.problem("%s: it ends with frame %d of stream %s, and should with %d", seg.File, last, stream, seg.Last)
+		v.problem("%s: it ends with frame %d of stream %s, and should with %d", seg.File, last, s.Name, seg.Last)
 		check.Resume()
 	case n != seg.Bytes || digest != seg.SHA256:
 		v.problem("%s: its digest is %s, not %s", seg.File, short(digest), short(seg.SHA256))

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rhost/rhost/host/eventlog"
@@ -166,6 +165,9 @@ func (w *writer) copyAll(ctx context.Context) error {
 	}
 	for _, name := range cut.Streams() {
 		if !framed(name) {
+			if !slices.Contains([]string{"SNAP", "BLOB"}, name) {
+				return fmt.Errorf("the log has a stream %s, which is one of a cluster's; a backup holds the log of one machine", name)
+			}
 			continue
 		}
 		if err := w.copyStream(ctx, cut, name); err != nil {
@@ -175,14 +177,14 @@ func (w *writer) copyAll(ctx context.Context) error {
 	if err := w.missing(cut); err != nil {
 		return err
 	}
+	if w.now.Notes, err = cut.SnapshotNotes(ctx, nil); err != nil {
+		return err
+	}
 	return w.copyBlobs(ctx, cut)
 }
 
 // framed reports whether a stream consists of frames.
-func framed(name string) bool {
-	kind, _, _ := strings.Cut(name, "-")
-	return kind == "EV" || kind == "RUN"
-}
+func framed(name string) bool { return name == "EV" || name == "RUN" }
 
 // missing reports a stream of the backup before that the log has no more.
 func (w *writer) missing(cut *eventlog.Cut) error {

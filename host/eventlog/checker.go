@@ -21,7 +21,7 @@ type Checker struct {
 // other groups.
 func NewChecker(stream string) *Checker {
 	typ := eventFrame
-	if isStream(stream, runStream) {
+	if isStream(stream, runName) {
 		typ = runFrame
 	}
 	return &Checker{stream: stream, typ: typ}
@@ -53,7 +53,7 @@ func (c *Checker) Check(seq uint64, b []byte) (*CheckedFrame, error) {
 		err = c.tail.check(&h, seq)
 	}
 	if err != nil {
-		return nil, &CorruptError{Stream: c.stream, Seq: seq, Reason: err.Error(), Fix: corruptFix}
+		return nil, corrupt(c.stream, seq, err.Error())
 	}
 	c.tail.follow(&h)
 	f.Seq, f.Sum, f.Before, f.At = h.seq, h.crc, h.first, time.Unix(0, h.base).UTC()
@@ -81,23 +81,20 @@ func (c *Checker) Tail() (seq uint64, sum uint32, records uint64) {
 	return c.tail.seq, c.tail.crc, c.tail.records
 }
 
-// CheckAcked compares a stream that ends with frame last with what is known to
-// have been acknowledged. sums holds checksums of frames, by their numbers; of a
-// frame that it does not have, only the number is compared.
-func (c *Cut) CheckAcked(stream string, last uint64, sums map[uint64]uint32) error {
+// CheckEnds compares what Scan found of a stream with what is known to have been
+// released and to have been acknowledged. sums holds checksums of frames, by their
+// numbers; of a frame that it does not have, only the number is compared.
+func (c *Cut) CheckEnds(stream string, ext Extent, sums map[uint64]uint32) error {
 	seq, crc, ok := c.Acked(stream)
+	floor := max(c.Floor(stream), 1)
 	switch sum, known := sums[seq]; {
+	case ext.First > floor && (ok || floor > 1):
+		return corrupt(stream, floor, fmt.Sprintf("the stream starts with frame %d", ext.First))
 	case !ok:
-	case last < seq:
-		return &CorruptError{
-			Stream: stream, Seq: last + 1, Fix: corruptFix,
-			Reason: fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", last, seq),
-		}
+	case ext.Last < seq:
+		return corrupt(stream, ext.Last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", ext.Last, seq))
 	case known && sum != crc:
-		return &CorruptError{
-			Stream: stream, Seq: seq, Fix: corruptFix,
-			Reason: fmt.Sprintf("its checksum is %08x; frame %d was stored with %08x", sum, seq, crc),
-		}
+		return corrupt(stream, seq, fmt.Sprintf("its checksum is %08x; frame %d was stored with %08x", sum, seq, crc))
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -61,6 +60,12 @@ type Extent struct {
 // the engine has written them anew. A new Cut has what there is now.
 var ErrMoved = errors.New("the log's files have changed meanwhile")
 
+// What the streams of frames of group 0 are called.
+const (
+	evName  = "EV"
+	runName = "RUN"
+)
+
 // cutTries bounds how often the files are looked at until RUN stands still. A
 // frame takes a hundred times as long as a look.
 const cutTries = 1000
@@ -80,7 +85,7 @@ func TakeCut(dir string) (*Cut, error) {
 	// RUN held at the time it was written.
 	late := func(name string) bool { return name == blobStream }
 	early := func(name string) bool {
-		return !late(name) && !isStream(name, eventStream) && !isStream(name, runStream)
+		return !late(name) && !isStream(name, evName) && !isStream(name, runName)
 	}
 	err = errors.Join(c.list(names, early), c.listStill(names), c.list(names, late))
 	if err != nil {
@@ -89,12 +94,9 @@ func TakeCut(dir string) (*Cut, error) {
 	return c, nil
 }
 
-// isStream reports whether name is the stream of that kind of some group.
-func isStream(name, kind string) bool { return name == kind || strings.HasPrefix(name, kind+"-") }
-
 // listStill lists EV while RUN does not change.
 func (c *Cut) listStill(names []string) error {
-	run := func(name string) bool { return isStream(name, runStream) }
+	run := func(name string) bool { return isStream(name, runName) }
 	if err := c.list(names, run); err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (c *Cut) listStill(names []string) error {
 				was[name] = c.parts[name]
 			}
 		}
-		err := c.list(names, func(name string) bool { return isStream(name, eventStream) })
+		err := c.list(names, func(name string) bool { return isStream(name, evName) })
 		if err := errors.Join(err, c.list(names, run)); err != nil {
 			return err
 		}
@@ -185,24 +187,36 @@ func (c *Cut) Size(stream string) (n int64) {
 // Acked is the last frame of a stream that is known to have been acknowledged,
 // by its number and checksum; ok is false when nothing is known of it.
 func (c *Cut) Acked(stream string) (seq uint64, crc uint32, ok bool) {
-	slot, known := map[string]int{eventStream: slotEvents, runStream: slotRun}[stream]
+	slot, known := map[string]int{evName: slotEvents, runName: slotRun}[stream]
 	if !known || c.said[slot] == nil {
 		return 0, 0, false
 	}
 	return c.said[slot].seq, c.said[slot].crc, true
 }
 
+// Floor is the first frame of a stream that somebody may still need: what lies
+// before it was released, and may be there or not. 0 when nothing was.
+func (c *Cut) Floor(stream string) uint64 {
+	slot, known := map[string]int{evName: slotEventFloor, runName: slotRunFloor}[stream]
+	if !known || c.said[slot] == nil {
+		return 0
+	}
+	return c.said[slot].seq
+}
+
 // Clean reports whether the log was closed in good order.
 func (c *Cut) Clean() bool { return c.said[slotClean] != nil && c.said[slotClean].seq == 1 }
 
 // Scan hands the entries of a stream with the sequence from or a later one to
-// fn, in order, each checked against its own checksum. What is damaged is given
-// to bad, which may end the scan with an error, or go on with what follows by
-// returning nil; a nil bad ends it. The extent covers what fn was given.
+// fn, in order, each checked against its own checksum; what lies below the
+// stream's Floor is left out. What is damaged is given to bad, which may end the
+// scan with an error, or go on with what follows by returning nil; a nil bad ends
+// it. The extent covers what fn was given.
 func (c *Cut) Scan(ctx context.Context, stream string, from uint64, fn func(*Entry) error, bad func(*CorruptError) error) (Extent, error) {
 	if bad == nil {
 		bad = func(err *CorruptError) error { return err }
 	}
+	from = max(from, c.Floor(stream))
 	s := cutScan{stream: stream, from: from, fn: fn, bad: bad}
 	parts := c.parts[stream]
 	first, err := firstPart(parts, from)
@@ -265,7 +279,7 @@ type cutScan struct {
 }
 
 func (s *cutScan) corrupt(seq uint64, reason string) error {
-	return s.bad(&CorruptError{Stream: s.stream, Seq: seq, Reason: reason, Fix: corruptFix})
+	return s.bad(corrupt(s.stream, seq, reason))
 }
 
 func (s *cutScan) block(p part, final bool) error {
@@ -325,12 +339,12 @@ func (s *cutScan) entry(b []byte, path string, at int64) error {
 	seq := le.Uint64(b[4:])
 	e := &Entry{Seq: seq &^ entryControl, At: time.Unix(0, int64(le.Uint64(b[12:]))).UTC(), Gone: seq&entryControl != 0}
 	if e.Gone || e.Seq == 0 {
-		if s.stream != blobStream {
+		if dense(s.stream) {
 			return nil
 		}
 		return s.fn(e)
 	}
-	if s.last != 0 && e.Seq != s.last+1 && s.stream != blobStream {
+	if s.last != 0 && e.Seq != s.last+1 && dense(s.stream) {
 		if err := s.corrupt(s.last+1, fmt.Sprintf("frame %d follows frame %d", e.Seq, s.last)); err != nil {
 			return err
 		}

@@ -90,7 +90,7 @@ func (x *BlobIndex) Get(digest string) ([]byte, error) {
 		return nil, fmt.Errorf("read blob %s: %w", digest, err)
 	}
 	corrupt := func(reason string) error {
-		return fmt.Errorf("read blob %s: %w", digest, &CorruptError{Stream: blobStream, Reason: reason, Fix: corruptFix})
+		return fmt.Errorf("read blob %s: %w", digest, corrupt(blobStream, 0, reason))
 	}
 	chunks := x.chunks[name]
 	if _, ok := chunks[0]; !ok {

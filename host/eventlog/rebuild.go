@@ -6,21 +6,27 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Rebuild writes a log anew from frames and blobs that were copied out of it: the
-// same frames under the same numbers. Its methods belong to one goroutine.
+// Rebuild writes a log anew from frames, notes and blobs that were copied out of
+// it: the same frames under the same numbers. Its methods belong to one goroutine.
 type Rebuild struct {
-	log   *Log
-	check map[string]*Checker
-	at    map[string]*stream
+	log     *Log
+	streams map[string]*rebuilt
+	note    uint64 // sequence of the last snapshot note
+}
+
+// rebuilt is a stream that is being written.
+type rebuilt struct {
+	s     *stream
+	slot  int
+	check *Checker
 }
 
 // NewRebuild begins to write a log into dir, which must be missing or empty; its
-// parent must exist. The log is not to be used until Finish.
-func NewRebuild(ctx context.Context, dir string, logger *slog.Logger) (*Rebuild, error) {
+// parent must exist. first gives the number of the first frame of EV and of RUN, by
+// their names; 0 and 1 both mean the start. The log is not to be used until Finish.
+func NewRebuild(ctx context.Context, dir string, first map[string]uint64, logger *slog.Logger) (*Rebuild, error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("write log %s: the folder is not empty", dir)
 	}
@@ -28,46 +34,56 @@ func NewRebuild(ctx context.Context, dir string, logger *slog.Logger) (*Rebuild,
 	if err != nil {
 		return nil, err
 	}
-	return &Rebuild{log: l, check: make(map[string]*Checker), at: make(map[string]*stream)}, nil
+	r := &Rebuild{log: l, streams: map[string]*rebuilt{
+		evName:  {s: l.events, slot: slotEvents, check: NewChecker(evName)},
+		runName: {s: l.run.out.s, slot: slotRun, check: NewChecker(runName)},
+	}}
+	if err := r.begin(ctx, floors{ev: first[evName], run: first[runName]}); err != nil {
+		return nil, errors.Join(fmt.Errorf("write log %s: %w", dir, err), r.Finish(false))
+	}
+	return r, nil
 }
 
-// Frame stores the next frame of stream EV or RUN, whose first may have any
-// number. It is checked before. It is on disk when Frame returns.
-func (r *Rebuild) Frame(ctx context.Context, name string, seq uint64, b []byte) error {
-	s, err := r.stream(ctx, name, seq)
-	if err != nil {
-		return err
+// begin has the streams begin where they did, which is recorded before, as for
+// any purge.
+func (r *Rebuild) begin(ctx context.Context, f floors) error {
+	if f.ev <= 1 && f.run <= 1 {
+		return nil
 	}
-	if _, err := r.check[name].Check(seq, b); err != nil {
-		return err
+	err := r.log.recordFloors(ctx, f)
+	if err == nil {
+		err = r.log.run.out.witness.sayFloors(f)
 	}
-	return s.publish(seq, b)
+	for name, first := range map[string]uint64{evName: f.ev, runName: f.run} {
+		if err == nil && first > 1 {
+			err = r.streams[name].s.Purge(ctx, first)
+		}
+	}
+	return err
 }
 
-// stream gives the stream, and has it begin with the first frame that is stored.
-func (r *Rebuild) stream(ctx context.Context, name string, seq uint64) (*stream, error) {
-	if s := r.at[name]; s != nil {
-		return s, nil
+// Frame stores the next frame of stream EV or RUN. It is checked before. It is on
+// disk when Frame returns.
+func (r *Rebuild) Frame(ctx context.Context, stream string, seq uint64, b []byte) error {
+	to := r.streams[stream]
+	if to == nil {
+		return fmt.Errorf("there is no stream %s in this log", stream)
 	}
-	s := map[string]*stream{eventStream: r.log.events, runStream: r.log.run.out.s}[name]
-	if s == nil {
-		return nil, fmt.Errorf("there is no stream %s in this log", name)
+	if _, err := to.check.Check(seq, b); err != nil {
+		return err
 	}
-	if seq > 1 {
-		js, err := jetstream.New(s.read)
-		if err != nil {
-			return nil, fmt.Errorf("stream %s: %w", name, err)
-		}
-		st, err := js.Stream(ctx, name)
-		if err == nil {
-			err = st.Purge(ctx, jetstream.WithPurgeSequence(seq))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("stream %s: begin with frame %d: %w", name, seq, err)
-		}
+	return to.s.publish(ctx, seq, b)
+}
+
+// Note stores the next of the notes that say where snapshots are, as SnapshotNotes
+// of a Cut gave it.
+func (r *Rebuild) Note(ctx context.Context, b []byte) error {
+	if _, _, err := decodeNoteFrame(b, snapshotNote); err != nil {
+		return fmt.Errorf("store a snapshot's note: %w", err)
 	}
-	r.at[name], r.check[name] = s, NewChecker(name)
-	return s, nil
+	seq, err := r.log.notes.store.Put(ctx, snapshotNote, r.note, b)
+	r.note = seq
+	return err
 }
 
 // Blob stores a blob. It is on disk when Blob returns.
@@ -79,13 +95,10 @@ func (r *Rebuild) Blob(ctx context.Context, digest string, b []byte) error {
 // it closes it as a crash would have.
 func (r *Rebuild) Finish(good bool) error {
 	var errs []error
-	for name, slot := range map[string]int{eventStream: slotEvents, runStream: slotRun} {
-		c := r.check[name]
-		if c == nil {
-			continue
+	for _, to := range r.streams {
+		if seq, sum, _ := to.check.Tail(); seq > 0 {
+			errs = append(errs, r.log.run.out.witness.say(to.slot, testimony{seq: seq, crc: sum}))
 		}
-		seq, sum, _ := c.Tail()
-		errs = append(errs, r.log.witness.say(slot, testimony{seq: seq, crc: sum}))
 	}
 	if !good {
 		r.log.committer.out.doubt = true

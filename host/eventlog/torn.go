@@ -22,12 +22,16 @@ func TornTails(dir string) (list []TornTail, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for slot, name := range []string{slotEvents: eventStream, slotRun: runStream, slotClean: blobStream} {
-		var last *testimony
-		if name != blobStream {
-			last = said[slot]
-		}
-		torn, err := findTorn(dir, name, last)
+	for _, s := range []struct {
+		name        string
+		last, floor *testimony
+	}{
+		{evName, said[slotEvents], said[slotEventFloor]},
+		{runName, said[slotRun], said[slotRunFloor]},
+		{noteStream, nil, nil},
+		{blobStream, nil, nil},
+	} {
+		torn, err := findTorn(dir, s.name, s.last, s.floor)
 		if corrupt := (*CorruptError)(nil); errors.As(err, &corrupt) {
 			continue
 		}
@@ -41,8 +45,8 @@ func TornTails(dir string) (list []TornTail, err error) {
 	return list, nil
 }
 
-func findTorn(dir, name string, said *testimony) (*TornTail, error) {
-	n, err := preflight(dir, name, said)
+func findTorn(dir, name string, said, floor *testimony) (*TornTail, error) {
+	n, err := preflight(dir, name, said, floor)
 	if err != nil || n == 0 {
 		return nil, err
 	}
