@@ -31,10 +31,18 @@ type tape interface {
 	// tell passes on a call that is answered with a status alone, and whose effect
 	// is the session's to keep, replayed or not.
 	tell(function string, in []byte, do func() abi.Status) abi.Status
+	// knows reports whether the tape answers a compare-and-set itself: the state is
+	// not looked at then.
+	knows(function string, in []byte) bool
+	// failure is what stands in the way of going on, or nil.
+	failure() error
 }
 
 // Record has every host call of the session written to r, from now on.
-func (s *Session) Record(r *Recorder) { s.tape = r }
+func (s *Session) Record(r *Recorder) {
+	s.tape = r
+	r.setting.Grant, r.setting.Limits = s.grant, s.limits
+}
 
 // Replay has every host call of the session answered from p, from now on. The
 // services behind the session are asked for secrets alone.
@@ -43,10 +51,23 @@ func (s *Session) Replay(p *Replayer) { s.tape = p }
 // Err says how a replayed call differs from its record; nil as long as it does
 // not. An engine looks after each host call and ends the call as a FaultReplay.
 func (s *Session) Err() error {
-	if p, ok := s.tape.(*Replayer); ok && p.err != nil {
-		return p.err
+	if s.tape == nil {
+		return nil
 	}
-	return nil
+	return s.tape.failure()
+}
+
+// runsOn notes which module runs the call, and what the call is set up with.
+func (s *Session) runsOn(info Info, call *abi.Call) {
+	r, ok := s.tape.(*Recorder)
+	if !ok {
+		return
+	}
+	r.setting.Engine, r.setting.Runtime = info.Engine, info.Runtime
+	if r.setting.Config == nil && len(call.Config) > 0 {
+		r.setting.Config = slices.Clone(call.Config)
+	}
+	r.setting.Export = call.Export
 }
 
 // answered is the status of a recorded answer that may not be readable.
@@ -57,13 +78,24 @@ func (s *Session) answered(st abi.Status, err error) abi.Status {
 	return st
 }
 
+// Setting is what a recorded call ran under, beside the call itself.
+type Setting struct {
+	Engine  string    `json:"engine"`  // "wasm", "lua" or "js"
+	Runtime string    `json:"runtime"` // as in Info: fuel of another one does not compare
+	Grant   abi.Grant `json:"grant"`
+	Limits  Limits    `json:"limits"`
+	Config  []byte    `json:"config,omitempty"` // byte for byte: fuel is counted by the byte
+	Export  string    `json:"export,omitempty"`
+}
+
 // Recorder keeps the host calls of one call. It belongs to the call's goroutine
 // until the call has ended.
 type Recorder struct {
-	limit int
-	size  int
-	calls []HostCall
-	full  bool
+	limit   int
+	size    int
+	calls   []HostCall
+	full    bool
+	setting Setting
 }
 
 // callOverhead is what a host call counts beside its answer.
@@ -74,11 +106,20 @@ const callOverhead = 128
 func NewRecorder(limit int) *Recorder { return &Recorder{limit: limit} }
 
 // rewind forgets what was recorded of a run that does not count.
-func (r *Recorder) rewind() { *r = Recorder{limit: r.limit} }
+func (r *Recorder) rewind() { *r = Recorder{limit: r.limit, setting: r.setting} }
 
 // Calls returns what was recorded, in order. ok is false when it was more than
 // the recorder may keep.
-func (r *Recorder) Calls() (calls []HostCall, ok bool) { return r.calls, !r.full }
+func (r *Recorder) Calls() (calls []HostCall, ok bool) {
+	return r.calls, !r.full && r.size+len(r.setting.Config) <= r.limit
+}
+
+// Setting returns what the call ran under. Its Engine is "" when no Slot has run it.
+func (r *Recorder) Setting() Setting { return r.setting }
+
+func (r *Recorder) knows(string, []byte) bool { return false }
+
+func (r *Recorder) failure() error { return nil }
 
 func (r *Recorder) ask(function string, in []byte, do func() ([]byte, abi.Status)) ([]byte, abi.Status) {
 	hash := hashOf(in) // before the answer is written, perhaps over the request
@@ -130,6 +171,10 @@ func (p *Replayer) Err() error {
 	}
 	return p.err
 }
+
+func (p *Replayer) knows(string, []byte) bool { return true }
+
+func (p *Replayer) failure() error { return p.err }
 
 func (p *Replayer) ask(function string, in []byte, do func() ([]byte, abi.Status)) ([]byte, abi.Status) {
 	c, ok := p.take(function, in)
