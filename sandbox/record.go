@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,6 +38,16 @@ type tape interface {
 	// failure is what stands in the way of going on, or nil.
 	failure() error
 }
+
+// Tape is what a session's host calls are written to or answered from: a *Recorder, a
+// *Replayer or a *Trial.
+type Tape interface{ joins(s *Session) }
+
+// Use begins with t, from now on.
+func (s *Session) Use(t Tape) { t.joins(s) }
+
+func (r *Recorder) joins(s *Session) { s.Record(r) }
+func (p *Replayer) joins(s *Session) { s.Replay(p) }
 
 // Record has every host call of the session written to r, from now on.
 func (s *Session) Record(r *Recorder) {
@@ -152,6 +163,10 @@ func (r *Recorder) add(c HostCall) {
 	r.calls = append(r.calls, c)
 }
 
+// ErrSecret is within the error of a call that cannot be replayed because its secret is
+// another one now.
+var ErrSecret = errors.New("give it the same secret")
+
 // Replayer answers the host calls of one call from a record. It belongs to the
 // call's goroutine until the call has ended.
 type Replayer struct {
@@ -186,7 +201,7 @@ func (p *Replayer) ask(function string, in []byte, do func() ([]byte, abi.Status
 	}
 	answer, st := do()
 	if st != abi.StatusOK || len(answer) != c.Withheld {
-		p.err = fmt.Errorf("replay: host call %d, %s: the record withholds an answer of %d bytes, and the host now answers %s with %d; give it the same secret", c.Seq, function, c.Withheld, st, len(answer))
+		p.err = fmt.Errorf("replay: host call %d, %s: the record withholds an answer of %d bytes, and the host now answers %s with %d; %w", c.Seq, function, c.Withheld, st, len(answer), ErrSecret)
 		return nil, abi.StatusInternal
 	}
 	return answer, st

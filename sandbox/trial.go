@@ -51,6 +51,8 @@ func (t *Trial) Services(base Services) Services {
 	}
 }
 
+func (t *Trial) joins(s *Session) { s.Try(t) }
+
 func (t *Trial) failure() error { return t.err }
 
 func (t *Trial) ask(_ string, _ []byte, do func() ([]byte, abi.Status)) ([]byte, abi.Status) {

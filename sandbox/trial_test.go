@@ -64,9 +64,9 @@ func TestTrialOfMore(t *testing.T) {
 		ask  func(s *sandbox.Session)
 		want string
 	}{
-		"state": {func(s *sandbox.Session) { s.StateGet("new") }, `state_get of "new"`},
-		"cas":   {func(s *sandbox.Session) { s.StateCAS("new", 1, []byte("1")) }, `state_get of "new"`},
-		"kv":    {func(s *sandbox.Session) { s.KVGet("new") }, `kv_get of "new"`},
+		"state":  {func(s *sandbox.Session) { s.StateGet("new") }, `state_get of "new"`},
+		"cas":    {func(s *sandbox.Session) { s.StateCAS("new", 1, []byte("1")) }, `state_get of "new"`},
+		"kv":     {func(s *sandbox.Session) { s.KVGet("new") }, `kv_get of "new"`},
 		"random": {func(s *sandbox.Session) { s.Random(make([]byte, 5)) }, "5 random bytes more"},
 		"more random": {func(s *sandbox.Session) {
 			s.Random(make([]byte, 4))
