@@ -193,6 +193,9 @@ func (r *rerun) version(ctx context.Context, c *PastCall, t *tape) (*sandbox.Slo
 func (r *rerun) again(ctx context.Context, c *PastCall) (*Replayed, error) {
 	out := &Replayed{PastCall: *c, Outcome: ReplaySkipped}
 	t, err := c.repeatable()
+	if errors.Is(err, errNotRecorded) {
+		err = fmt.Errorf("%w; plugins.%s.record: calls in rhost.yaml records calls from then on", err, c.Plugin)
+	}
 	if err != nil {
 		out.Reason = err.Error()
 		return out, nil

@@ -215,7 +215,7 @@ func TestUnrepeatable(t *testing.T) {
 		call PastCall
 		want string
 	}{
-		"no record":   {PastCall{}, "it was not recorded; "},
+		"no record":   {PastCall{}, "it was not recorded"},
 		"of old":      {PastCall{tape: json.RawMessage(`[{"seq":1}]`)}, "by an earlier version of rhost"},
 		"of later":    {PastCall{tape: json.RawMessage(`{"v":2}`)}, "has version 2; this rhost reads version 1"},
 		"too much":    {PastCall{tape: json.RawMessage(`{"v":1,"full":true}`)}, "more than the 256 KiB"},

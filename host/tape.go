@@ -41,7 +41,7 @@ func encodeTape(rec *sandbox.Recorder) json.RawMessage {
 
 // The reasons why a tape does not bring a call back.
 var (
-	errNotRecorded = errors.New("it was not recorded; plugins.NAME.record: calls in rhost.yaml records calls from then on")
+	errNotRecorded = errors.New("it was not recorded")
 	errTapeOld     = errors.New("it was recorded by an earlier version of rhost, without what it ran under")
 	errTapeFull    = fmt.Errorf("it was told more than the %d KiB that are kept", recordLimit>>10)
 )

@@ -85,7 +85,11 @@ func (v *replayView) row(r *host.Replayed) []string {
 	}
 	outcome := r.Outcome
 	if r.Reason != "" {
-		outcome += ": " + r.Reason
+		reason := r.Reason
+		if r.Outcome == host.ReplaySkipped { // what to do about it stands below, once
+			reason, _, _ = strings.Cut(reason, ";")
+		}
+		outcome += ": " + reason
 	}
 	if r.Note != "" {
 		outcome += " (" + r.Note + ")"
