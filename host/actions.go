@@ -87,7 +87,7 @@ func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result
 		act.Tape = rec
 	}
 	res := resultOf(cmd, r.caller.Call(ctx, act), vars.match.At)
-	res.Calls = encodeTape(rec)
+	res.Calls = encodeTape(rec, cmd.Key)
 	return res
 }
 

@@ -82,10 +82,9 @@ func (r records) calls(ctx context.Context, q CallQuery, fn func(*PastCall) erro
 // callFold turns the history of executions into calls of plugins. It keeps what a
 // record of a result does not repeat, of executions that may go on.
 type callFold struct {
-	query  CallQuery
-	origin string
-	open   map[string]*pastExecution // by id
-	found  bool                      // an execution that was asked for
+	query CallQuery
+	open  map[string]*pastExecution // by id
+	found bool                      // an execution that was asked for
 }
 
 type pastExecution struct {
@@ -94,17 +93,14 @@ type pastExecution struct {
 }
 
 func (f *callFold) run(r *eventlog.RunRecord) (*PastCall, error) {
-	switch r.Kind {
-	case runOrigin:
-		f.origin = r.Key
-	case runFlow:
-		rec, err := workflow.DecodeRecord(r.Body)
-		if err != nil {
-			return nil, fmt.Errorf("history of %s: %w", r.Key, err)
-		}
-		return f.fold(rec), nil
+	if r.Kind != runFlow {
+		return nil, nil
 	}
-	return nil, nil
+	rec, err := workflow.DecodeRecord(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("history of %s: %w", r.Key, err)
+	}
+	return f.fold(rec), nil
 }
 
 // fold takes one record and returns the call whose end it tells, or nil.
@@ -124,9 +120,9 @@ func (f *callFold) fold(rec workflow.Record) *PastCall {
 	case workflow.KindScheduled, workflow.KindUndoScheduled:
 		x.scheduled[commandID("", rec.Scheduled.Step, rec.Kind == workflow.KindUndoScheduled)] = rec.Scheduled
 	case workflow.KindSucceeded, workflow.KindUndoSucceeded:
-		return f.ended(x, rec, rec.Succeeded.Step, rec.Kind == workflow.KindUndoSucceeded)
+		return x.ended(rec, rec.Succeeded.Step, rec.Kind == workflow.KindUndoSucceeded)
 	case workflow.KindFailed, workflow.KindUndoFailed:
-		return f.ended(x, rec, rec.Failed.Step, rec.Kind == workflow.KindUndoFailed)
+		return x.ended(rec, rec.Failed.Step, rec.Kind == workflow.KindUndoFailed)
 	case workflow.KindFinished: // a dead letter may be redriven
 		if rec.Finished.Status == workflow.StatusDone || rec.Finished.Status == workflow.StatusDropped {
 			delete(f.open, rec.Execution)
@@ -138,7 +134,7 @@ func (f *callFold) fold(rec workflow.Record) *PastCall {
 	return nil
 }
 
-func (f *callFold) ended(x *pastExecution, rec workflow.Record, step string, undo bool) *PastCall {
+func (x *pastExecution) ended(rec workflow.Record, step string, undo bool) *PastCall {
 	id := commandID("", step, undo)
 	s := x.scheduled[id]
 	delete(x.scheduled, id)
@@ -150,7 +146,7 @@ func (f *callFold) ended(x *pastExecution, rec workflow.Record, step string, und
 		Attempt: s.Attempt, Plugin: s.Plugin, Was: endOf(rec),
 		cmd: workflow.Command{
 			Execution: rec.Execution, Match: x.started.Key, Rule: x.started.Rule, Version: x.started.Version, Step: step, Undo: undo,
-			Attempt: s.Attempt, Key: f.origin + "/" + s.Key, Action: s.Action, Plugin: s.Plugin, Args: s.Args, Payload: x.started.Match,
+			Attempt: s.Attempt, Action: s.Action, Plugin: s.Plugin, Args: s.Args, Payload: x.started.Match,
 		},
 	}
 	if rec.Succeeded != nil {

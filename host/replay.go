@@ -252,6 +252,7 @@ func (r *rerun) run(ctx context.Context, c *PastCall, t *tape, slot *sandbox.Slo
 	limits.Deadline = replayDeadline
 	r.plugin = dispatch.Plugin{Slot: slot, Grant: t.Grant, Limits: limits, Config: json.RawMessage(t.Config), Export: t.Export}
 	act := dispatch.Action{Tenant: r.tenant, Plugin: c.Plugin, Call: callOf(c.cmd, vars)}
+	act.Call.Key = t.Key
 	var strayed func() error
 	if r.trial == nil {
 		p := sandbox.NewReplayer(t.Calls)

@@ -14,7 +14,8 @@ const tapeVersion = 1
 // tape is what the log keeps, with the result of a recorded call, of what the call
 // asked and ran under.
 type tape struct {
-	Version int `json:"v"`
+	Version int    `json:"v"`
+	Key     string `json:"key"` // idempotency key, as the call was given it
 	sandbox.Setting
 	Calls []sandbox.HostCall `json:"calls"`
 	// Full says that the call was told more than is kept. Then there are no calls.
@@ -23,11 +24,11 @@ type tape struct {
 
 // encodeTape is what the record of a call keeps of its recorder; nil when nothing
 // was recorded, or no module ran.
-func encodeTape(rec *sandbox.Recorder) json.RawMessage {
+func encodeTape(rec *sandbox.Recorder, key string) json.RawMessage {
 	if rec == nil || rec.Setting().Engine == "" {
 		return nil
 	}
-	t := tape{Version: tapeVersion, Setting: rec.Setting()}
+	t := tape{Version: tapeVersion, Key: key, Setting: rec.Setting()}
 	calls, ok := rec.Calls()
 	if t.Calls, t.Full = calls, !ok; t.Full {
 		t.Calls, t.Config = nil, nil
