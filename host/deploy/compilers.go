@@ -88,7 +88,7 @@ func buildRust(ctx context.Context, dir, out string) error {
 	// A megabyte of stack, which is the default, would have to be restored or
 	// given up after every call.
 	env = append(env, "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-C link-arg=-zstack-size=65536")
-	said, err := run(ctx, dir, env, cargo, "build", "--release", "--lib", "--target", wasmTarget, "--message-format=json-render-diagnostics")
+	said, err := run(ctx, dir, env, cargo, "build", "--quiet", "--release", "--lib", "--target", wasmTarget, "--message-format=json-render-diagnostics")
 	if err != nil {
 		return err
 	}
