@@ -36,10 +36,7 @@ watching and leaves the host as it is.`,
   rhost plugin dev decide --app examples/sshguard`,
 		Args: exactArgs(1, "PLUGIN", "a file, a folder of source, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := findPlugin(args[0])
-			if err != nil {
-				f, err = findPlugin(filepath.Join(d.reach.app, "plugins", args[0]))
-			}
+			f, err := findPlugin(args[0], d.reach.app)
 			if err != nil {
 				return err
 			}

@@ -42,6 +42,9 @@ func TestPluginDev(t *testing.T) {
 
 	_, err := os.Stat(filepath.Join(data, "rhost.sock"))
 	require.NoError(t, err, "the host goes on")
+	var errs bytes.Buffer
+	assert.Equal(t, exitUsage, run(t.Context(), []string{"plugin", "activate", "p", "12", "--data", data}, stdio{strings.NewReader(""), &errs, &errs}))
+	assert.Contains(t, errs.String(), "give four digits")
 	h.interrupt()
 }
 

@@ -65,11 +65,7 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 
 // compilerSaid is the error of a compiler in its own words, and err where it has none.
 func compilerSaid(name, dir string, err error, said []byte) error {
-	if wd, wdErr := os.Getwd(); wdErr == nil {
-		if rel, relErr := filepath.Rel(wd, dir); relErr == nil && filepath.IsLocal(rel) {
-			dir = rel
-		}
-	}
+	dir = short(dir)
 	text := strings.TrimSpace(string(said))
 	var exit *exec.ExitError
 	if text == "" || errors.As(err, &exit) && !exit.Exited() {
@@ -93,4 +89,16 @@ func (f Found) finish(built string) error {
 		}
 	}
 	return os.Rename(built, f.File)
+}
+
+// short is a path for messages: relative when it is below the current folder.
+func short(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
