@@ -67,3 +67,27 @@ type Instance interface {
 	// Close releases the instance. It must not be running.
 	Close(ctx context.Context) error
 }
+
+// Footprint is what a module may hold in memory at most, in bytes.
+type Footprint struct {
+	Memory int64 // of one instance
+	Stack  int64 // of one instance, beside its memory
+	Image  int64 // what instances begin with, held once; grows with the first instance
+	Code   int64 // compiled, held once; an estimate from above
+}
+
+// sized is a Module that knows what it holds.
+type sized interface {
+	// Footprint tells it for instances made with those limits.
+	Footprint(lim Limits) Footprint
+}
+
+// FootprintOf tells what a module may hold when its instances are made with those
+// limits. Of one that does not know, as scripts, it is what it declares: the limit
+// of memory for each instance, and its source.
+func FootprintOf(m Module, lim Limits) Footprint {
+	if s, ok := m.(sized); ok {
+		return s.Footprint(lim)
+	}
+	return Footprint{Memory: lim.WithDefaults().Memory, Code: int64(m.Info().Size)}
+}
