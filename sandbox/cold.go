@@ -64,6 +64,14 @@ func (v *version) wakeUp(ctx context.Context) *waking {
 	return w
 }
 
+// unwanted gives up loading a version that is on its way out, unless a call waits for
+// it. The caller holds mu.
+func (v *version) unwanted() {
+	if v.draining && v.waking != nil && v.calls == 1 { // which is the loading itself
+		v.waking.stop()
+	}
+}
+
 // load calls wake, in a goroutine where nobody else would catch a panic of it.
 func (v *version) load(ctx context.Context) (m Module, err error) {
 	defer func() {

@@ -79,6 +79,7 @@ func (v *version) leave(ctx context.Context) {
 	v.mu.Lock()
 	v.calls--
 	v.used = time.Now()
+	v.unwanted()
 	last := v.draining && v.calls == 0
 	abandoned := v.abandoned
 	v.mu.Unlock()
@@ -153,9 +154,7 @@ func (v *version) close(ctx context.Context, quarantined *atomic.Int64) error {
 	v.draining = true
 	idle := v.idle
 	v.idle = nil
-	if v.waking != nil {
-		v.waking.stop()
-	}
+	v.unwanted()
 	if v.calls == 0 {
 		close(v.drained)
 	}
@@ -195,6 +194,9 @@ func (v *version) abandon(quarantined *atomic.Int64) bool {
 	defer v.mu.Unlock()
 	if v.calls == 0 {
 		return false
+	}
+	if v.waking != nil {
+		v.waking.stop()
 	}
 	quarantined.Add(1)
 	v.abandoned = func() { quarantined.Add(-1) }
