@@ -36,6 +36,8 @@ type Config struct {
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Limits bound what all plugins have together.
+	Limits GuestLimits `yaml:"limits"`
 }
 
 // SourceConfig declares one source, by exactly one of its keys.
@@ -50,10 +52,12 @@ type SourceConfig struct {
 
 // PluginConfig is what an operator says of a plugin.
 type PluginConfig struct {
-	Pos    yamldoc.Pos    `yaml:",pos"`
-	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
-	Limits LimitsConfig   `yaml:"limits"`
-	Config map[string]any `yaml:"config"` // handed to the plugin
+	Pos    yamldoc.Pos  `yaml:",pos"`
+	Grant  []string     `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
+	Limits LimitsConfig `yaml:"limits"`
+	// Instances is how many there may be at once; absent: as many as calls run.
+	Instances int            `yaml:"instances"`
+	Config    map[string]any `yaml:"config"` // handed to the plugin
 	// Export names the function to call of an Extism plugin that has several.
 	Export string      `yaml:"export"`
 	HTTP   *HTTPConfig `yaml:"http"` // where its requests may go
@@ -253,7 +257,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate())
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {
