@@ -109,6 +109,9 @@ type GuestMemory struct {
 	Limit    int64 `json:"limit"` // 0: none
 }
 
+// Size is a number of bytes for people: 1.25 MiB.
+func Size(n int64) string { return tenants.Size(n) }
+
 func (g *guestMemory) summary() GuestMemory {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -157,7 +160,7 @@ func (h *Host) cool(ctx context.Context) error {
 		unused = unloadAfter
 	}
 	const looks = 4 // so that it happens within a quarter of the time
-	tick := time.NewTicker(max(unused/looks, time.Second))
+	tick := time.NewTicker(max(unused/looks, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
