@@ -36,6 +36,8 @@ type Config struct {
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Wasm says what modules may use beyond the core of the language.
+	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.
 	Limits GuestLimits `yaml:"limits"`
 }
@@ -82,6 +84,13 @@ type LimitsConfig struct {
 	Output      yamldoc.Bytes `yaml:"output"`
 	Effects     int           `yaml:"effects"`
 	EffectBytes yamldoc.Bytes `yaml:"effect_bytes"`
+}
+
+// WasmConfig admits modules that use proposals of the language, which are young in
+// compilers and in the engine.
+type WasmConfig struct {
+	TailCalls     bool `yaml:"tail_calls"`
+	ExtendedConst bool `yaml:"extended_const"`
 }
 
 // NotifyConfig says where a topic goes beside those who subscribe to it.

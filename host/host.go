@@ -205,7 +205,10 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 			return fmt.Errorf("open data folder: %w", err)
 		}
 	}
-	engines, err := NewEngines(wasm.Options{CacheDir: cache, Compiler: h.opts.Compiler, Seed: seed})
+	engines, err := NewEngines(wasm.Options{
+		CacheDir: cache, Compiler: h.opts.Compiler, Seed: seed,
+		TailCalls: h.config.Wasm.TailCalls, ExtendedConst: h.config.Wasm.ExtendedConst,
+	})
 	if err != nil {
 		return err
 	}

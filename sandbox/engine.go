@@ -46,6 +46,9 @@ type Info struct {
 	Needs  []abi.Capability // what the guest asks for: its imports, those of its manifest where it has one; a script without asks for all
 	// Functions are those of the ABI that a module imports; nil for a script.
 	Functions []string
+	// Proposals are those of the WebAssembly language that a module uses and that an
+	// operator has to allow: TailCalls, ExtendedConst.
+	Proposals []string
 	// Manifest is what the plugin says of itself; nil when it says nothing.
 	Manifest *manifest.Manifest
 	// Exports are the functions that a call may name in its Export, and Entry is
@@ -54,6 +57,12 @@ type Info struct {
 	Exports []string
 	Entry   string
 }
+
+// The proposals that Info names, as an operator types them.
+const (
+	TailCalls     = "tail_calls"
+	ExtendedConst = "extended_const"
+)
 
 // Instance is one guest in memory.
 type Instance interface {

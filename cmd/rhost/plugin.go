@@ -126,9 +126,16 @@ force. Scripts run as they are; building one checks it.`,
 // time.
 const commandSeed = "rhost plugin run"
 
+// ofAuthor are the options of an engine that runs what its user is at work on: every
+// proposal that a host may allow is admitted.
+func ofAuthor(o wasm.Options) wasm.Options {
+	o.Seed, o.TailCalls, o.ExtendedConst = []byte(commandSeed), true, true
+	return o
+}
+
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines(wasm.Options{Seed: []byte(commandSeed)})
+	engines, err := host.NewEngines(ofAuthor(wasm.Options{}))
 	if err != nil {
 		return err
 	}
@@ -205,6 +212,9 @@ func pluginInspect() *cobra.Command {
 				if m := info.Manifest; m != nil {
 					shown["manifest"] = m.JSON
 				}
+				if info.Proposals != nil {
+					shown["proposals"] = info.Proposals
+				}
 				if info.Exports != nil {
 					shown["exports"], shown["entry"] = info.Exports, info.Entry
 				}
@@ -226,6 +236,9 @@ func pluginInspect() *cobra.Command {
 			}
 			if info.Exports != nil {
 				rows = append(rows, []string{"calls", entryOf(info)})
+			}
+			for _, p := range info.Proposals {
+				rows = append(rows, []string{"needs", "wasm." + p + ": true in rhost.yaml of its host"})
 			}
 			rows = append(rows, manifestRows(info.Manifest)...)
 			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, module.rows()...))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/rhost/rhost/abi/manifest"
@@ -43,6 +44,10 @@ type Options struct {
 	Seed []byte
 	// Bounds are the sizes up to which modules are admitted.
 	Bounds fuel.Bounds
+	// TailCalls and ExtendedConst admit modules that use these proposals of the
+	// language.
+	TailCalls     bool
+	ExtendedConst bool
 	// StartupFuel and StartupDeadline limit the start-up code of an instance. A
 	// Go program's takes about a million fuel. The defaults are 100,000,000 and
 	// 2 s.
@@ -130,10 +135,23 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
+// proposals are those that a module uses and that not every host admits.
+func proposals(info *fuel.Info) (list []string) {
+	if info.Uses.Has(fuel.UsesTailCalls) {
+		list = append(list, sandbox.TailCalls)
+	}
+	if info.Uses.Has(fuel.UsesExtendedConst) {
+		list = append(list, sandbox.ExtendedConst)
+	}
+	return list
+}
+
 // runtimeConfig is the same wherever modules are compiled, or the cache would not
-// hold what is looked for.
+// hold what is looked for. What the runtime knows is not what is admitted: that the
+// fuel pass decides.
 func runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
-	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
+	const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
+	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false).WithCoreFeatures(features)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
@@ -202,7 +220,10 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 
 // config says how modules are rewritten.
 func (e *Engine) config() fuel.Config {
-	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil}
+	return fuel.Config{
+		Bounds: e.options.Bounds, Profile: e.options.Profile != nil,
+		TailCalls: e.options.TailCalls, ExtendedConst: e.options.ExtendedConst,
+	}
 }
 
 // link admits and describes a module that was rewritten. Where it can do without
@@ -234,6 +255,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
 	guest.info.Functions, guest.info.Manifest = wants, about
+	guest.info.Proposals = proposals(pass.Info)
 	return guest, pass, nil
 }
 
