@@ -79,6 +79,7 @@ type Host struct {
 	hub     *notify.Hub
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
+	cache   *wasm.Cache  // of compiled modules; nil when nothing is kept
 	engines map[deploy.Kind]sandbox.Engine
 	lib     *ruleLibrary
 	rules   atomic.Pointer[RuleSet] // of the app folder, as last compiled without error
@@ -204,9 +205,12 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 		if seed, err = keptSeed(filepath.Join(h.data, "seed")); err != nil {
 			return fmt.Errorf("open data folder: %w", err)
 		}
+		if h.cache, err = wasm.OpenCache(cache); err != nil {
+			return err
+		}
 	}
 	engines, err := NewEngines(wasm.Options{
-		CacheDir: cache, Compiler: h.opts.Compiler, Seed: seed,
+		Cache: h.cache, Compiler: h.opts.Compiler, Seed: seed,
 		TailCalls: h.config.Wasm.TailCalls, ExtendedConst: h.config.Wasm.ExtendedConst,
 	})
 	if err != nil {
@@ -358,6 +362,9 @@ func (h *Host) Close() error {
 	}
 	for _, e := range h.engines {
 		errs = append(errs, e.Close(ctx))
+	}
+	if h.cache != nil {
+		errs = append(errs, h.cache.Close(ctx))
 	}
 	if h.log != nil {
 		errs = append(errs, h.log.Close())
