@@ -39,11 +39,14 @@ type Module interface {
 // Info describes a module without running it.
 type Info struct {
 	Name   string
-	Engine string           // "wasm", "lua" or "js"
-	Digest string           // "sha256:…" over the uploaded bytes
-	ABI    string           // "rhost.v1"; "extism" or "wasi" for a guest that was written for another host
-	Size   int              // bytes uploaded
-	Needs  []abi.Capability // what the guest asks for: its imports, those of its manifest where it has one; a script without asks for all
+	Engine string // "wasm", "lua" or "js"
+	Digest string // "sha256:…" over the uploaded bytes
+	ABI    string // "rhost.v1"; "extism" or "wasi" for a guest that was written for another host
+	Size   int    // bytes uploaded
+	// Runtime names what runs the module and how its fuel is counted, with their
+	// versions. A call uses the same fuel wherever this is the same.
+	Runtime string
+	Needs   []abi.Capability // what the guest asks for: its imports, those of its manifest where it has one; a script without asks for all
 	// Functions are those of the ABI that a module imports; nil for a script.
 	Functions []string
 	// Proposals are those of the WebAssembly language that a module uses and that an

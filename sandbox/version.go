@@ -53,6 +53,7 @@ func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (ab
 		v.gauge.add(ctx, Usage{}, err)
 		return abi.Reply{}, Usage{Module: v.digest}, err
 	}
+	session.runsOn(v.module.Info(), call)
 	reply, usage, err := inst.Invoke(ctx, call, session)
 	usage.Module = v.digest
 	v.gauge.add(ctx, usage, err)

@@ -119,7 +119,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 	}
 	add("host", runCmd(), emitCmd(), applyCmd())
 	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
-	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
+	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd(), replayCmd())
 	add("plugins", pluginCmd())
 	root.AddCommand(versionCmd(), workerCmd())
 	root.SetHelpCommand(helpCmd(root))
@@ -133,13 +133,18 @@ func helpCmd(root *cobra.Command) *cobra.Command {
 		Short:   "Explain a command, or the code of a problem",
 		Example: "  rhost help match\n  rhost help cel-type",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
 			if len(args) == 1 {
 				if text, ok := allCodes()[args[0]]; ok {
-					_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], text)
-					return err
+					_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], text)
+					if werr != nil || err != nil || len(rest) > 0 {
+						return werr
+					}
+					if _, werr = fmt.Fprintf(cmd.OutOrStdout(), "\nThe command of that name:\n\n"); werr != nil {
+						return werr
+					}
 				}
 			}
-			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
 				return usage(fmt.Errorf("help: %q is neither a command nor a code; the codes are %s", strings.Join(args, " "), strings.Join(sortedKeys(allCodes()), ", ")))
 			}

@@ -239,7 +239,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	if guest.foreign != nil && about != nil && (about.Batch || about.Encoding != manifest.Frame) {
 		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "manifest: batch and encoding are of guests that speak " + v1.Module, Fix: "leave them out"}
 	}
-	guest.info.Name, guest.info.Engine = src.Name, e.Name()
+	guest.info.Name, guest.info.Engine, guest.info.Runtime = src.Name, e.Name(), runtimeOf()
 	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
 	guest.info.Functions, guest.info.Manifest = wants, about
