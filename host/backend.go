@@ -127,7 +127,7 @@ func (b backend) Ready(ctx context.Context) error {
 	if free := b.log.Stats().DiskFree; free > 0 && free < eventlog.DefaultMinFree {
 		return fmt.Errorf("the disk of %s has %d bytes left, and the log keeps %d free; make room", b.data, free, eventlog.DefaultMinFree)
 	}
-	if err := probeDisk(filepath.Join(b.data, "ready.probe")); err != nil {
+	if err := probeDisk(filepath.Join(b.data, probeName)); err != nil {
 		return fmt.Errorf("write to %s: %w", b.data, err)
 	}
 	return b.lane.ask(ctx, func() {})

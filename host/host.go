@@ -339,6 +339,9 @@ func (h *Host) drain(core context.Context) error {
 	if err := h.lane.untilIdle(ctx, time.Now().Add(drainTime)); err != nil && core.Err() == nil {
 		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
 	}
+	if err := h.lane.snapshotNow(ctx); err != nil && core.Err() == nil {
+		h.logger.Warn("there is no snapshot of the end; the next start takes longer", "error", err)
+	}
 	return nil
 }
 

@@ -108,6 +108,9 @@ func pluginActivate() *cobra.Command {
 		Example: "  rhost plugin status decide\n  rhost plugin activate decide 3f9a21c4",
 		Args:    exactArgs(2, "NAME and DIGEST", "as `rhost plugin status NAME` prints them; the first digits are enough"),
 	}, func(ctx context.Context, c *client.Client, args []string) (json.RawMessage, error) {
+		if len(strings.TrimPrefix(args[1], "sha256:")) < 4 {
+			return nil, usage(fmt.Errorf("version %q: give four digits of the digest or more, as `rhost plugin status %s` prints it", args[1], args[0]))
+		}
 		return c.ActivatePlugin(ctx, args[0], args[1])
 	})
 }
