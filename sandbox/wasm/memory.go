@@ -64,15 +64,21 @@ func (m *memory) Free() {
 	m.space = nil
 }
 
-// maxShrink is how much shrink clears: more would take longer than to make another
-// instance, and its pages would stay in use.
-const maxShrink = 16 << 20
+// maxClear is how much shrink clears: more goes back to the system, and is zero when
+// it is asked for again. Clearing keeps the pages, for the next call to write to
+// without page faults.
+const maxClear = 16 << 20
+
+// minDrop is from where on pages go back to the system when they are not expected to be
+// wanted again. To clear less takes no longer than the system call and the faults.
+const minDrop = 128 << 10
 
 // shrink makes a memory that may have grown size bytes large again, and clears what it
-// had grown by. It reports false when that cannot be. The guest must not be running.
-func (m *memory) shrink(guest api.Memory, size uint64) bool {
+// had grown by; with drop, it keeps few pages of that. It reports false when that
+// cannot be. The guest must not be running.
+func (m *memory) shrink(guest api.Memory, size uint64, drop bool) bool {
 	grown := m.size
-	if grown <= size || grown-size > maxShrink {
+	if grown <= size {
 		return grown == size
 	}
 	// wazero has no word for it, but takes whatever Reallocate returns for the memory:
@@ -84,7 +90,11 @@ func (m *memory) shrink(guest api.Memory, size uint64) bool {
 	if !ok || uint64(guest.Size()) != size {
 		return false
 	}
-	clear(m.space[size:grown])
+	rest := m.space[size:grown]
+	if len(rest) > maxClear || drop && len(rest) >= minDrop {
+		return discard(rest) == nil
+	}
+	clear(rest)
 	return true
 }
 
