@@ -53,6 +53,9 @@ func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (ab
 	reply, usage, err := inst.Invoke(ctx, call, session)
 	usage.Module = v.digest
 	v.gauge.add(ctx, usage, err)
+	if err != nil {
+		session.drop()
+	}
 	if closeErr := v.give(ctx, inst); closeErr != nil && err == nil {
 		err = fmt.Errorf("close instance of %s: %w", v.module.Info().Name, closeErr)
 	}
