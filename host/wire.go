@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -45,7 +44,7 @@ func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 func (h *Host) wire(ctx context.Context) error {
 	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: time.Now}
 	h.admit = admit
-	h.calls = dispatch.New(dispatch.Config{Workers: runtime.GOMAXPROCS(0), QueuePerTenant: callQueue, Logger: h.logger})
+	h.calls = dispatch.New(dispatch.ForGuests(callQueue, h.logger))
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
 
 	client, err := egress.New(h.config.Egress.config())

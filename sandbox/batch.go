@@ -87,6 +87,8 @@ func (s *Slot) batch(ctx context.Context, items []BatchItem) (out []BatchResult,
 		return nil, false
 	}
 	defer v.leave(ctx)
+	begin()
+	defer end()
 	inst, err := v.take(ctx, items[0].Session.Limits())
 	if err != nil {
 		return nil, false

@@ -41,6 +41,8 @@ func newVersion(m Module, spares int) *version {
 // it, also when the engine panics.
 func (v *version) runEntered(ctx context.Context, call *abi.Call, session *Session) (abi.Reply, Usage, error) {
 	defer v.leave(ctx)
+	begin()
+	defer end()
 	return v.run(ctx, call, session)
 }
 
