@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Other programs on the machine disturb what is measured here more than anything that is
-// compared. So the suite that looks at single calls takes again what was disturbed.
+// Other programs on the machine disturb single calls more than anything that is compared.
+// So the suite that looks at them takes again what was disturbed, and leaves the time out
+// for which the kernel ran another program in the caller's place.
 const (
 	// disturbed is the share of the machine's time that others may have had.
 	disturbed = 0.10
@@ -46,12 +47,17 @@ func busyNow() (b busy, ok bool) {
 			b.used += time.Duration(v) * tick
 		}
 	}
+	b.own = ownTime()
+	return b, true
+}
+
+// ownTime is the processor time of this process.
+func ownTime() time.Duration {
 	var own syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
-		return busy{}, false
+		return 0 // never: the arguments are right
 	}
-	b.own = time.Duration(own.Utime.Nano() + own.Stime.Nano())
-	return b, true
+	return time.Duration(own.Utime.Nano() + own.Stime.Nano())
 }
 
 // others is the share of the machine's time since b that other programs had.

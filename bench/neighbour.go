@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"runtime/metrics"
 	"time"
 
 	"github.com/rhost/rhost/abi"
@@ -30,6 +32,8 @@ const turns = 8
 //     than there are processors. The time runs from the moment the call is submitted.
 //   - How much later than it asked for the quiet tenant is woken in that case. It stands
 //     for all that a host does beside guests: timers, connections, the lanes.
+//
+// And at the garbage that the other makes, which does not depend on the machine.
 func neighbourSuite(ctx context.Context) ([]measure, func() error, error) {
 	list, err := crowds()
 	if err != nil {
@@ -112,7 +116,7 @@ func (b *block) measures(name string, honest, attack *sandbox.Slot) []measure {
 		return nil
 	}
 	p99 := func(n int, of func(*waits) []time.Duration) float64 { return percentiles(of(&now[n])).p99 * 1000 }
-	list := make([]measure, 0, 4)
+	list := make([]measure, 0, 5)
 	for _, m := range []struct {
 		name string
 		of   func(*waits) []time.Duration
@@ -138,7 +142,39 @@ func (b *block) measures(name string, honest, attack *sandbox.Slot) []measure {
 			},
 		})
 	}
-	return append(list, measure{name: name + ": other programs", unit: "%", fn: func(context.Context, time.Duration) (float64, error) { return 100 * others, nil }})
+	var made, usual float64
+	return append(
+		list,
+		measure{
+			name: name + ": garbage", unit: "MB/s",
+			fn: func(ctx context.Context, d time.Duration) (float64, error) {
+				usual = garbage(ctx, honest, d/4)
+				made = garbage(ctx, attack, d/4)
+				return made, ctx.Err()
+			},
+			against: []against{{"of honest calls", func() float64 { return made / usual }}},
+		},
+		measure{name: name + ": other programs", unit: "%", fn: func(context.Context, time.Duration) (float64, error) { return 100 * others, nil }},
+	)
+}
+
+// garbage is how much memory calls of a slot ask of the Go heap, in megabytes for each
+// second of the process's processor time. It is what brings the collector, and does not
+// depend on what else the machine does.
+func garbage(ctx context.Context, slot *sandbox.Slot, d time.Duration) float64 {
+	allocated := func() float64 {
+		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		metrics.Read(sample)
+		return float64(sample[0].Value.Uint64())
+	}
+	call := sampleCall()
+	attackCall(ctx, slot, call) // which makes the instance
+	runtime.GC()
+	from, before := ownTime(), allocated()
+	for start := time.Now(); time.Since(start) < d; {
+		attackCall(ctx, slot, call)
+	}
+	return (allocated() - before) / 1e6 / (ownTime() - from).Seconds()
 }
 
 func (w *waits) add(more waits) {
