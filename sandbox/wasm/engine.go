@@ -202,7 +202,7 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 
 // config says how modules are rewritten.
 func (e *Engine) config() fuel.Config {
-	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil}
+	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil, SparePage: true} // for shrink
 }
 
 // link admits and describes a module that was rewritten. Where it can do without

@@ -44,7 +44,7 @@ func (m *module) New(ctx context.Context, lim sandbox.Limits) (sandbox.Instance,
 			Err: fmt.Errorf("%w: the module starts with %d bytes and may have %d", ErrMemory, need, lim.Memory),
 		}
 	}
-	mem, err := newMemory(min(uint64(lim.Memory), uint64(m.memory.Max)*pageSize))
+	mem, err := newMemory(uint64(lim.Memory), uint64(m.memory.Max)*pageSize)
 	if err != nil {
 		return nil, &sandbox.Fault{Kind: sandbox.FaultMemory, Module: m.info.Name, Err: fmt.Errorf("%w: %w", ErrMemory, err)}
 	}
@@ -211,8 +211,9 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 
 // renew puts the instance back to what start-up left, after a call that ended with
 // err. A fault leaves no more behind than a call that ends well: whatever stopped the
-// guest, all that it could change is its memory and the globals of the image. wazero
-// resets what it keeps of a call by itself, also after a panic.
+// guest, all that it could change is its memory and the globals of the image: a module
+// that can change its tables, or drop its segments, has no image. wazero resets what it
+// keeps of a call by itself, also after a panic.
 func (i *instance) renew(err error) {
 	if i.image == nil || err != nil && !i.outlives(err) {
 		return

@@ -133,3 +133,19 @@ func TestNothingOutlivesAFault(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryOfItsOwnChoice grows a memory to what its module allows, and no further: that
+// is not the host's refusal, and what follows no memory fault.
+func TestMemoryOfItsOwnChoice(t *testing.T) {
+	m := New()
+	m.Memory(1, 4)
+	gives := func(pages, want int32) Code { return Seq(Grow(pages), I32(want), Op(0x47), If(I32(77), Return())) }
+	m.Invoke(nil, gives(4, -1), gives(3, 1), gives(1, -1), Op(0x3f, 0), I32(4), Op(0x47), If(I32(77), Return()), Unreachable())
+	i := instance(t, compile(t, newEngine(t), "p", m.Bytes()), patient())
+	for range 3 {
+		_, usage, err := i.Invoke(t.Context(), callWith(""), newWorld().session())
+		require.Equal(t, sandbox.FaultTrap, sandbox.KindOf(err), "%v", err)
+		assert.EqualValues(t, 4*65536, usage.PeakMemory)
+		require.True(t, i.Reusable())
+	}
+}
