@@ -33,7 +33,8 @@ const turns = 8
 //   - How much later than it asked for the quiet tenant is woken in that case. It stands
 //     for all that a host does beside guests: timers, connections, the lanes.
 //
-// And at the garbage that the other makes, which does not depend on the machine.
+// And at the garbage that the other makes, which does not depend on the machine. The
+// control has honest calls in the place of an attack.
 func neighbourSuite(ctx context.Context) ([]measure, func() error, error) {
 	list, err := crowds()
 	if err != nil {
@@ -50,6 +51,8 @@ func neighbourSuite(ctx context.Context) ([]measure, func() error, error) {
 		if err := b.load(ctx, c.engine, c.name, c.honest); err != nil {
 			return nil, nil, err
 		}
+		// How far the ratios of two that are the same lie from 1.
+		measures = append(measures, b.measures(c.name+", control", b.slots[c.name], b.slots[c.name])...)
 		for _, a := range c.attacks {
 			name := c.name + ", " + a.Name
 			if err := b.load(ctx, c.engine, name, a.Wasm); err != nil {
