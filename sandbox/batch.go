@@ -111,7 +111,7 @@ func (s *Slot) batch(ctx context.Context, items []BatchItem) (out []BatchResult,
 
 // batches reports whether the version's module takes batches.
 func (v *version) batches() bool {
-	m := v.module.Info().Manifest
+	m := v.info.Manifest
 	return m != nil && m.Batch
 }
 
