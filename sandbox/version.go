@@ -18,6 +18,7 @@ type version struct {
 	digest string
 	spares int // how many idle instances to keep
 	gauge  gauge
+	size   batchSize
 
 	mu        sync.Mutex
 	idle      []spare       // guarded by mu
