@@ -41,11 +41,17 @@ type runner struct {
 // there is no room now.
 func (r *runner) start(cmd workflow.Command) bool {
 	d, do := r.steps, r.http
+	var batch *dispatch.Batch
 	switch cmd.Action {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
-		if set, ok := r.setup(cmd.Plugin); ok && set.grant.Has(abi.CapHTTP) {
+		set, ok := r.setup(cmd.Plugin)
+		switch {
+		case !ok: // the call says so
+		case set.grant.Has(abi.CapHTTP):
 			d = r.steps // it may wait for others
+		default:
+			batch = r.batchOf(cmd, set)
 		}
 	case workflow.ActionFile:
 		do = r.file
@@ -60,6 +66,7 @@ func (r *runner) start(cmd workflow.Command) bool {
 			} // else the host stops; the intent stays open and runs again
 		},
 		Panicked: func(err error) { r.answer(cmd.Fail(workflow.FailInternal, err.Error())) },
+		Batch:    batch,
 	})
 	return err == nil
 }
