@@ -191,6 +191,7 @@ func TestBatchInADispatcher(t *testing.T) {
 	assert.Equal(t, 2, panicked)
 	s := d.Stats()
 	assert.Equal(t, uint64(7), s.Ended)
+	assert.Equal(t, uint64(5), s.Batched)
 	assert.Equal(t, uint64(6), s.Tenants[tenant("a")].Ended)
 	assert.Equal(t, uint64(1), s.Panics)
 }

@@ -282,7 +282,8 @@ type Stats struct {
 	Waiting int    // tasks
 	Running int    // tasks; those that are done together count once
 	Ended   uint64 // tasks, since the start
-	Panics  uint64 // of those
+	Batched uint64 // of those, done together with others
+	Panics  uint64 // of those that ended
 	Tenants map[tenants.Name]TenantStats
 }
 
@@ -299,7 +300,7 @@ func (d *Dispatcher) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := Stats{
-		Waiting: d.queues.waiting, Running: d.queues.running, Panics: d.panics,
+		Waiting: d.queues.waiting, Running: d.queues.running, Batched: d.queues.batched, Panics: d.panics,
 		Tenants: make(map[tenants.Name]TenantStats, len(d.queues.tenants)),
 	}
 	for name, q := range d.queues.tenants {

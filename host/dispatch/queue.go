@@ -35,6 +35,7 @@ type queues struct {
 	size    int    // of the ring
 	waiting int    // tasks, in all
 	running int
+	batched uint64 // tasks that ended and were done together with others
 }
 
 // queue is one tenant's share. It is kept when it is empty, for its average and
@@ -148,6 +149,9 @@ func (qs *queues) finish(t turn, took time.Duration) {
 	qs.running--
 	q.running--
 	q.ended += uint64(n)
+	if n > 1 {
+		qs.batched += uint64(n)
+	}
 	q.spent += took
 	q.balance += t.paid - took
 	q.average += (took/time.Duration(n) - q.average) / 8
