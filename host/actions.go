@@ -46,13 +46,15 @@ func (r *runner) start(cmd workflow.Command) bool {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
 		set, ok := r.setup(cmd.Plugin)
-		switch {
-		case !ok: // the call says so
-		case set.grant.Has(abi.CapHTTP):
+		if !ok {
+			break // the call says so
+		}
+		if set.grant.Has(abi.CapHTTP) {
 			d = r.steps // it may wait for others
-		default:
+		} else {
 			batch = r.batchOf(cmd, set)
 		}
+		set.slot.Wake(context.Background()) // while the call waits for its turn
 	case workflow.ActionFile:
 		do = r.file
 	case workflow.ActionHTTP, workflow.ActionEmit, workflow.ActionNotify:

@@ -103,7 +103,7 @@ func (s *Slot) Batch(ctx context.Context, items []BatchItem) []*BatchResult {
 
 // batches runs the calls that which names, in batches as large as they may be.
 func (v *version) batches(ctx context.Context, r *rollout, items []BatchItem, which []int, out []*BatchResult) {
-	if m := v.module.Info().Manifest; m == nil || !m.Batch {
+	if m := v.info.Manifest; m == nil || !m.Batch {
 		return
 	}
 	for len(which) > 1 {

@@ -16,33 +16,33 @@ import (
 	"github.com/rhost/rhost/sandbox"
 )
 
-// crowd is a guest that takes batches. One bad call in it ends a batch.
-type crowd struct {
+// troop is a guest that takes batches. One bad call in it ends a batch.
+type troop struct {
 	guest
 	batches []int // their sizes
 	left    time.Duration
 }
 
-func (c *crowd) Info() sandbox.Info {
+func (c *troop) Info() sandbox.Info {
 	info := c.guest.Info()
 	info.Manifest = &manifest.Manifest{Batch: true}
 	return info
 }
 
-func (c *crowd) New(context.Context, sandbox.Limits) (sandbox.Instance, error) {
+func (c *troop) New(context.Context, sandbox.Limits) (sandbox.Instance, error) {
 	c.open.Add(1)
-	return &crowdInstance{guestInstance{&c.guest}, c}, nil
+	return &troopInstance{guestInstance{&c.guest}, c}, nil
 }
 
-type crowdInstance struct {
+type troopInstance struct {
 	guestInstance
-	crowd *crowd
+	troop *troop
 }
 
-func (i *crowdInstance) InvokeBatch(ctx context.Context, items []sandbox.BatchItem) ([]sandbox.BatchReply, sandbox.Usage, error) {
-	i.crowd.batches = append(i.crowd.batches, len(items))
+func (i *troopInstance) InvokeBatch(ctx context.Context, items []sandbox.BatchItem) ([]sandbox.BatchReply, sandbox.Usage, error) {
+	i.troop.batches = append(i.troop.batches, len(items))
 	if until, ok := ctx.Deadline(); ok {
-		i.crowd.left = time.Until(until)
+		i.troop.left = time.Until(until)
 	}
 	out := make([]sandbox.BatchReply, len(items))
 	for n, item := range items {
@@ -55,7 +55,7 @@ func (i *crowdInstance) InvokeBatch(ctx context.Context, items []sandbox.BatchIt
 	return out, sandbox.Usage{}, nil
 }
 
-func crowds(n int) []sandbox.BatchItem {
+func troops(n int) []sandbox.BatchItem {
 	items := make([]sandbox.BatchItem, n)
 	for i := range items {
 		items[i] = sandbox.BatchItem{
@@ -80,11 +80,11 @@ func TestBatchInARollout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				old, next := &crowd{guest: guest{name: "old"}}, &crowd{guest: guest{name: "new"}}
+				old, next := &troop{guest: guest{name: "old"}}, &troop{guest: guest{name: "new"}}
 				s := sandbox.NewSlot()
 				require.NoError(t, s.Swap(t.Context(), old, 1))
 				require.NoError(t, s.Roll(t.Context(), next, tt.plan))
-				items := crowds(50)
+				items := troops(50)
 				got := s.Batch(t.Context(), items)
 				synctest.Wait()
 				if p, ok := s.Progress(); assert.True(t, ok) {
@@ -92,7 +92,7 @@ func TestBatchInARollout(t *testing.T) {
 				}
 				for i, r := range got {
 					require.NotNil(t, r)
-					want, used, err := s.Call(t.Context(), items[i].Call, crowds(1)[0].Session)
+					want, used, err := s.Call(t.Context(), items[i].Call, troops(1)[0].Session)
 					require.NoError(t, err)
 					assert.Equal(t, want.Output, r.Reply.Output)
 					assert.Equal(t, used.Module, r.Usage.Module)
@@ -109,12 +109,12 @@ func TestBatchInARollout(t *testing.T) {
 // it is found out, and its callers see the old one's answers.
 func TestBatchOnABadVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old, next := &crowd{guest: guest{name: "old"}}, &crowd{guest: guest{name: "new", do: traps}}
+		old, next := &troop{guest: guest{name: "old"}}, &troop{guest: guest{name: "new", do: traps}}
 		s := sandbox.NewSlot()
 		require.NoError(t, s.Swap(t.Context(), old, 1))
 		ended := make(chan sandbox.Verdict, 1)
 		require.NoError(t, s.Roll(t.Context(), next, sandbox.Plan{Done: func(v sandbox.Verdict) { ended <- v }}))
-		for _, r := range s.CallBatch(t.Context(), crowds(100)) {
+		for _, r := range s.CallBatch(t.Context(), troops(100)) {
 			require.NoError(t, r.Err)
 			assert.Equal(t, `"old"`, string(r.Reply.Output))
 		}
@@ -128,11 +128,11 @@ func TestBatchOnABadVersion(t *testing.T) {
 // TestBatchLeavesOut what cannot go together with the first.
 func TestBatchLeavesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &crowd{guest: guest{name: "c"}}
+		c := &troop{guest: guest{name: "c"}}
 		s := sandbox.NewSlot()
-		assert.Equal(t, make([]*sandbox.BatchResult, 2), s.Batch(t.Context(), crowds(2)), "an empty slot")
+		assert.Equal(t, make([]*sandbox.BatchResult, 2), s.Batch(t.Context(), troops(2)), "an empty slot")
 		require.NoError(t, s.Swap(t.Context(), c, 1))
-		items := crowds(5)
+		items := troops(5)
 		items[1].Session.Record(sandbox.NewRecorder(1000))
 		items[2].Session = sandbox.NewSession(sandbox.Services{}, nil, sandbox.Limits{Fuel: 5})
 		got := s.Batch(t.Context(), items)
@@ -146,7 +146,7 @@ func TestBatchLeavesOut(t *testing.T) {
 
 // TestBatchThatFaults counts for nobody, and the calls that are no part of it go on.
 func TestBatchThatFaults(t *testing.T) {
-	c := &crowd{guest: guest{name: "c", do: func(call *abi.Call, _ *sandbox.Session) (abi.Reply, error) {
+	c := &troop{guest: guest{name: "c", do: func(call *abi.Call, _ *sandbox.Session) (abi.Reply, error) {
 		if call.Match.ID == "m-7" {
 			return abi.Reply{}, &sandbox.Fault{Kind: sandbox.FaultTrap, Err: errors.New("seven")}
 		}
@@ -154,7 +154,7 @@ func TestBatchThatFaults(t *testing.T) {
 	}}}
 	s := sandbox.NewSlot()
 	require.NoError(t, s.Swap(t.Context(), c, 1))
-	for i, r := range s.CallBatch(t.Context(), crowds(20)) {
+	for i, r := range s.CallBatch(t.Context(), troops(20)) {
 		assert.Equal(t, fmt.Sprint("m-", i) == "m-7", r.Err != nil)
 		if r.Err == nil {
 			assert.Equal(t, fmt.Sprint("m-", i), r.Reply.Message)
