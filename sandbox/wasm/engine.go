@@ -96,6 +96,7 @@ type Engine struct {
 	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
 	cache     *Cache // of its own, nil when that is another's or nothing is kept
+	turns     *turns // those of the cache, where there is one
 	compiler  compiler
 	closed    atomic.Bool
 }
@@ -115,8 +116,9 @@ func New(o Options) (*Engine, error) {
 		}
 		e.cache = cache
 	}
+	e.turns = newTurns()
 	if cache != nil {
-		e.compiler.cache = cache.dir
+		e.compiler.cache, e.turns = cache.dir, cache.turns
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache))
 	modules := map[string][]hostFunc{
@@ -282,6 +284,9 @@ func (e *Engine) compile(ctx context.Context, wasm []byte) (code wazero.Compiled
 			err = fmt.Errorf("it failed: %v", r)
 		}
 	}()
+	turn := e.turns.of(wasm)
+	turn.Lock()
+	defer turn.Unlock()
 	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), wasm)
 }
 
