@@ -55,6 +55,7 @@ func configKeys() map[string]configKey {
 		"plugins.*.limits.output":                 explain("size of its output"),
 		"plugins.*.limits.effects":                explain("how many effects it may have"),
 		"plugins.*.limits.effect_bytes":           explain("size of all its effects"),
+		"plugins.*.instances":                     explain("how many there may be at once; as many as calls run"),
 		"plugins.*.config":                        explain("settings that are handed to the plugin; its manifest may say what they must be"),
 		"plugins.*.export":                        explain("the function to call of an Extism plugin that has several"),
 		"plugins.*.http":                          explain("narrows where its requests may go"),
@@ -72,6 +73,15 @@ func configKeys() map[string]configKey {
 		"plugins.*.rollout.rollback_if.fuel":      explain("how many times the old version's; 1.5x"),
 		"plugins.*.rollout.rollback_if.min_calls": explain("how many calls there must have been"),
 		"plugins.*.rollout.rollback_if.for":       explain("how long each phase lasts; 1m"),
+
+		"wasm":                explain("proposals of WebAssembly that modules may use; absent: none of these"),
+		"wasm.tail_calls":     explain("admit modules with tail calls"),
+		"wasm.extended_const": explain("admit modules with extended constant expressions"),
+
+		"limits":                         explain("what all plugins may have together"),
+		"limits.guest_memory":            explain("memory that may be reserved for plugins; half of the machine's"),
+		"limits.guest_memory_per_tenant": explain("the same for each tenant; no limit beside that"),
+		"limits.unload_after":            explain("how long a plugin is not called before it is unloaded; 10m"),
 
 		"notify":       explain("where topics go beside those who subscribe to them, by topic"),
 		"notify.*.log": explain("to the output of rhost run"),

@@ -2,11 +2,21 @@ package host
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestConfigSchemaIsCommitted(t *testing.T) {
+	if *update {
+		require.NoError(t, os.WriteFile("rhost.schema.json", ConfigSchema(), 0o644))
+	}
+	committed, err := os.ReadFile("rhost.schema.json")
+	require.NoError(t, err)
+	assert.Equal(t, string(committed), string(ConfigSchema()), "go test ./host -run ConfigSchema -update")
+}
 
 // Every key of Config says what it is for, and nothing else does.
 func TestConfigSchemaHasNoGaps(t *testing.T) {

@@ -2,7 +2,6 @@ package host_test
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,17 +14,6 @@ import (
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/yamldoc"
 )
-
-var update = flag.Bool("update", false, "write rhost.schema.json anew")
-
-func TestConfigSchemaIsCommitted(t *testing.T) {
-	if *update {
-		require.NoError(t, os.WriteFile("rhost.schema.json", host.ConfigSchema(), 0o644))
-	}
-	committed, err := os.ReadFile("rhost.schema.json")
-	require.NoError(t, err)
-	assert.Equal(t, string(committed), string(host.ConfigSchema()), "go test ./host -run ConfigSchema -update")
-}
 
 func configSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
