@@ -68,14 +68,6 @@ func all(tb testing.TB, l *eventlog.Log) []eventlog.Record {
 	return recs
 }
 
-func bodies(recs []eventlog.Record) []string {
-	var out []string
-	for _, r := range recs {
-		out = append(out, string(r.Body))
-	}
-	return out
-}
-
 func TestErrorsNameTheCause(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))

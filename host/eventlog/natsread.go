@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -12,6 +13,9 @@ import (
 const (
 	readBytes  = 2 << 20 // asked for at once; one frame may exceed it
 	readFrames = 4096
+	// scanTries bounds how often a scan is begun again where it was without getting
+	// any further. The servers elect a leader in less.
+	scanTries = 6
 )
 
 // A message is a stored frame, undecoded.
@@ -20,12 +24,117 @@ type message struct {
 	data []byte
 }
 
-// Scan reads in chunks and asks for the next chunk before it hands on the last,
-// so that at most two are in memory.
-func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
-	if from > to {
-		return nil
+// getRequest asks the stream for messages without a consumer.
+type getRequest struct {
+	Seq      uint64 `json:"seq,omitempty"`
+	Batch    int    `json:"batch,omitempty"`
+	MaxBytes int    `json:"max_bytes,omitempty"`
+}
+
+func (s *natsStream) directSubject() string { return "$JS.API.DIRECT.GET." + s.name }
+
+// Get asks any server that has a copy, and the leader when that one has not.
+func (s *natsStream) Get(ctx context.Context, seq uint64) ([]byte, error) {
+	body, err := json.Marshal(getRequest{Seq: seq})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", s.name, err)
 	}
+	b, err := getOne(ctx, s.read, s.name, s.directSubject(), body, s.shared)
+	if s.replicas > 1 && errors.Is(err, ErrNotFound) {
+		n, err := fromLeader(ctx, s.read, s.name, leaderRequest{Seq: seq}, true)
+		return n.Body, err
+	}
+	return b, err
+}
+
+// getOne sends one request for one message.
+func getOne(ctx context.Context, nc *nats.Conn, stream, subject string, body []byte, shared bool) (b []byte, err error) {
+	err = whileUnavailable(ctx, shared, func(ctx context.Context) error {
+		m, err := nc.RequestWithContext(ctx, subject, body)
+		if shared && errors.Is(err, nats.ErrNoResponders) && gone(ctx, nc, stream) {
+			return ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		b = m.Data
+		switch status := m.Header.Get("Status"); status {
+		case "":
+			return nil
+		case noMessages:
+			return ErrNotFound
+		default:
+			return fmt.Errorf("%s %s", status, m.Header.Get("Description"))
+		}
+	})
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("stream %s: %w", stream, ErrNotFound)
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return b, err
+}
+
+// Scan asks any server that has a copy. Where that one ends too early, or leaves
+// something out, the leader is asked.
+func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
+	failed := error(nil) // what fn returned
+	next := from
+	see := func(m message) error {
+		for s.replicas > 1 && next < m.seq {
+			n, err := fromLeader(ctx, s.read, s.name, leaderRequest{Seq: next}, true)
+			if errors.Is(err, ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if failed = fn(n.Seq, n.Body); failed != nil {
+				return failed
+			}
+			next = n.Seq + 1
+		}
+		failed = fn(m.seq, m.data)
+		next = m.seq + 1
+		return failed
+	}
+	for try := 1; next <= to; try++ {
+		began := next
+		err := s.scanOnce(ctx, next, to, see)
+		switch {
+		case failed != nil || ctx.Err() != nil:
+			return err
+		case next > began:
+			try = 0
+		case err == nil && s.replicas == 1:
+			return nil // there is no more
+		}
+		if err == nil && next <= to {
+			if s.replicas == 1 {
+				return nil
+			}
+			n, err := fromLeader(ctx, s.read, s.name, leaderRequest{Seq: next}, true)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			if err == nil {
+				err = see(message{n.Seq, n.Body})
+			}
+			if failed != nil {
+				return failed
+			}
+		}
+		if err != nil && (!s.shared || try >= scanTries || !pause(ctx, tryPause)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanOnce hands fn what one server has. It reads in chunks and asks for the next
+// chunk before it hands on the last, so that at most two are in memory.
+func (s *natsStream) scanOnce(ctx context.Context, from, to uint64, fn func(message) error) error {
 	inbox := s.read.NewInbox()
 	sub, err := s.read.SubscribeSync(inbox)
 	if err != nil {
@@ -50,7 +159,7 @@ func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint
 		}
 		// What came before an error is good.
 		for _, m := range chunk {
-			if err := fn(m.seq, m.data); err != nil {
+			if err := fn(m); err != nil {
 				return err
 			}
 		}
@@ -79,7 +188,11 @@ func (s *natsStream) ask(inbox string, from, to uint64) error {
 // receive collects the answer to one request: messages up to to; none when
 // there are no more.
 func (s *natsStream) receive(ctx context.Context, sub *nats.Subscription, from, to uint64) ([]message, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	wait := readTimeout
+	if s.shared {
+		wait = tryTimeout // another server may answer
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var chunk []message
 	for {
