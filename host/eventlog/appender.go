@@ -71,14 +71,21 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 		tries = claimTries
 	}
 	var sent uint64 // place of a frame of this call whose fate is unknown
+	deadline := time.Now().Add(a.s.timeout)
 	for try := 1; ; try++ {
 		if a.doubt {
+			before := a.tail.seq
 			err := a.resolve(ctx, adopt)
 			if h.seq != 0 && a.tail.is(&h) {
 				return h, true, nil // whatever followed it
 			}
 			if err != nil {
 				return h, false, a.unless(sent, err)
+			}
+			// The place may be taken by a frame that a leader has, and cannot show
+			// before others have it as well. That passes, or the leader goes.
+			if a.s.patience > 0 && try > 1 && a.tail.seq == before && time.Now().Before(deadline) && pause(ctx, tryPause) {
+				try = 2
 			}
 		}
 		h = a.header()

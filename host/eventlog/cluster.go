@@ -123,7 +123,12 @@ func (c *Cluster) join(opts *server.Options) (token string, err error) {
 // mutual is the configuration of a side that shows its certificate and wants to
 // see the other's.
 func (f TLSFiles) mutual() (*tls.Config, error) {
-	return server.GenTLSConfig(&server.TLSConfigOpts{
+	c, err := server.GenTLSConfig(&server.TLSConfigOpts{
 		CertFile: f.Cert, KeyFile: f.Key, CaFile: f.CA, Verify: true,
 	})
+	if err != nil {
+		return nil, err
+	}
+	c.RootCAs = c.ClientCAs
+	return c, nil
 }

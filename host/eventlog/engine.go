@@ -118,7 +118,7 @@ func (c EngineConfig) name(doing string, err error) error {
 
 func startEngine(ctx context.Context, c EngineConfig) (*Engine, error) {
 	c = c.withDefaults()
-	e := &Engine{cfg: c, log: &engineLog{log: c.Logger}, conns: make(map[*nats.Conn]bool)}
+	e := &Engine{cfg: c, log: &engineLog{log: c.Logger, peers: c.Cluster != nil}, conns: make(map[*nats.Conn]bool)}
 	e.blobs.engine = e
 	var err error
 	if c.Servers != nil {
@@ -204,7 +204,7 @@ func (e *Engine) Ready(ctx context.Context) error {
 			return nil
 		}
 		if !pause(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), e.log.last())
 		}
 	}
 }

@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
 		os.Exit(child(dir))
 	}
+	if config := os.Getenv(serveEnv); config != "" {
+		os.Exit(serve(config))
+	}
 	goleak.VerifyTestMain(m)
 }
 

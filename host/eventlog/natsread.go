@@ -79,57 +79,68 @@ func getOne(ctx context.Context, nc *nats.Conn, stream, subject string, body []b
 // Scan asks any server that has a copy. Where that one ends too early, or leaves
 // something out, the leader is asked.
 func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
-	failed := error(nil) // what fn returned
-	next := from
-	see := func(m message) error {
-		for s.replicas > 1 && next < m.seq {
-			n, err := fromLeader(ctx, s.read, s.name, leaderRequest{Seq: next}, true)
-			if errors.Is(err, ErrNotFound) {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			if failed = fn(n.Seq, n.Body); failed != nil {
-				return failed
-			}
-			next = n.Seq + 1
+	c := scan{s: s, next: from, fn: fn}
+	for try := 1; c.next <= to; try++ {
+		began := c.next
+		more := true
+		err := s.scanOnce(ctx, c.next, to, func(m message) error { return c.see(ctx, m) })
+		if err == nil && c.next <= to { // that server has no more
+			more, err = c.askLeader(ctx)
 		}
-		failed = fn(m.seq, m.data)
-		next = m.seq + 1
-		return failed
-	}
-	for try := 1; next <= to; try++ {
-		began := next
-		err := s.scanOnce(ctx, next, to, see)
-		switch {
-		case failed != nil || ctx.Err() != nil:
-			return err
-		case next > began:
+		if c.next > began {
 			try = 0
-		case err == nil && s.replicas == 1:
-			return nil // there is no more
 		}
-		if err == nil && next <= to {
-			if s.replicas == 1 {
-				return nil
-			}
-			n, err := fromLeader(ctx, s.read, s.name, leaderRequest{Seq: next}, true)
-			if errors.Is(err, ErrNotFound) {
-				return nil
-			}
-			if err == nil {
-				err = see(message{n.Seq, n.Body})
-			}
-			if failed != nil {
-				return failed
-			}
-		}
-		if err != nil && (!s.shared || try >= scanTries || !pause(ctx, tryPause)) {
+		switch {
+		case c.failed != nil:
+			return c.failed
+		case err == nil && !more:
+			return nil
+		case err != nil && (ctx.Err() != nil || !s.shared || try >= scanTries || !pause(ctx, tryPause)):
 			return err
 		}
 	}
 	return nil
+}
+
+// A scan is how far a Scan has come.
+type scan struct {
+	s      *natsStream
+	next   uint64
+	fn     func(seq uint64, data []byte) error
+	failed error // what fn returned
+}
+
+// see hands m on, after what m's server has left out.
+func (c *scan) see(ctx context.Context, m message) error {
+	for c.next < m.seq {
+		if more, err := c.askLeader(ctx); err != nil {
+			return err
+		} else if !more {
+			break
+		}
+	}
+	return c.hand(m)
+}
+
+func (c *scan) hand(m message) error {
+	c.next = m.seq + 1
+	c.failed = c.fn(m.seq, m.data)
+	return c.failed
+}
+
+// askLeader hands on the next message if the leader has it.
+func (c *scan) askLeader(ctx context.Context) (bool, error) {
+	if c.s.replicas == 1 {
+		return false, nil // it has been asked
+	}
+	n, err := fromLeader(ctx, c.s.read, c.s.name, leaderRequest{Seq: c.next}, true)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, c.hand(message{n.Seq, n.Body})
 }
 
 // scanOnce hands fn what one server has. It reads in chunks and asks for the next

@@ -85,22 +85,30 @@ func (s *natsStream) State(ctx context.Context) (st StreamState, err error) {
 }
 
 func streamInfo(ctx context.Context, nc *nats.Conn, stream string) (StreamState, error) {
-	m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream, []byte(`{"deleted_details":true}`))
+	info, err := askInfo(ctx, nc, stream)
 	if err != nil {
 		return StreamState{}, err
 	}
+	st := info.State
+	return StreamState{First: st.FirstSeq, Last: st.LastSeq, Count: st.Msgs, Bytes: st.Bytes, Missing: st.Deleted}, nil
+}
+
+func askInfo(ctx context.Context, nc *nats.Conn, stream string) (*jetstream.StreamInfo, error) {
+	m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream, []byte(`{"deleted_details":true}`))
+	if err != nil {
+		return nil, err
+	}
 	var answer struct {
-		Error *jetstream.APIError   `json:"error"`
-		State jetstream.StreamState `json:"state"`
+		Error *jetstream.APIError `json:"error"`
+		jetstream.StreamInfo
 	}
 	switch err := json.Unmarshal(m.Data, &answer); {
 	case err != nil:
-		return StreamState{}, err
+		return nil, err
 	case answer.Error != nil:
-		return StreamState{}, answer.Error
+		return nil, answer.Error
 	}
-	st := answer.State
-	return StreamState{First: st.FirstSeq, Last: st.LastSeq, Count: st.Msgs, Bytes: st.Bytes, Missing: st.Deleted}, nil
+	return &answer.StreamInfo, nil
 }
 
 // gone reports that the servers know of no such stream, as opposed to one that
@@ -125,10 +133,11 @@ func (s *natsStream) Publish(ctx context.Context, seq uint64, frame []byte) erro
 
 // send stores one message and returns its sequence once it is on disk. The
 // errors are those of Stream.Publish. With shared a message that nobody received
-// is sent again until ctx ends.
+// is sent again until ctx ends, and one that was received waits less long for its
+// answer: when a leader has died, reading what became of the message is quicker.
 func send(ctx context.Context, nc *nats.Conn, m *nats.Msg, shared bool) (uint64, error) {
 	for {
-		reply, err := nc.RequestMsgWithContext(ctx, m)
+		reply, err := ask(ctx, nc, m, shared)
 		if err == nil {
 			return parseAck(reply.Data)
 		}
@@ -139,6 +148,15 @@ func send(ctx context.Context, nc *nats.Conn, m *nats.Msg, shared bool) (uint64,
 			return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
+}
+
+func ask(ctx context.Context, nc *nats.Conn, m *nats.Msg, shared bool) (*nats.Msg, error) {
+	if shared {
+		try, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		ctx = try
+	}
+	return nc.RequestMsgWithContext(ctx, m)
 }
 
 // unsent reports that a message has reached nobody who could store it.

@@ -69,6 +69,7 @@ func stopServer(srv *server.Server) {
 // what matters to an operator, the log itself says.
 type engineLog struct {
 	log   *slog.Logger
+	peers bool // errors may be another server's trouble, which passes
 	ready atomic.Bool
 	worst atomic.Pointer[string] // last error
 }
@@ -94,7 +95,11 @@ func (l *engineLog) Warnf(format string, v ...any) {
 func (l *engineLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.worst.Store(&text)
-	l.put(slog.LevelError, "%s", text)
+	level := slog.LevelError
+	if l.peers {
+		level = slog.LevelWarn
+	}
+	l.put(level, "%s", text)
 }
 
 func (l *engineLog) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
