@@ -23,11 +23,9 @@ type Lanes struct {
 	by    event.Path
 	all   []*Matcher // the last follows the rest of the rules; with one lane, the only one all of them
 	now   time.Time  // the latest that was fed
-	fed   uint64
-	lane  []int32 // of the items in hand, or none
-	away  []bool  // items in hand that the rest is to see
-	finds []finds // of each matcher
-	order []Match // scratch
+	lane  []int32    // of the items in hand, or none
+	away  []bool     // items in hand that the rest is to see
+	finds []finds    // of each matcher
 }
 
 // Item is one thing that the log tells: an event, or that it is so late.
