@@ -1,17 +1,12 @@
 package cep
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/rhost/rhost/event"
 )
 
 // Lanes find, item by item, what one matcher finds, in whatever batches the log is
@@ -92,36 +87,4 @@ func feedLanes(l *Lanes, items []Item, other *Program, change int, end func(from
 		i = to
 	}
 	return out
-}
-
-// BenchmarkLanes matches 1,000 rules keyed by one path, and one that is not, on a
-// number of lanes.
-func BenchmarkLanes(b *testing.B) {
-	var text strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&text, "rule: r%d\nwhen: {pattern: a then b then c, define: {a: 'data.n == %d', b: 'data.m == %d', c: 'data.n == 1 && data.m == 1'}, by: data.k, within: 1m}\n---\n", i, i, i)
-	}
-	text.WriteString("rule: other\nwhen: {pattern: a then b, define: {a: 'data.n == 7', b: 'data.m == 9'}, within: 1s}\n")
-	rules, err := ParseRules("r.yaml", []byte(text.String()))
-	require.NoError(b, err)
-	p, err := Compile(rules)
-	require.NoError(b, err)
-	r := rand.New(rand.NewPCG(1, 1))
-	items := make([]Item, 1<<14)
-	for i := range items {
-		ev := &event.Event{ID: "e", Source: "s", Type: "a", Data: fmt.Appendf(nil, `{"k":"10.0.0.%d","n":%d,"m":%d,"text":"a line of a log as it may come along"}`, r.IntN(200), r.IntN(1000), r.IntN(1000))}
-		items[i] = Item{ev, Position{Seq: uint64(i)}, time.Unix(int64(i/1000), 0)}
-	}
-	const batch = 512
-	for _, lanes := range []int{1, 2, 4} {
-		b.Run(fmt.Sprint(lanes), func(b *testing.B) {
-			l := NewLanes(p, Options{}, lanes, mustPath("data.k"))
-			var found Found
-			for i := range b.N {
-				if at := i % len(items); i%batch == 0 {
-					l.Feed(items[at:at+batch], &found)
-				}
-			}
-		})
-	}
 }

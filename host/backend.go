@@ -157,6 +157,7 @@ type Summary struct {
 	Plugins []PluginSummary `json:"plugins"`
 	Sources []SourceSummary `json:"sources"`
 	Counts  Counts          `json:"counts"`
+	Lanes   *LaneSummary    `json:"lanes,omitempty"` // nil: one
 
 	Revision *Revision `json:"revision,omitempty"` // the latest change of rules; nil before the first
 	Matching *Matching `json:"matching,omitempty"` // of a status; Summary leaves it out
@@ -193,7 +194,7 @@ func (h *Host) Summary() Summary {
 // loaded describes what was read from the app folder.
 func (h *Host) loaded() Summary {
 	rules := h.rules.Load()
-	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest}
+	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest, Lanes: h.config.layout().summary(rules)}
 	for _, info := range h.plugins.Loaded() {
 		s.Plugins = append(s.Plugins, PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size})
 	}

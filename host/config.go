@@ -34,6 +34,10 @@ type Config struct {
 	Notify  map[string]NotifyConfig `yaml:"notify"`
 	Egress  EgressConfig            `yaml:"egress"`
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
+	// Lanes is on how many processors events are matched, spread by the value at
+	// PartitionBy; 1 needs none.
+	Lanes       int    `yaml:"lanes"`
+	PartitionBy string `yaml:"partition_by"`
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
 }
@@ -238,6 +242,9 @@ func (c Config) withDefaults() Config {
 	if c.Tenant == "" {
 		c.Tenant = "default"
 	}
+	if c.Lanes == 0 {
+		c.Lanes = 1
+	}
 	return c
 }
 
@@ -253,7 +260,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate())
+	errs = append(errs, c.Signatures.validate(), c.checkLanes())
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {

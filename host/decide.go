@@ -12,41 +12,88 @@ import (
 	"github.com/rhost/rhost/host/workflow"
 )
 
+// maxItems is how many records the matcher is shown at a time.
+const maxItems = 512
+
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
-	for i := range f.Records {
-		if err := l.onRecord(ctx, f.At(i), &f.Records[i]); err != nil {
+	for i := 0; i < len(f.Records); {
+		if f.Records[i].Kind == eventlog.Revision {
+			if err := l.onRevision(ctx, f.At(i), &f.Records[i]); err != nil {
+				return err
+			}
+			i++
+			continue
+		}
+		n, err := l.match(f, i)
+		if err != nil {
 			return err
 		}
+		for k := range n {
+			if err := l.onRecord(ctx, f.At(i+k), &f.Records[i+k], l.found.Of(k)); err != nil {
+				return err
+			}
+		}
+		i += n
 	}
 	return nil
 }
 
-// onRecord decides what one record of the log causes. Up to the recorded
-// progress it only rebuilds the matcher: what it caused is in RUN.
-func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+// match shows the matcher the records of a frame from one on, up to the next that
+// changes the rules. It returns how many they are.
+func (l *lane) match(f *eventlog.Frame, from int) (n int, err error) {
+	l.items = l.items[:0]
+	for _, r := range f.Records[from:] {
+		if r.Kind == eventlog.Revision || len(l.items) == maxItems {
+			break
+		}
+		it := cep.Item{Pos: cep.Position{Lane: r.Lane, Seq: r.LaneSeq}}
+		switch r.Kind {
+		case eventlog.Event:
+			ev := &l.events[len(l.items)]
+			if *ev, _, err = event.DecodeBinary(r.Body); err != nil {
+				return 0, fmt.Errorf("%s of the log: decode event: %w", f.At(from+len(l.items)), err)
+			}
+			it.Event, it.At = ev, clockOf(&r, ev)
+		case eventlog.Tick:
+			it.At = r.Ingest
+		case eventlog.Revision, eventlog.Checkpoint:
+		}
+		l.items = append(l.items, it)
+	}
+	l.matcher.Feed(l.items, &l.found)
+	return len(l.items), nil
+}
+
+func (l *lane) onRevision(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+	l.pos = pos
+	if err := l.revise(ctx, r); err != nil {
+		return err
+	}
+	if l.live() {
+		l.outbox.reached(pos)
+	}
+	return nil
+}
+
+// onRecord decides what one record of the log causes, and the matches that it
+// completed. Up to the recorded progress there is nothing to decide: what the
+// record caused is in RUN.
+func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record, matches []cep.Match) error {
 	l.pos = pos
 	switch r.Kind {
 	case eventlog.Event:
 		if err := l.arrived(ctx, r); err != nil {
 			return err
 		}
-	case eventlog.Revision:
-		if err := l.revise(ctx, r); err != nil {
-			return err
-		}
 	case eventlog.Checkpoint:
 		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
-	case eventlog.Tick:
-	}
-	var err error
-	if l.matches, err = feed(l.matcher, r, l.matches[:0]); err != nil {
-		return fmt.Errorf("%s of the log: %w", pos, err)
+	case eventlog.Tick, eventlog.Revision:
 	}
 	if !l.live() {
 		return nil
 	}
-	for i := range l.matches {
-		if err := l.onMatch(ctx, &l.matches[i], depthOf(r)); err != nil {
+	for i := range matches {
+		if err := l.onMatch(ctx, &matches[i], depthOf(r)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -43,7 +44,7 @@ const (
 type lane struct {
 	laneParts
 
-	matcher *cep.Matcher
+	matcher *cep.Lanes
 	rules   *RuleSet
 	began   time.Time            // when the first rules came into force
 	since   map[string]time.Time // when rules became what they are, if that was later
@@ -55,7 +56,9 @@ type lane struct {
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
 	cursors map[string][]byte // checkpoints of sources
-	matches []cep.Match       // scratch
+	items   []cep.Item        // scratch, with events and found
+	events  []event.Event
+	found   cep.Found
 
 	inForce    atomic.Pointer[RuleSet]  // rules, for everyone
 	revision   atomic.Pointer[Revision] // the latest
@@ -100,6 +103,7 @@ type laneParts struct {
 	lib    *ruleLibrary
 	hub    *notify.Hub
 	state  *state
+	lanes  laneLayout
 	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now
 	ticks  bool                        // the wall clock moves an idle lane's time
 	logger *slog.Logger
@@ -134,6 +138,7 @@ func newLane(parts laneParts) *lane {
 		cursors:   make(map[string][]byte),
 		bad:       newBadRecords(),
 		done:      make(chan struct{}),
+		events:    make([]event.Event, maxItems),
 		running:   make(map[string]*running),
 		turns:     make(map[string][]string),
 		frames:    make(chan *eventlog.Frame, 4),

@@ -35,7 +35,7 @@ func (l *lane) recover(ctx context.Context) error {
 	l.inForce.Store(empty)
 	l.recovering = true
 	defer func() { l.recovering = false }()
-	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
+	l.matcher = cep.NewLanes(empty.Program, cep.Options{Tenant: l.tenant}, l.lanes.n, l.lanes.by)
 	l.committed = l.now()
 
 	forwarded := uint64(0)
