@@ -110,6 +110,18 @@ func (s *RuleStats) list() []*uint64 {
 	return []*uint64{&s.Matches, &s.Timeouts, &s.Keyless, &s.Rejected, &s.Dropped, &s.Overflow, &s.Ignored, &s.Unsure}
 }
 
+// Draining gives the rules of which an earlier version finishes what it has open: a
+// snapshot can be restored only with programs that have them.
+func (m *Matcher) Draining() []*Rule {
+	var list []*Rule
+	for _, rs := range m.draining {
+		if rs.known() {
+			list = append(list, rs.rule)
+		}
+	}
+	return list
+}
+
 // RestoreMatcher makes a matcher that goes on where the one left off that wrote
 // the snapshot. p must have the rules it followed, in the same versions and order,
 // as far as anything is known of them; versions that were draining then are looked

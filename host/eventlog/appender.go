@@ -22,7 +22,7 @@ type appender struct {
 	tail   chain
 	doubt  bool // a frame was sent whose fate is unknown
 
-	witness *witness
+	witness *witness // nil when there is none
 	slot    int
 	room    func() error // reports a disk too full for another frame
 	logger  *slog.Logger
@@ -52,11 +52,11 @@ func (a *appender) append(ctx context.Context, build func(*header) ([]byte, erro
 		if err != nil || b == nil {
 			return h, false, err
 		}
-		if err = a.store(&h, b); err == nil {
+		if err = a.store(ctx, &h, b); err == nil {
 			return h, false, nil
 		}
 		undo()
-		stale, uncertain := errors.Is(err, errStale), errors.Is(err, ErrUncertain)
+		stale, uncertain := errors.Is(err, ErrStale), errors.Is(err, ErrUncertain)
 		a.doubt = stale || uncertain
 		if !a.doubt || try == maxTries || uncertain && try > 1 {
 			return h, false, err
@@ -69,11 +69,11 @@ func (a *appender) header() header {
 	return header{typ: a.typ, seq: a.tail.seq + 1, writer: a.writer, first: a.tail.records, prev: a.tail.crc}
 }
 
-func (a *appender) store(h *header, b []byte) error {
+func (a *appender) store(ctx context.Context, h *header, b []byte) error {
 	if err := a.room(); err != nil {
 		return err
 	}
-	if err := a.s.publish(h.seq, b); err != nil {
+	if err := a.s.publish(ctx, h.seq, b); err != nil {
 		return err
 	}
 	a.advance(h)
@@ -83,10 +83,13 @@ func (a *appender) store(h *header, b []byte) error {
 // advance notes that h's frame is safe on disk.
 func (a *appender) advance(h *header) {
 	a.tail.follow(h)
+	if a.witness == nil {
+		return
+	}
 	err := a.witness.say(a.slot, testimony{seq: h.seq, crc: h.crc})
 	if err != nil && !a.warned {
 		// The frame itself is safe; only the alarm for a later loss is weaker.
-		a.logger.Warn("the log cannot note what it has stored", "stream", a.s.name, "error", err)
+		a.logger.Warn("the log cannot note what it has stored", "stream", a.s.Name(), "error", err)
 		a.warned = true
 	}
 }
@@ -95,14 +98,14 @@ func (a *appender) advance(h *header) {
 // this process are adopted; a frame of anybody else means that the stream is
 // no longer ours.
 func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
-	st, err := a.s.state(ctx)
+	st, err := a.s.State(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
-	if st.last < a.tail.seq {
-		return a.s.corrupt(st.last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.last, a.tail.seq))
+	if st.Last < a.tail.seq {
+		return a.s.corrupt(st.Last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.Last, a.tail.seq))
 	}
-	err = a.s.scan(ctx, a.tail.seq+1, st.last, func(seq uint64, b []byte) error {
+	err = a.s.scan(ctx, a.tail.seq+1, st.Last, func(seq uint64, b []byte) error {
 		return a.adopt(seq, b, adopt)
 	})
 	if err != nil {
@@ -118,7 +121,7 @@ func (a *appender) adopt(seq uint64, b []byte, adopt adoptFunc) error {
 		err = a.tail.check(&h, seq)
 	}
 	if err != nil || h.writer != a.writer {
-		return fmt.Errorf("%w: frame %d of stream %s is not of this process", ErrFenced, seq, a.s.name)
+		return fmt.Errorf("%w: frame %d of stream %s is not of this process", ErrFenced, seq, a.s.Name())
 	}
 	if err := adopt(&h, b); err != nil {
 		return err

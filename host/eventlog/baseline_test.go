@@ -1,10 +1,10 @@
 package eventlog
 
 import (
-	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 )
@@ -14,13 +14,14 @@ import (
 // by one.
 func BenchmarkOneEventPerMessage(b *testing.B) {
 	const producers = 64
-	e, err := startEngine(b.Context(), b.TempDir(), slog.New(slog.DiscardHandler))
+	e, err := StartEngine(b.Context(), EngineConfig{Dir: b.TempDir()})
 	require.NoError(b, err)
-	defer e.stop()
+	defer func() { require.NoError(b, e.Close()) }()
 	nc, err := e.connect("bench")
 	require.NoError(b, err)
-	s := &stream{name: eventStream, subject: eventSubject, write: nc, read: nc, timeout: time.Minute}
-	require.NoError(b, s.ensure(b.Context()))
+	name, subject := EventStream.NamesOf(0)
+	s := &natsStream{name: name, subject: subject, write: nc, read: nc}
+	require.NoError(b, s.Ensure(b.Context()))
 	began := time.Now()
 	b.ResetTimer()
 	var g errgroup.Group
@@ -29,7 +30,7 @@ func BenchmarkOneEventPerMessage(b *testing.B) {
 		g.Go(func() error {
 			body := make([]byte, 300)
 			for range rounds {
-				if _, err := s.send(s.subject, nil, body); err != nil {
+				if _, err := send(b.Context(), nc, &nats.Msg{Subject: subject, Data: body}); err != nil {
 					return err
 				}
 			}

@@ -17,7 +17,7 @@ const frameOverhead = headerSize + 8
 // fails with the same error. Any other trouble, a full disk among them, fails
 // the commits concerned and Run goes on. Run is called once.
 func (c *Committer) Run(ctx context.Context) error {
-	if !c.started.CompareAndSwap(false, true) {
+	if !c.mode.CompareAndSwap(idle, driven) {
 		return errors.New("run committer: it has been run before, or the log is closed")
 	}
 	err := c.serve(ctx)
@@ -41,8 +41,10 @@ func (c *Committer) stop(err error) {
 // has returned, or can no longer start.
 func (c *Committer) shut() {
 	c.queue.close()
-	if c.started.CompareAndSwap(false, true) {
+	if c.mode.CompareAndSwap(idle, shutOff) {
 		c.stop(ErrClosed)
+	} else if c.mode.Load() == stepped {
+		c.endSteps()
 	}
 	<-c.stopped
 }

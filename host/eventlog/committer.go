@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,10 +17,14 @@ import (
 type Committer struct {
 	log     *Log
 	queue   *queue
-	started atomic.Bool
+	mode    atomic.Int32  // how it is driven; set once
 	stopped chan struct{} // closed when Run has returned or cannot start any more
+	keep    atomic.Uint64 // first frame that the log must keep; see noteKeep
 
-	// The rest belongs to Run's goroutine.
+	stepping sync.Mutex // held by Step; guards over
+	over     bool       // Step has come to its end
+
+	// The rest belongs to Run's goroutine, or to who holds stepping.
 	out     appender
 	lanes   *lanes
 	dedup   *dedup
@@ -29,6 +34,14 @@ type Committer struct {
 	group   []*request // what goes into the frame being built
 	draft   draft
 }
+
+// The modes of a committer.
+const (
+	idle    int32 = iota
+	driven        // by Run
+	stepped       // by Step
+	shutOff       // by neither any more
+)
 
 // Result says where the records of one Commit are.
 type Result struct {
@@ -69,12 +82,24 @@ func (c *Committer) TryCommit(ctx context.Context, recs []Record) (Result, error
 }
 
 func (c *Committer) submit(ctx context.Context, recs []Record, patient bool) (Result, error) {
-	size, err := c.check(recs)
-	if err != nil {
-		return Result{}, fmt.Errorf("commit: %w", err)
-	}
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
+	}
+	q, err := c.request(recs)
+	if err == nil {
+		err = c.push(q, patient)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return c.wait(ctx, q)
+}
+
+// request makes a request of recs, or says what is wrong with them.
+func (c *Committer) request(recs []Record) (*request, error) {
+	size, err := c.check(recs)
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
 	}
 	q, ok := requests.Get().(*request)
 	if !ok {
@@ -82,11 +107,17 @@ func (c *Committer) submit(ctx context.Context, recs []Record, patient bool) (Re
 	}
 	q.recs, q.size, q.began = recs, size, time.Now()
 	q.at = c.log.stamp(q.began)
-	if err := c.queue.push(q, patient); err != nil {
+	return q, nil
+}
+
+// push queues q, or gives it back and says why not.
+func (c *Committer) push(q *request, patient bool) error {
+	err := c.queue.push(q, patient)
+	if err != nil {
 		_, _ = q.recycle() // it was never answered
-		return Result{}, c.refusal(err)
+		err = c.refusal(err)
 	}
-	return c.wait(ctx, q)
+	return err
 }
 
 func (c *Committer) refusal(err error) error {

@@ -25,8 +25,8 @@ const (
 // Config says where a log lives and how much it may use. Fields left zero have
 // their defaults.
 type Config struct {
-	// Dir is the folder of the log. It is created with mode 0700 when missing;
-	// its parent must exist.
+	// Dir is the folder of the log, for Open. It is created with mode 0700 when
+	// missing; its parent must exist.
 	Dir string
 	// MaxQueue is how many commits may wait for their answer, and MaxQueueBytes
 	// how much they may carry together. Beyond either, TryCommit returns ErrFull;
@@ -83,12 +83,9 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // Validate reports everything wrong with c, not only the first thing. Zero
-// fields other than Dir are fine.
+// fields are fine.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Dir == "" {
-		errs = append(errs, errors.New("dir: must name a folder"))
-	}
 	if c.MaxFrame != 0 && (c.MaxFrame < minMaxFrame || c.MaxFrame > maxMaxFrame) {
 		errs = append(errs, fmt.Errorf("max frame: %d is outside %d to %d bytes", c.MaxFrame, minMaxFrame, maxMaxFrame))
 	}

@@ -3,8 +3,13 @@
 //
 // # The parts
 //
-// Open starts the storage engine, a nats-server without a listener, inside the
-// process and returns the Log. It holds two streams and a store of blobs:
+// A Log is the log of one group. It is kept in a Store, which an Engine gives
+// out: the engine is a nats-server without a listener inside the process. Open is
+// the short form for one machine, which has one group: it starts the engine and
+// opens the log of group 0. Engine.Open opens others beside it, OpenStore a log
+// in a store of somebody else, such as the one in memory of eventlogtest.
+//
+// A group has two streams, a few notes, and its engine a store of blobs:
 //
 //   - EV has what comes in: events, and control records in the same lanes (rule
 //     revisions, clock ticks, checkpoints of sources), so that a replay applies
@@ -12,7 +17,9 @@
 //     its only writer. Follow and Read hand its frames on.
 //   - RUN has what the core decides: each progress commit is one frame, written
 //     by RunLog.Append and read back by RunLog.Replay.
-//   - Blobs are kept by digest: modules, compiled rules.
+//   - Notes are small records of which the newest few are kept: where Snapshots
+//     are, and how far the streams were purged.
+//   - Blobs are kept by digest: modules, compiled rules, snapshots.
 //
 // # How a record gets in
 //
@@ -47,16 +54,27 @@
 // Commits are refused with ErrDiskFull while there is still room on disk: the
 // engine does not recover from a write that failed until it is started anew.
 //
+// # What is removed
+//
+// Release removes what lies before a position of EV and a frame of RUN. It
+// records first how far it goes: a stream that starts later than that is damaged.
+// It keeps the frames that opening the log needs, so that a lane that has been
+// quiet goes on with its next sequence, and a duplicate inside the window is
+// recognised, however much was released.
+//
 // # Concurrency
 //
-// All methods of Log, Committer and RunLog may be called together. Run blocks
-// and is called once. Close waits for Run and for the engine; it does not wait
-// for Follow and Read, which return ErrClosed.
+// All methods of Engine, Log, Committer and RunLog may be called together. Run
+// blocks and is called once; who wants to decide when each frame is committed
+// calls Step instead. Close waits for Run and, after Open, for the engine; it does
+// not wait for Follow and Read, which return ErrClosed.
 //
 // # The folder
 //
 //	lock        locked while the log is open; says by whom
-//	witness     last frame acknowledged of each stream; whether closed in good order
+//	witness     last frame acknowledged of each stream, and how far it was purged;
+//	            whether the folder was closed in good order
+//	witness-3   the same of group 3
 //	jetstream/  the engine's
 //
 // # The frame
@@ -68,18 +86,18 @@
 //	offset size
 //	0      4    "rhlg"
 //	4      1    format version: 1
-//	5      1    1 in EV, 2 in RUN
+//	5      1    1 in EV, 2 in RUN, 3 in a note
 //	6      2    0
 //	8      4    CRC-32C of everything from offset 12 on
 //	12     4    length of the frame
 //	16     4    number of records, at least 1
-//	20     4    offset of the lane table; 0 in RUN
+//	20     4    offset of the lane table; 0 but in EV
 //	24     8    the frame's sequence in its stream, from 1
 //	32     8    drawn by each process that opens the log
 //	40     8    number of records in the stream before this frame
 //	48     8    base time, Unix nanoseconds
 //	56     4    CRC-32C of the frame before; 0 in the first
-//	60     4    number of lanes known after this frame; 0 in RUN
+//	60     4    number of lanes known after this frame; 0 but in EV
 //	64          records
 //
 // A record of EV:
@@ -108,4 +126,11 @@
 //	1        kind
 //	text     key
 //	text     body
+//
+// A note is the only record of its frame; sequence, records before and checksum
+// before are those of the notes of its name:
+//
+//	text     name
+//	text     body: of "floor", two uvarints, the first frame left in EV and in RUN;
+//	         of "snapshot", what the host put there
 package eventlog

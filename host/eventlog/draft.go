@@ -83,6 +83,7 @@ func (c *Committer) settle(h *header) {
 	c.lanes.settle(h.seq, int(h.length))
 	c.dedup.settle()
 	c.at = c.draft.at
+	c.noteKeep()
 	c.log.recent.push(&Frame{Seq: h.seq, Records: c.draft.records}, int(h.length))
 }
 
@@ -102,4 +103,18 @@ func (c *Committer) takeOver(f *eventFrameData) {
 	c.lanes.adopt(f)
 	c.dedup.adopt(f)
 	c.at = max(c.at, f.records[len(f.records)-1].Ingest.UnixNano())
+	c.noteKeep()
+}
+
+// noteKeep notes how far the log may be purged: opening it needs the frames that
+// name the lanes, those with the duplicates to recognise, and the last one.
+func (c *Committer) noteKeep() {
+	keep := max(c.out.tail.seq, 1)
+	if oldest := c.lanes.oldest(); oldest > 0 {
+		keep = min(keep, oldest)
+	}
+	if len(c.dedup.frames) > 0 {
+		keep = min(keep, c.dedup.frames[0].seq)
+	}
+	c.keep.Store(keep)
 }

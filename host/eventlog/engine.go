@@ -5,72 +5,94 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
-const (
-	serverName = "rhost"
-	// maxPayload is the server's limit of one message. It is the default, so
-	// that a frame fits an external server as well.
-	maxPayload   = 1 << 20
-	startTimeout = 10 * time.Second
-)
-
-// An engine is the storage engine in this process: a nats-server without a
-// listener, reached through pipes.
-type engine struct {
-	srv *server.Server
-	log *engineLog
-
-	mu      sync.Mutex // guards the rest
-	conns   []*nats.Conn
-	stopped bool
+// EngineConfig says where an Engine keeps what it stores. Fields left zero have
+// their defaults.
+type EngineConfig struct {
+	// Dir is the folder of the server in this process. It is created with mode
+	// 0700 when missing; its parent must exist.
+	Dir string
+	// Owner describes this process to others that find the folder locked.
+	Owner string
+	// Logger receives what the engine has to say: warnings and errors, and more
+	// at debug level. Nil: nothing.
+	Logger *slog.Logger
 }
 
-// startEngine starts a server that stores in dir and syncs every write before
-// it acknowledges it.
-func startEngine(ctx context.Context, dir string, logger *slog.Logger) (*engine, error) {
-	srv, err := server.NewServer(&server.Options{
-		ServerName:             serverName,
-		DontListen:             true,
-		NoSigs:                 true,
-		NoSystemAccount:        true,
-		MaxPayload:             maxPayload,
-		JetStream:              true,
-		StoreDir:               dir,
-		SyncAlways:             true,
-		DisableJetStreamBanner: true,
-		// The log has its own rule for a disk that fills up. The server's would
-		// count free space once, at the start.
-		JetStreamMaxStore:  1 << 50,
-		JetStreamMaxMemory: 64 << 20,
-	})
+func (c EngineConfig) withDefaults() EngineConfig {
+	setDefault(&c.Owner, "another process")
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate reports everything wrong with c, not only the first thing.
+func (c EngineConfig) Validate() error {
+	if c.Dir == "" {
+		return errors.New("dir: must name a folder")
+	}
+	return nil
+}
+
+// Engine is where the streams, notes and blobs of groups live. Its methods may
+// be called together.
+type Engine struct {
+	cfg    EngineConfig
+	folder *folder        // nil when the files are not ours to look at
+	srv    *server.Server // nil when the servers are elsewhere
+	log    *engineLog
+	blobs  natsBlobs
+
+	mu      sync.Mutex // guards the rest
+	conns   map[*nats.Conn]bool
+	stopped bool
+	stopErr error
+}
+
+// StartEngine starts the engine and checks, after an unclean stop, what it finds
+// in its folder. Close it when done, after what was opened on it.
+//
+// The errors name the folder and the cause, as those of Open do.
+func StartEngine(ctx context.Context, c EngineConfig) (*Engine, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("start engine: %w", err)
+	}
+	e, err := startEngine(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("set up storage engine: %w", err)
-	}
-	e := &engine{srv: srv, log: &engineLog{log: logger}}
-	debug := logger.Enabled(ctx, slog.LevelDebug)
-	srv.SetLoggerV2(e.log, debug, false, false)
-	srv.Start()
-	wait := startTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(deadline))
-	}
-	if !srv.ReadyForConnections(wait) || !srv.JetStreamEnabled() {
-		e.stop()
-		return nil, errors.Join(errors.New("start storage engine: it did not become ready"), e.log.last())
+		return nil, nameFolder("start engine in", c.Dir, err)
 	}
 	return e, nil
 }
 
-// connect opens one more connection. Streams have their own, so that a large
-// frame on its way to one holds up no other.
-func (e *engine) connect(name string) (*nats.Conn, error) {
+func startEngine(ctx context.Context, c EngineConfig) (*Engine, error) {
+	c = c.withDefaults()
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	c.Dir = dir
+	e := &Engine{cfg: c, log: &engineLog{log: c.Logger}, conns: make(map[*nats.Conn]bool)}
+	e.blobs.engine = e
+	if e.folder, err = openFolder(dir, c.Owner, c.Logger); err != nil {
+		return nil, err
+	}
+	if e.srv, err = startServer(ctx, dir, e.log); err != nil {
+		e.folder.doubt()
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// connect opens one more connection.
+func (e *Engine) connect(name string) (*nats.Conn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopped {
@@ -81,69 +103,41 @@ func (e *engine) connect(name string) (*nats.Conn, error) {
 	nc, err := nats.Connect("", nats.InProcessServer(e.srv), nats.Name(name),
 		nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			e.log.log.Warn("storage connection", "connection", name, "error", err)
+			e.cfg.Logger.Warn("storage connection", "connection", name, "error", err)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("connect to storage engine: %w", err)
 	}
-	e.conns = append(e.conns, nc)
+	e.conns[nc] = true
 	return nc, nil
 }
 
-// ready says that from here on the server's warnings are news. Before, it
-// reports what an unclean stop left behind, which the log checks by itself.
-func (e *engine) ready() { e.log.ready.Store(true) }
-
-// stop closes the connections and waits until the server has gone.
-func (e *engine) stop() {
+func (e *Engine) disconnect(nc *nats.Conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	delete(e.conns, nc)
+	nc.Close()
+}
+
+// free is the room on the disk of the folder.
+func (e *Engine) free() (int64, bool) { return diskFree(e.cfg.Dir) }
+
+// Close ends the connections of everything opened on the engine, and waits until
+// the server has gone. A second Close does nothing and returns what the first did.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return e.stopErr
+	}
 	e.stopped = true
-	for _, nc := range e.conns {
+	for nc := range e.conns {
 		nc.Close()
 	}
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
-}
-
-// engineLog passes the server's log on, one level lower than the server thinks:
-// what matters to an operator, the log itself says.
-type engineLog struct {
-	log   *slog.Logger
-	ready atomic.Bool
-	worst atomic.Pointer[string] // last error
-}
-
-func (l *engineLog) put(level slog.Level, format string, v ...any) {
-	if ctx := context.Background(); l.log.Enabled(ctx, level) {
-		l.log.Log(ctx, level, "storage engine: "+fmt.Sprintf(format, v...))
+	clear(e.conns)
+	if e.srv != nil {
+		stopServer(e.srv)
 	}
-}
-
-func (l *engineLog) Noticef(format string, v ...any) { l.put(slog.LevelDebug, format, v...) }
-func (l *engineLog) Debugf(format string, v ...any)  { l.put(slog.LevelDebug, format, v...) }
-func (l *engineLog) Tracef(format string, v ...any)  { l.put(slog.LevelDebug, format, v...) }
-
-func (l *engineLog) Warnf(format string, v ...any) {
-	if !l.ready.Load() {
-		l.put(slog.LevelDebug, format, v...)
-		return
-	}
-	l.put(slog.LevelWarn, format, v...)
-}
-
-func (l *engineLog) Errorf(format string, v ...any) {
-	text := fmt.Sprintf(format, v...)
-	l.worst.Store(&text)
-	l.put(slog.LevelError, "%s", text)
-}
-
-func (l *engineLog) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
-
-// last is the last error the server logged, or nil.
-func (l *engineLog) last() error {
-	if text := l.worst.Load(); text != nil {
-		return errors.New(*text)
-	}
-	return nil
+	e.stopErr = e.folder.close()
+	return e.stopErr
 }

@@ -45,7 +45,7 @@ func (e *LockedError) Error() string {
 // CorruptError reports stored data that is not what was written. The log never
 // skips such data: reading stops before it, and everything before it is good.
 type CorruptError struct {
-	Stream string // "EV" or "RUN"
+	Stream string // such as "EV", "RUN" or, of group 3, "EV-3"
 	Seq    uint64 // first frame concerned; 0 when it is no frame
 	Reason string
 	Fix    string

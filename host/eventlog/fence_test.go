@@ -36,7 +36,7 @@ func oneRecord(body string) []Record {
 // foreign stores a frame as another process would.
 func foreign(t *testing.T, s *stream, out *appender, b []byte) {
 	t.Helper()
-	require.NoError(t, s.publish(out.tail.seq+1, b))
+	require.NoError(t, s.publish(t.Context(), out.tail.seq+1, b))
 }
 
 func TestStaleWriterIsFenced(t *testing.T) {
@@ -53,9 +53,9 @@ func TestStaleWriterIsFenced(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed, "after the first refusal")
 	require.ErrorIs(t, wait(), ErrFenced)
 	assert.Equal(t, Position{Frame: 1}, l.Tail())
-	st, err := l.events.state(t.Context())
+	st, err := l.events.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, uint64(2), st.last)
+	assert.Equal(t, uint64(2), st.Last)
 }
 
 func TestStaleRunLogIsFenced(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAdopt(t *testing.T) {
 		h := c.out.header()
 		b, err := c.build(&h)
 		require.NoError(t, err)
-		require.NoError(t, c.out.s.publish(h.seq, b))
+		require.NoError(t, c.out.s.publish(t.Context(), h.seq, b))
 		c.rollBack()
 		c.out.doubt = true
 	}

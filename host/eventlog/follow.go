@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Follow hands every frame that holds a record at or after from to fn, in
@@ -12,11 +13,12 @@ import (
 // was acknowledged. A follower that is slower than the committer holds nobody
 // up: it reads from the stream until it has caught up.
 //
-// Follow returns nil when ctx ends, fn's error as it is when fn fails,
-// ErrOutside when from lies beyond the log's end, *CorruptError at damaged
-// data, ErrClosed when the log is closed.
+// The zero Position stands for the oldest frame there is. Follow returns nil when
+// ctx ends, fn's error as it is when fn fails, ErrOutside when from lies beyond
+// the log's end or in what was released, *CorruptError at damaged data,
+// ErrClosed when the log is closed.
 func (l *Log) Follow(ctx context.Context, from Position, fn func(*Frame) error) error {
-	w := walk{log: l, from: from, next: max(from.Frame, 1), fn: fn}
+	w := l.walk(from, fn)
 	err := w.run(ctx, false)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -27,8 +29,25 @@ func (l *Log) Follow(ctx context.Context, from Position, fn func(*Frame) error) 
 // Read is Follow up to the tail at the time of the call; it returns ctx's error
 // when ctx ends before that.
 func (l *Log) Read(ctx context.Context, from Position, fn func(*Frame) error) error {
-	w := walk{log: l, from: from, next: max(from.Frame, 1), last: l.Tail().Frame, fn: fn}
+	w := l.walk(from, fn)
+	w.last = l.Tail().Frame
 	return w.run(ctx, true)
+}
+
+// First is the position of the oldest record there is; where the next one will
+// be when the log is empty. It grows with Release.
+func (l *Log) First() Position { return Position{Frame: l.events.first.Load()} }
+
+// Since returns a position at or after which every record lies whose Ingest is
+// at or after at.
+func (l *Log) Since(ctx context.Context, at time.Time) (Position, error) {
+	first := l.events.first.Load()
+	seq, err := l.events.search(ctx, eventFrame, first, l.Tail().Frame, func(h *header) bool { return h.base >= at.UnixNano() })
+	if err != nil {
+		return Position{}, l.orClosed(err)
+	}
+	// The frame before may have begun earlier and gone on until then.
+	return Position{Frame: max(seq-1, first)}, nil
 }
 
 // A walk goes through the log's frames.
@@ -38,6 +57,13 @@ type walk struct {
 	next uint64 // frame to be handed on
 	last uint64 // frame to stop after, for a walk that ends
 	fn   func(*Frame) error
+}
+
+func (l *Log) walk(from Position, fn func(*Frame) error) *walk {
+	if from.Frame == 0 {
+		from = l.First()
+	}
+	return &walk{log: l, from: from, next: from.Frame, fn: fn}
 }
 
 func (w *walk) run(ctx context.Context, ends bool) error {
@@ -76,6 +102,9 @@ func (w *walk) inside() error {
 	if w.from.Frame > tail.Frame+1 || w.from.Frame == tail.Frame+1 && w.from.Index > 0 {
 		return fmt.Errorf("follow from %v: %w, which ends at %v", w.from, ErrOutside, tail)
 	}
+	if err := w.log.events.released(w.from.Frame); err != nil {
+		return fmt.Errorf("follow from %v: %w", w.from, err)
+	}
 	return nil
 }
 
@@ -88,9 +117,10 @@ func (w *walk) readStored(ctx context.Context, v view, ends bool) error {
 	if ends {
 		to = min(to, w.last)
 	}
-	return w.log.scanFrames(ctx, w.next, to, func(f *eventFrameData) error {
+	err := w.log.scanFrames(ctx, w.next, to, func(f *eventFrameData) error {
 		return w.hand(f.frame())
 	})
+	return w.log.events.orReleased(err, w.next)
 }
 
 // hand gives fn the frame, without the records before w.from.

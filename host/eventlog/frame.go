@@ -15,9 +15,10 @@ const (
 
 	eventFrame frameType = 1
 	runFrame   frameType = 2
+	noteFrame  frameType = 3
 )
 
-// frameType says which of the two record layouts a frame has.
+// frameType says which of the record layouts a frame has.
 type frameType uint8
 
 // header is the fixed part of a frame. crc, length and count are filled in by

@@ -105,6 +105,25 @@ func TestRunFrameFormat(t *testing.T) {
 	assert.Equal(t, recs, gotRecs)
 }
 
+func sampleNote() (header, []byte) {
+	return header{typ: noteFrame, seq: 5, writer: 9, first: 4, base: sampleTime.UnixNano(), prev: 7}, []byte(`{"cut":3}`)
+}
+
+func TestNoteFrameFormat(t *testing.T) {
+	h, body := sampleNote()
+	b := golden(t, "snap-v1.frame", appendNoteFrame(nil, &h, "snapshot", body))
+	got, gotBody, err := decodeNoteFrame(b, "snapshot")
+	require.NoError(t, err)
+	assert.Equal(t, h, got)
+	assert.Equal(t, body, gotBody)
+	_, _, err = decodeNoteFrame(b, "floor")
+	require.ErrorContains(t, err, `it is a note "snapshot", not "floor"`)
+	for i := range b {
+		_, _, err := decodeNoteFrame(b[:i], "snapshot")
+		require.Error(t, err)
+	}
+}
+
 func TestDamagedFramesAreRefused(t *testing.T) {
 	h, marks, recs := sampleEvents()
 	good := encodeEvents(h, marks, recs)
@@ -208,5 +227,19 @@ func FuzzDecodeRunFrame(f *testing.F) {
 		_, again, err := decodeRunFrame(appendRunFrame(nil, &h, recs))
 		require.NoError(t, err)
 		assert.Equal(t, recs, again)
+	})
+}
+
+func FuzzDecodeNoteFrame(f *testing.F) {
+	h, body := sampleNote()
+	f.Add(appendNoteFrame(nil, &h, "snapshot", body))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, body, err := decodeNoteFrame(reseal(b), "snapshot")
+		if err != nil {
+			return
+		}
+		_, again, err := decodeNoteFrame(appendNoteFrame(nil, &h, "snapshot", body), "snapshot")
+		require.NoError(t, err)
+		assert.Equal(t, body, again)
 	})
 }

@@ -1,9 +1,11 @@
 package eventlog
 
 import (
+	"cmp"
 	"container/list"
 	"encoding/binary"
 	"maps"
+	"slices"
 )
 
 const (
@@ -153,34 +155,52 @@ func (l *lanes) adopt(f *eventFrameData) {
 	}
 }
 
-// restore sets where the lanes stand. They count as not named for long: which
-// frame did so is not known any more.
-func (l *lanes) restore(last map[laneKey]uint64) {
-	for key, seq := range last {
+// restore sets where the lanes stand. They count as not named for long, so that
+// the frames that come do it again.
+func (l *lanes) restore(last map[laneKey]laneEnd) {
+	keys := slices.SortedFunc(maps.Keys(last), func(a, b laneKey) int {
+		return cmp.Or(cmp.Compare(last[a].frame, last[b].frame), cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.lane, b.lane))
+	})
+	for _, key := range keys {
 		ln := l.lane(key)
-		ln.seq, ln.fresh = seq, false
+		ln.seq, ln.frame, ln.fresh = last[key].seq, last[key].frame, false
 	}
+	l.size += mentionBytes
 }
+
+// oldest is the last frame that must be kept so that every lane is named in
+// what is left; 0 when there is none.
+func (l *lanes) oldest() uint64 {
+	if e := l.order.Front(); e != nil {
+		if ln, ok := e.Value.(*lane); ok {
+			return ln.frame
+		}
+	}
+	return 0
+}
+
+// laneEnd is a lane's last sequence and the last frame that names the lane.
+type laneEnd struct{ seq, frame uint64 }
 
 // A laneSearch collects every lane's last sequence from frames read from the
 // end of the log towards its start.
 type laneSearch struct {
 	want  int // lanes to be found
-	found map[laneKey]uint64
-	batch map[laneKey]uint64 // of the frames being read, oldest first
+	found map[laneKey]laneEnd
+	batch map[laneKey]laneEnd // of the frames being read, oldest first
 }
 
 // add looks at the next frame of the batch.
 func (s *laneSearch) add(f *eventFrameData) {
 	for _, end := range f.ends() {
-		s.batch[end.laneKey] = end.base
+		s.batch[end.laneKey] = laneEnd{seq: end.base, frame: f.seq}
 	}
 }
 
 // flush ends a batch; the batches before it were newer.
 func (s *laneSearch) flush() {
 	newer := s.found
-	s.found, s.batch = s.batch, make(map[laneKey]uint64)
+	s.found, s.batch = s.batch, make(map[laneKey]laneEnd)
 	maps.Copy(s.found, newer)
 }
 

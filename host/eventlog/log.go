@@ -5,173 +5,122 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
-// leastFree is the room on disk without which a log cannot even be opened.
-const leastFree = 4 << 20
-
-// Log is an open log. Its methods may be called from any goroutine.
+// Log is the open log of one group. Its methods may be called from any
+// goroutine.
 type Log struct {
 	cfg       Config
-	lock      *os.File
-	witness   *witness
-	engine    *engine
+	store     Store
+	engine    *Engine // closed with the log; nil when it is somebody else's
 	events    *stream
 	committer *Committer
 	recent    *recent
 	run       *RunLog
-	blobs     blobs
+	notes     notes
+	releasing sync.Mutex // held by Release
 	count     counters
-	free      func() (int64, bool) // room on disk
+	free      func() (int64, bool) // room where the log is stored
 
 	closing   chan struct{} // closed by Close
 	closeOnce sync.Once
 	closeErr  error
 }
 
-// Open opens the log in c.Dir, creating it when there is none, and checks what
-// it finds. It appends nothing by itself: a command that only reads opens the
-// folder in the same way. Close the log when done.
+// Open opens the log of one machine, group 0 of an engine in c.Dir, creating it
+// when there is none, and checks what it finds. It appends nothing by itself: a
+// command that only reads opens the folder in the same way. Close the log when
+// done.
 //
 // The errors name the folder and the cause: *LockedError when another process
 // has it open, ErrDiskFull, *CorruptError when stored data is damaged or
 // missing; the folder is then left as it is.
 func Open(ctx context.Context, c Config) (*Log, error) {
+	if c.Dir == "" {
+		return nil, errors.New("open log: dir: must name a folder")
+	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	c = c.withDefaults()
-	dir, err := filepath.Abs(c.Dir)
+	e, err := startEngine(ctx, EngineConfig{Dir: c.Dir, Owner: c.Owner, Logger: c.Logger})
 	if err != nil {
-		return nil, fmt.Errorf("open log %s: %w", c.Dir, err)
+		return nil, nameFolder("open log", c.Dir, err)
 	}
-	c.Dir = dir
-	l := &Log{cfg: c, closing: make(chan struct{}), recent: newRecent(c.RecentBytes)}
-	l.free = func() (int64, bool) { return diskFree(dir) }
-	if err := l.open(ctx); err != nil {
-		if errors.Is(err, syscall.ENOSPC) {
-			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
-		}
-		err = errors.Join(err, l.release(false))
-		if locked := (*LockedError)(nil); errors.As(err, &locked) {
-			return nil, err // it names the folder already
-		}
-		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	l, err := e.open(ctx, 0, c)
+	if err != nil {
+		return nil, nameFolder("open log", c.Dir, errors.Join(err, e.Close()))
+	}
+	l.engine = e
+	return l, nil
+}
+
+// Open opens the log of one group. c.Dir and c.Owner are not looked at. Several
+// groups may be open at a time, each of them once. Close the log before the
+// engine.
+func (e *Engine) Open(ctx context.Context, group int, c Config) (*Log, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	l, err := e.open(ctx, group, c)
+	if err != nil {
+		return nil, nameFolder(fmt.Sprintf("open log of group %d in", group), e.cfg.Dir, err)
 	}
 	return l, nil
 }
 
-func (l *Log) open(ctx context.Context) error {
-	if err := prepareDir(l.cfg.Dir); err != nil {
-		return err
-	}
-	var err error
-	if l.lock, err = lockDir(l.cfg.Dir, l.cfg.Owner); err != nil {
-		return explain(err)
-	}
-	if free, ok := l.free(); ok && free < leastFree {
-		return fmt.Errorf("%w: %d bytes are free, a log needs %d to start", ErrDiskFull, free, leastFree)
-	}
-	said, err := l.inspect()
+func (e *Engine) open(ctx context.Context, group int, c Config) (*Log, error) {
+	c.Dir = e.cfg.Dir
+	s, err := e.store(group)
 	if err != nil {
-		return explain(err)
+		return nil, err
 	}
-	if l.engine, err = startEngine(ctx, l.cfg.Dir, l.cfg.Logger); err != nil {
-		return err
+	l, err := openOn(ctx, s, c, s.witness, s.said)
+	if err != nil {
+		if e.folder != nil {
+			e.folder.doubt()
+		}
+		return nil, errors.Join(err, s.Close())
 	}
-	if err := l.attach(ctx, said); err != nil {
-		return err
-	}
-	l.engine.ready()
-	return nil
+	e.log.ready.Store(true)
+	return l, nil
 }
 
-// prepareDir makes sure that dir is a folder to write in.
-func prepareDir(dir string) error {
-	err := os.Mkdir(dir, 0o700)
+// OpenStore opens the log that is kept in s, which belongs to the log from here
+// on, whatever OpenStore returns. c.Dir and c.Owner are not looked at.
+func OpenStore(ctx context.Context, s Store, c Config) (*Log, error) {
+	err := c.Validate()
 	if err == nil {
-		return nil
-	}
-	info, statErr := os.Stat(dir)
-	switch {
-	case statErr == nil && !info.IsDir():
-		return errors.New("it is a file, not a folder")
-	case statErr == nil:
-		return nil
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("its parent folder is missing: %w", err)
-	}
-	return fmt.Errorf("the folder cannot be created: %w", err)
-}
-
-// explain adds what an operator can do to errors of the file system.
-func explain(err error) error {
-	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("the folder is not writable: %w", err)
-	}
-	return err
-}
-
-// inspect reads what the log left behind when it was last open, before the
-// storage engine changes anything.
-func (l *Log) inspect() (said [witnessSlots]*testimony, err error) {
-	if l.witness, said, err = openWitness(l.cfg.Dir); err != nil {
-		return said, err
-	}
-	if clean := said[slotClean]; clean != nil && clean.seq == 1 {
-		return said, l.witness.sayClean(false)
-	}
-	for slot, name := range []string{slotEvents: eventStream, slotRun: runStream} {
-		torn, err := preflight(l.cfg.Dir, name, said[slot])
-		if err != nil {
-			return said, err
-		}
-		if torn > 0 {
-			l.cfg.Logger.Info("the log was not closed in good order; a write that was never acknowledged is dropped",
-				"stream", name, "bytes", torn)
+		var l *Log
+		if l, err = openOn(ctx, s, c, nil, [witnessSlots]*testimony{}); err == nil {
+			return l, nil
 		}
 	}
-	return said, l.witness.sayClean(false)
+	return nil, fmt.Errorf("open log: %w", errors.Join(err, s.Close()))
 }
 
-// attach connects to the streams and takes over where they end.
-func (l *Log) attach(ctx context.Context, said [witnessSlots]*testimony) error {
-	var err error
-	if l.events, err = l.stream(eventStream, eventSubject); err != nil {
-		return err
-	}
-	runs, err := l.stream(runStream, runSubject)
-	if err != nil {
-		return err
-	}
+// openOn takes over the streams of s where they end. w is the witness of what
+// has been stored, and said what it knew so far; both may be nil.
+func openOn(ctx context.Context, s Store, c Config, w *witness, said [witnessSlots]*testimony) (*Log, error) {
+	c = c.withDefaults()
+	l := &Log{cfg: c, store: s, closing: make(chan struct{}), recent: newRecent(c.RecentBytes), free: s.Free}
+	l.events = &stream{Stream: s.Stream(EventStream), timeout: c.AckTimeout}
+	runs := &stream{Stream: s.Stream(RunStream), timeout: c.AckTimeout}
 	writer := rand.Uint64()
-	l.committer = newCommitter(l, l.appender(l.events, eventFrame, slotEvents, writer))
-	l.run = newRunLog(l, l.appender(runs, runFrame, slotRun, writer))
-	l.blobs.log = l
+	l.notes = notes{store: s.Notes(), writer: writer, stamp: func() int64 { return l.stamp(time.Now()) }, within: c.AckTimeout}
+	l.committer = newCommitter(l, l.appender(l.events, eventFrame, w, slotEvents, writer))
+	l.run = newRunLog(l, l.appender(runs, runFrame, w, slotRun, writer))
 	if err := l.recoverEvents(ctx, said[slotEvents]); err != nil {
-		return err
-	}
-	return l.run.recover(ctx, said[slotRun])
-}
-
-func (l *Log) stream(name, subject string) (*stream, error) {
-	write, err := l.engine.connect("write " + name)
-	if err != nil {
 		return nil, err
 	}
-	read, err := l.engine.connect("read " + name)
-	if err != nil {
+	if err := l.run.recover(ctx, said[slotRun]); err != nil {
 		return nil, err
 	}
-	return &stream{name: name, subject: subject, write: write, read: read, timeout: l.cfg.AckTimeout}, nil
+	return l, nil
 }
 
-func (l *Log) appender(s *stream, typ frameType, slot int, writer uint64) appender {
+func (l *Log) appender(s *stream, typ frameType, w *witness, slot int, writer uint64) appender {
 	// The run log may use up half of the reserve: what was accepted can then
 	// still be dealt with.
 	least := l.cfg.MinFree
@@ -179,14 +128,14 @@ func (l *Log) appender(s *stream, typ frameType, slot int, writer uint64) append
 		least /= 2
 	}
 	return appender{
-		s: s, typ: typ, writer: writer, witness: l.witness, slot: slot, logger: l.cfg.Logger,
+		s: s, typ: typ, writer: writer, witness: w, slot: slot, logger: l.cfg.Logger,
 		room: func() error { return l.checkRoom(least) },
 	}
 }
 
 func (l *Log) checkRoom(least int64) error {
 	if free, ok := l.free(); ok && free < least {
-		return fmt.Errorf("%w: %d bytes are free in %s, and %d are kept in reserve", ErrDiskFull, free, l.cfg.Dir, least)
+		return fmt.Errorf("%w: %d bytes are free%s, and %d are kept in reserve", ErrDiskFull, free, l.where(), least)
 	}
 	return nil
 }
@@ -209,6 +158,14 @@ func (l *Log) RunLog() *RunLog { return l.run }
 // log is empty.
 func (l *Log) Tail() Position { return l.recent.view(0).tail }
 
+// where is the log's folder as a part of a sentence.
+func (l *Log) where() string {
+	if l.cfg.Dir == "" {
+		return ""
+	}
+	return " in " + l.cfg.Dir
+}
+
 // Close stops the log and waits until nothing of it runs any more, the
 // committer's Run included. Calls in progress fail with ErrClosed; to lose no
 // queued record, end Run's context first and wait for it. A second Close does
@@ -218,28 +175,22 @@ func (l *Log) Close() error {
 		close(l.closing)
 		l.committer.shut()
 		l.recent.close()
-		clean := l.run.shut() && !l.committer.out.doubt
-		if err := l.release(clean); err != nil {
-			l.closeErr = fmt.Errorf("close log %s: %w", l.cfg.Dir, err)
+		if err := l.release(l.run.shut() && !l.committer.out.doubt); err != nil {
+			l.closeErr = fmt.Errorf("close log%s: %w", l.where(), err)
 		}
 	})
 	return l.closeErr
 }
 
-// release gives back what open has got, last things first.
-func (l *Log) release(clean bool) error {
-	var errs []error
+// release gives back what opening has got, last things first. sure says that
+// the fate of every frame is known.
+func (l *Log) release(sure bool) error {
+	if s, ok := l.store.(*natsStore); ok && !sure && s.engine.folder != nil {
+		s.engine.folder.doubt()
+	}
+	err := l.store.Close()
 	if l.engine != nil {
-		l.engine.stop()
+		err = errors.Join(err, l.engine.Close())
 	}
-	if l.witness != nil {
-		if clean {
-			errs = append(errs, l.witness.sayClean(true))
-		}
-		errs = append(errs, l.witness.close())
-	}
-	if l.lock != nil {
-		errs = append(errs, l.lock.Close())
-	}
-	return errors.Join(errs...)
+	return err
 }

@@ -42,54 +42,61 @@ type block struct {
 }
 
 // preflight checks the stored entries of stream name before the engine sees
-// them. said is the witness's word, or nil. It returns the bytes of an
-// unfinished write at the end, which the engine will drop.
-func preflight(dir, name string, said *testimony) (torn int64, err error) {
+// them. said and floor are the witness's word on its end and its start, or nil.
+// It returns the bytes of an unfinished write at the end, which the engine will
+// drop.
+func preflight(dir, name string, said, floor *testimony) (torn int64, err error) {
 	blocks, err := listBlocks(filepath.Join(dir, filepath.FromSlash(streamsPath), name, messagesPath))
 	if err != nil {
 		return 0, err
 	}
-	s := &stream{name: name}
 	var last uint64
+	latest, known := firstOf(said, floor)
 	for i, blk := range blocks {
 		buf, err := os.ReadFile(blk.path)
 		if err != nil {
 			return 0, fmt.Errorf("check stream %s: %w", name, err)
 		}
-		next, bad, reason := checkBlock(buf, name, blk.index, last)
+		first, next, bad, reason := checkBlock(buf, name, blk.index, last)
+		if last == 0 && known && first > latest {
+			return 0, corrupt(name, latest, fmt.Sprintf("the stream starts with frame %d", first))
+		}
 		if reason != "" && (i < len(blocks)-1 || !tornTail(buf[bad:], name, blk.index)) {
-			return 0, s.corrupt(next+1, fmt.Sprintf("%s at byte %d of %s", reason, bad, blk.path))
+			return 0, corrupt(name, next+1, fmt.Sprintf("%s at byte %d of %s", reason, bad, blk.path))
 		}
 		last, torn = next, int64(len(buf)-bad)
 	}
 	if said != nil && last < said.seq {
-		return 0, s.corrupt(last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", last, said.seq))
+		return 0, corrupt(name, last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", last, said.seq))
 	}
 	return torn, syncLast(blocks)
 }
 
 // checkBlock walks the entries of a block whose first sequence should follow
-// last. It returns the last good sequence, and where and why it stopped; at
-// the end of the block there is no reason.
-func checkBlock(buf []byte, name string, index, last uint64) (next uint64, bad int, reason string) {
+// last. It returns the first and the last good sequence, and where and why it
+// stopped; at the end of the block there is no reason.
+func checkBlock(buf []byte, name string, index, last uint64) (first, next uint64, bad int, reason string) {
 	c, err := newEntryCheck(name, index)
 	if err != nil {
-		return last, 0, err.Error()
+		return 0, last, 0, err.Error()
 	}
 	for at := 0; at < len(buf); {
 		size, ok := c.check(buf[at:])
 		if !ok {
-			return last, at, "an entry does not check out"
+			return first, last, at, "an entry does not check out"
 		}
 		if seq := binary.LittleEndian.Uint64(buf[at+4:]); seq&entryControl == 0 && seq != 0 {
 			if last != 0 && seq != last+1 {
-				return last, at, fmt.Sprintf("frame %d follows frame %d", seq, last)
+				return first, last, at, fmt.Sprintf("frame %d follows frame %d", seq, last)
 			}
 			last = seq
+			if first == 0 {
+				first = seq
+			}
 		}
 		at += size
 	}
-	return last, len(buf), ""
+	return first, last, len(buf), ""
 }
 
 // tornTail reports whether rest, the end of the last block from the first bad

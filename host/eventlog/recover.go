@@ -2,48 +2,70 @@ package eventlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sort"
 	"time"
 )
 
-// The streams. Shards are spread over groups, each with its own subject; one
-// machine has one group.
-const (
-	eventStream  = "EV"
-	eventSubject = "ev.0"
-	runStream    = "RUN"
-	runSubject   = "run.0"
-)
-
 // examine creates the stream or takes it over, and checks that it holds what
-// it should: every frame from the first on, none missing in between, none that
-// was acknowledged missing at the end.
-func (s *stream) examine(ctx context.Context, said *testimony) (streamState, error) {
-	if err := s.ensure(ctx); err != nil {
-		return streamState{}, err
+// it should: every frame from the floor on, none missing in between, none that
+// was acknowledged missing at the end. floor tells what purges may have removed.
+func (s *stream) examine(ctx context.Context, said *testimony, floor func() (uint64, error)) (StreamState, error) {
+	if err := s.Ensure(ctx); err != nil {
+		return StreamState{}, err
 	}
-	st, err := s.state(ctx)
+	st, err := s.State(ctx)
 	if err != nil {
 		return st, err
 	}
-	switch {
-	case st.count == 0 && st.last == 0:
-		// empty
-	case st.first > 1:
-		return st, s.corrupt(1, fmt.Sprintf("the stream starts with frame %d", st.first))
-	case st.count != st.last-st.first+1:
-		gap := st.last + 1 - (st.last - st.first + 1 - st.count)
-		if len(st.missing) > 0 {
-			gap = st.missing[0]
+	if st.Last > 0 {
+		if err := s.examineStart(ctx, st, floor); err != nil {
+			return st, err
 		}
-		return st, s.corrupt(gap, fmt.Sprintf("%d of %d frames are missing", st.last-st.first+1-st.count, st.last))
+	} else {
+		s.first.Store(1)
+		s.purged.Store(1)
 	}
-	if said != nil && st.last < said.seq {
-		return st, s.corrupt(st.last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.last, said.seq))
+	if said != nil && st.Last < said.seq {
+		return st, s.corrupt(st.Last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.Last, said.seq))
 	}
 	return st, nil
+}
+
+// examineStart checks where the stream starts and that nothing is missing from
+// there on. What lies below the floor may be there, in part or not at all.
+func (s *stream) examineStart(ctx context.Context, st StreamState, floor func() (uint64, error)) error {
+	first := uint64(1)
+	gaps := int(st.Last - st.First + 1 - st.Count)
+	if st.First > 1 || gaps > 0 {
+		f, err := floor()
+		if err != nil {
+			return err
+		}
+		first = max(f, first)
+	}
+	if st.First > first {
+		return s.corrupt(first, fmt.Sprintf("the stream starts with frame %d", st.First))
+	}
+	for _, seq := range st.Missing {
+		if seq >= first {
+			return s.lacks(seq, gaps, st.Last)
+		}
+		gaps--
+	}
+	if gaps > 0 {
+		return s.lacks(max(first, st.First), gaps, st.Last)
+	}
+	// The engine may know of a first frame that it no longer has.
+	if _, err := s.get(ctx, first); err != nil {
+		return err
+	}
+	s.first.Store(first)
+	s.purged.Store(st.First)
+	return nil
+}
+
+func (s *stream) lacks(seq uint64, gaps int, last uint64) error {
+	return s.corrupt(seq, fmt.Sprintf("%d of %d frames are missing", gaps, last))
 }
 
 // confirm compares the frame at the end of the stream with the witness.
@@ -57,28 +79,32 @@ func (s *stream) confirm(h *header, said *testimony) error {
 // recoverEvents finds out where the log ends: its tail, every lane's last
 // sequence, the clock and the duplicates to recognise.
 func (l *Log) recoverEvents(ctx context.Context, said *testimony) error {
-	st, err := l.events.examine(ctx, said)
-	if err != nil || st.last == 0 {
+	st, err := l.events.examine(ctx, said, func() (uint64, error) {
+		f, err := l.floors(ctx)
+		return f.ev, err
+	})
+	if err != nil || st.Last == 0 {
 		return err
 	}
-	b, err := l.events.get(ctx, st.last)
+	b, err := l.events.get(ctx, st.Last)
 	if err != nil {
 		return err
 	}
 	tail, err := decodeEventFrame(b)
 	if err != nil {
-		return l.events.corrupt(st.last, err.Error())
+		return l.events.corrupt(st.Last, err.Error())
 	}
 	if err := l.events.confirm(&tail.header, said); err != nil {
 		return err
 	}
-	if err := new(chain).check(&tail.header, st.last); err != nil {
-		return l.events.corrupt(st.last, err.Error())
+	if err := new(chain).check(&tail.header, st.Last); err != nil {
+		return l.events.corrupt(st.Last, err.Error())
 	}
 	if err := l.rebuild(ctx, tail); err != nil {
 		return err
 	}
 	l.committer.out.tail.follow(&tail.header)
+	l.committer.noteKeep()
 	l.recent.start(tail.frame().Last())
 	return nil
 }
@@ -88,11 +114,12 @@ func (l *Log) recoverEvents(ctx context.Context, said *testimony) error {
 // every lane.
 func (l *Log) rebuild(ctx context.Context, tail *eventFrameData) error {
 	c := l.committer
+	first := l.events.first.Load()
 	from, err := l.dedupStart(ctx, tail)
 	if err != nil {
 		return err
 	}
-	search := laneSearch{want: int(tail.lanes), batch: make(map[laneKey]uint64)}
+	search := laneSearch{want: int(tail.lanes), batch: make(map[laneKey]laneEnd)}
 	err = l.scanFrames(ctx, from, tail.seq, func(f *eventFrameData) error {
 		search.add(f)
 		c.dedup.adopt(f)
@@ -100,11 +127,11 @@ func (l *Log) rebuild(ctx context.Context, tail *eventFrameData) error {
 	})
 	for step := uint64(64); err == nil; step *= 2 {
 		search.flush()
-		if search.done() || from == 1 {
+		if search.done() || from == first {
 			break
 		}
 		to := from - 1
-		from = max(from, step+1) - step
+		from -= min(step, from-first)
 		err = l.scanFrames(ctx, from, to, func(f *eventFrameData) error {
 			search.add(f)
 			return nil
@@ -114,7 +141,7 @@ func (l *Log) rebuild(ctx context.Context, tail *eventFrameData) error {
 		return err
 	}
 	if !search.done() {
-		return l.events.corrupt(1, fmt.Sprintf("it names %d lanes, and frame %d counts %d", len(search.found), tail.seq, tail.lanes))
+		return l.events.corrupt(first, fmt.Sprintf("it names %d lanes, and frame %d counts %d", len(search.found), tail.seq, tail.lanes))
 	}
 	c.lanes.restore(search.found)
 	c.at = tail.records[len(tail.records)-1].Ingest.UnixNano()
@@ -128,32 +155,10 @@ func (l *Log) dedupStart(ctx context.Context, tail *eventFrameData) (uint64, err
 	if !d.enabled() {
 		return tail.seq, nil
 	}
-	// The engine's clock is this machine's, of which stamps may be ahead.
-	newest := min(l.stamp(time.Now()), tail.base)
-	from, err := l.events.since(ctx, time.Unix(0, newest).Add(-d.window))
-	if errors.Is(err, ErrNotFound) {
-		return tail.seq, nil
-	}
-	if err != nil {
-		return 0, err
-	}
+	// This process's clock may be behind the stamps.
+	oldest := min(l.stamp(time.Now()), tail.base) - int64(d.window)
 	records := tail.first + uint64(tail.count)
-	if records <= d.limit {
-		return from, nil
-	}
-	// Frames are numbered by their records; look for the first that counts.
-	n := sort.Search(int(tail.seq-from), func(i int) bool {
-		if err != nil {
-			return true
-		}
-		var b []byte
-		var h header
-		if b, err = l.events.get(ctx, from+uint64(i)); err == nil {
-			if h, err = parseHeader(b, eventFrame); err != nil {
-				err = l.events.corrupt(from+uint64(i), err.Error())
-			}
-		}
-		return err != nil || h.first+d.limit >= records
+	return l.events.search(ctx, eventFrame, l.events.first.Load(), tail.seq-1, func(h *header) bool {
+		return h.base >= oldest && h.first+d.limit >= records
 	})
-	return from + uint64(n), err
 }

@@ -89,10 +89,10 @@ func (r *RunLog) check(recs []RunRecord) error {
 }
 
 // Replay hands every frame from sequence from on, in order, up to the tail at
-// the time of the call. From 0 and 1 both mean the start. The bytes of recs
+// the time of the call. From 0 means the oldest frame there is. The bytes of recs
 // are fn's to keep. Replay returns fn's error as it is, ErrOutside when from
-// lies beyond the end, *CorruptError at damaged data, and ctx's error when it
-// ends early.
+// lies beyond the end or was released, *CorruptError at damaged data, and ctx's
+// error when it ends early.
 func (r *RunLog) Replay(ctx context.Context, from uint64, fn func(seq uint64, recs []RunRecord) error) error {
 	tail := r.Tail()
 	if from > tail+1 {
@@ -100,7 +100,13 @@ func (r *RunLog) Replay(ctx context.Context, from uint64, fn func(seq uint64, re
 	}
 	var c chain
 	s := r.out.s
-	err := s.scan(ctx, max(from, 1), tail, func(seq uint64, b []byte) error {
+	if from == 0 {
+		from = s.first.Load()
+	}
+	if err := s.released(from); err != nil {
+		return fmt.Errorf("replay run log from %d: %w", from, err)
+	}
+	err := s.scan(ctx, from, tail, func(seq uint64, b []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -114,7 +120,22 @@ func (r *RunLog) Replay(ctx context.Context, from uint64, fn func(seq uint64, re
 		c.follow(&h)
 		return fn(seq, recs)
 	})
+	if err != nil {
+		err = s.orReleased(err, max(from, c.seq+1))
+	}
 	return r.log.orClosed(err)
+}
+
+// First is the sequence of the oldest frame there is; that of the next frame
+// when the log is empty. It grows with Log.Release.
+func (r *RunLog) First() uint64 { return r.out.s.first.Load() }
+
+// Since returns a sequence at or after which every frame lies that was appended
+// at or after at.
+func (r *RunLog) Since(ctx context.Context, at time.Time) (uint64, error) {
+	s := r.out.s
+	seq, err := s.search(ctx, runFrame, s.first.Load(), r.Tail(), func(h *header) bool { return h.base >= at.UnixNano() })
+	return seq, r.log.orClosed(err)
 }
 
 // Tail is the sequence of the last frame known to be durable; 0 when empty.
@@ -123,20 +144,23 @@ func (r *RunLog) Tail() uint64 { return r.tail.Load() }
 // recover finds out where the stream ends.
 func (r *RunLog) recover(ctx context.Context, said *testimony) error {
 	s := r.out.s
-	st, err := s.examine(ctx, said)
-	if err != nil || st.last == 0 {
+	st, err := s.examine(ctx, said, func() (uint64, error) {
+		f, err := r.log.floors(ctx)
+		return f.run, err
+	})
+	if err != nil || st.Last == 0 {
 		return err
 	}
-	b, err := s.get(ctx, st.last)
+	b, err := s.get(ctx, st.Last)
 	if err != nil {
 		return err
 	}
 	h, _, err := decodeRunFrame(b)
 	if err == nil {
-		err = new(chain).check(&h, st.last)
+		err = new(chain).check(&h, st.Last)
 	}
 	if err != nil {
-		return s.corrupt(st.last, err.Error())
+		return s.corrupt(st.Last, err.Error())
 	}
 	if err := s.confirm(&h, said); err != nil {
 		return err

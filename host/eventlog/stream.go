@@ -2,199 +2,97 @@ package eventlog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
-const (
-	wrongLastSequence = 10071 // the server's code for a broken expectation
-	noMessages        = "404"
-	endOfBatch        = "204"
-
-	readBytes   = 2 << 20 // asked for at once; one frame may exceed it
-	readFrames  = 4096
-	readTimeout = 10 * time.Second
-)
-
-// errStale is the server's refusal of a frame whose sequence is taken.
-var errStale = errors.New("the sequence is taken")
-
-// A stream is one of the log's two streams in the storage engine. Its methods
-// may be called together.
+// A stream is one of the log's two streams as the log sees it: what the store
+// cannot give although it should have it is damage, and says so.
 type stream struct {
-	name    string
-	subject string
-	write   *nats.Conn // publishing
-	read    *nats.Conn // everything else
-	timeout time.Duration
+	Stream
+	timeout time.Duration // for a message to be acknowledged
+	first   atomic.Uint64 // first frame that readers may ask for; see Log.Release
+	purged  atomic.Uint64 // first frame that the store has
 }
 
-// streamState is what the storage engine says a stream holds.
-type streamState struct {
-	first, last, count uint64
-	missing            []uint64 // sequences missing between first and last, as far as listed
+// search returns the first of the frames from..to for which late is true, or
+// to+1. late must be false up to some frame and true from there on. It looks at
+// frames near the end first.
+func (s *stream) search(ctx context.Context, typ frameType, from, to uint64, late func(*header) bool) (uint64, error) {
+	lo, hi := from, to+1 // late is false below lo, true from hi on
+	for step := uint64(1); lo < hi; {
+		at := lo + (hi-lo)/2
+		if step > 0 { // not found yet how far back it is
+			at = hi - min(step, hi-lo)
+			step *= 2
+		}
+		b, err := s.get(ctx, at)
+		if err != nil {
+			return 0, err
+		}
+		h, err := parseHeader(b, typ)
+		if err != nil {
+			return 0, s.corrupt(at, err.Error())
+		}
+		if late(&h) {
+			hi = at
+		} else {
+			lo, step = at+1, 0
+		}
+	}
+	return hi, nil
 }
 
-// ensure creates the stream, or takes over the one that is there.
-func (s *stream) ensure(ctx context.Context) error {
-	js, err := jetstream.New(s.read)
-	if err != nil {
-		return fmt.Errorf("stream %s: %w", s.name, err)
-	}
-	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:        s.name,
-		Subjects:    []string{s.subject},
-		Storage:     jetstream.FileStorage,
-		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardNew,
-		MaxMsgs:     -1,
-		MaxBytes:    -1,
-		MaxMsgSize:  maxPayload,
-		AllowDirect: true,
-		DenyDelete:  true,
-		// The server's own de-duplication is not used; a short window spares
-		// the start-up from reading the newest messages for it.
-		Duplicates: 100 * time.Millisecond,
-		Replicas:   1,
-	})
-	if err != nil {
-		return fmt.Errorf("create stream %s: %w", s.name, err)
-	}
-	return nil
-}
-
-// state asks for the stream's bounds and what is missing between them.
-func (s *stream) state(ctx context.Context) (streamState, error) {
-	js, err := jetstream.New(s.read)
-	if err != nil {
-		return streamState{}, fmt.Errorf("stream %s: %w", s.name, err)
-	}
-	st, err := js.Stream(ctx, s.name)
-	if err != nil {
-		return streamState{}, fmt.Errorf("look up stream %s: %w", s.name, err)
-	}
-	info, err := st.Info(ctx, jetstream.WithDeletedDetails(true))
-	if err != nil {
-		return streamState{}, fmt.Errorf("read state of stream %s: %w", s.name, err)
-	}
-	return streamState{
-		first: info.State.FirstSeq, last: info.State.LastSeq, count: info.State.Msgs,
-		missing: info.State.Deleted,
-	}, nil
-}
-
-// publish stores frame as sequence seq and returns once it is on disk.
-// errStale means that seq is taken, ErrUncertain that nobody knows whether the
-// frame is stored. After any other error it is not.
-func (s *stream) publish(seq uint64, frame []byte) error {
-	expect := nats.Header{"Nats-Expected-Last-Sequence": {strconv.FormatUint(seq-1, 10)}}
-	stored, err := s.send(s.subject, expect, frame)
-	switch {
-	case errors.Is(err, errStale):
+// publish stores frame as sequence seq and returns once it is on disk. The
+// errors are those of Stream.Publish. ctx's end does not interrupt it.
+func (s *stream) publish(ctx context.Context, seq uint64, frame []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+	defer cancel()
+	err := s.Publish(ctx, seq, frame)
+	if err == nil || errors.Is(err, ErrStale) {
 		return err
-	case err != nil:
-		return fmt.Errorf("store frame %d of stream %s: %w", seq, s.name, err)
-	case stored != seq:
-		return fmt.Errorf("%w: frame %d of stream %s was stored as %d", ErrUncertain, seq, s.name, stored)
 	}
-	return nil
+	return fmt.Errorf("store frame %d of stream %s: %w", seq, s.Name(), err)
 }
-
-// send stores one message and returns its sequence once it is on disk. The
-// errors are those of publish.
-func (s *stream) send(subject string, h nats.Header, data []byte) (uint64, error) {
-	reply, err := s.write.RequestMsg(&nats.Msg{Subject: subject, Header: h, Data: data}, s.timeout)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrUncertain, err)
-	}
-	var ack struct {
-		Seq   uint64 `json:"seq"`
-		Error *struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(reply.Data, &ack); err != nil {
-		return 0, fmt.Errorf("%w: unreadable answer %q", ErrUncertain, reply.Data)
-	}
-	switch {
-	case ack.Error != nil && ack.Error.Code == wrongLastSequence:
-		return 0, errStale
-	case ack.Error != nil:
-		return 0, errors.New(ack.Error.Description)
-	}
-	return ack.Seq, nil
-}
-
-// getRequest asks the stream for messages without a consumer.
-type getRequest struct {
-	Seq       uint64     `json:"seq,omitempty"`
-	Batch     int        `json:"batch,omitempty"`
-	MaxBytes  int        `json:"max_bytes,omitempty"`
-	StartTime *time.Time `json:"start_time,omitempty"`
-}
-
-func (s *stream) directSubject() string { return "$JS.API.DIRECT.GET." + s.name }
 
 // get returns the message with sequence seq.
 func (s *stream) get(ctx context.Context, seq uint64) ([]byte, error) {
-	body, err := json.Marshal(getRequest{Seq: seq})
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", s.name, err)
-	}
-	_, b, err := s.getOne(ctx, s.directSubject(), body)
+	b, err := s.Get(ctx, seq)
 	if errors.Is(err, ErrNotFound) {
 		return nil, s.missing(seq)
 	}
 	return b, err
 }
 
-// since returns the sequence of the first message stored at or after at;
-// ErrNotFound when there is none.
-func (s *stream) since(ctx context.Context, at time.Time) (uint64, error) {
-	body, err := json.Marshal(getRequest{StartTime: &at})
-	if err != nil {
-		return 0, fmt.Errorf("read stream %s: %w", s.name, err)
+// scan hands the messages from..to to fn in order and reports the first one
+// missing as *CorruptError.
+func (s *stream) scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
+	if from > to {
+		return nil
 	}
-	seq, _, err := s.getOne(ctx, s.directSubject(), body)
-	return seq, err
-}
-
-// getOne sends one request for one message.
-func (s *stream) getOne(ctx context.Context, subject string, body []byte) (uint64, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	m, err := s.read.RequestWithContext(ctx, subject, body)
-	if errors.Is(err, nats.ErrNoResponders) {
-		return 0, nil, fmt.Errorf("stream %s: %w", s.name, ErrNotFound)
-	}
-	if err != nil {
-		return 0, nil, fmt.Errorf("read stream %s: %w", s.name, err)
-	}
-	if status := m.Header.Get("Status"); status != "" {
-		if status == noMessages {
-			return 0, nil, ErrNotFound
+	want := from
+	err := s.Scan(ctx, from, to, func(seq uint64, data []byte) error {
+		if seq != want {
+			return s.missing(want)
 		}
-		return 0, nil, fmt.Errorf("read stream %s: %s %s", s.name, status, m.Header.Get("Description"))
+		want++
+		return fn(seq, data)
+	})
+	if err == nil && want <= to {
+		err = s.missing(want)
 	}
-	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-	if err != nil {
-		return 0, nil, fmt.Errorf("read stream %s: %w", s.name, err)
-	}
-	return seq, m.Data, nil
+	return err
 }
 
 // missing is the error for a frame that ought to be there and cannot be read.
 func (s *stream) missing(seq uint64) error { return s.corrupt(seq, "it is missing or unreadable") }
 
-func (s *stream) corrupt(seq uint64, reason string) error {
-	return &CorruptError{Stream: s.name, Seq: seq, Reason: reason, Fix: corruptFix}
+func (s *stream) corrupt(seq uint64, reason string) error { return corrupt(s.Name(), seq, reason) }
+
+func corrupt(stream string, seq uint64, reason string) *CorruptError {
+	return &CorruptError{Stream: stream, Seq: seq, Reason: reason, Fix: corruptFix}
 }
 
 const corruptFix = "keep a copy of the log's folder as it is, then restore the folder from a backup, or move it away to start an empty log"

@@ -22,13 +22,20 @@ const (
 	slotEvents = iota
 	slotRun
 	slotClean
+	slotEventFloor // the first frame that a purge has left
+	slotRunFloor
 	witnessSlots
 )
 
+// slotKinds are the streams of the slots.
+//
+//nolint:gochecknoglobals // a table that never changes
+var slotKinds = [...]StreamKind{slotEvents: EventStream, slotRun: RunStream}
+
 // A witness is a small file beside the streams that remembers the last frame
-// of each stream that was acknowledged. Damage may make the storage engine cut
+// of each stream of a group that was acknowledged. Damage may make the storage engine cut
 // a stream short without a word; then the witness knows better. It also
-// remembers whether the log was closed in good order.
+// remembers how far the streams were purged and, in group 0, whether the folder was closed in good order.
 //
 // The file is written after each acknowledgement and not synced: what it says
 // survives the process, and after a power cut it may lag behind, never be ahead.
@@ -38,31 +45,36 @@ type witness struct {
 }
 
 // testimony is what one slot says: the frame last acknowledged and its
-// checksum. In slotClean, seq 1 means that the log was closed in good order.
+// checksum. In slotClean, seq 1 means that the log was closed in good order; of
+// a floor there is no checksum.
 type testimony struct {
 	seq uint64
 	crc uint32
 }
 
-// openWitness opens dir's witness and returns what it says; nil stands for a
-// slot that was never written or cannot be read.
-func openWitness(dir string) (*witness, [witnessSlots]*testimony, error) {
-	var said [witnessSlots]*testimony
-	f, err := os.OpenFile(filepath.Join(dir, witnessName), os.O_RDWR|os.O_CREATE, 0o600)
+// openWitness opens or creates a witness in dir.
+func openWitness(dir, name string) (*witness, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, said, err
+		return nil, err
 	}
+	return &witness{f: f}, nil
+}
+
+// read returns what the witness says; nil stands for a slot that was never
+// written or cannot be read.
+func (w *witness) read() (said [witnessSlots]*testimony, err error) {
 	buf := make([]byte, witnessSlots*witnessSlot)
-	n, err := io.ReadFull(f, buf)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, said, errors.Join(fmt.Errorf("read %s: %w", f.Name(), err), f.Close())
+	n, err := w.f.ReadAt(buf, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return said, fmt.Errorf("read %s: %w", w.f.Name(), err)
 	}
 	for i := range said {
 		if end := (i + 1) * witnessSlot; end <= n {
 			said[i] = parseTestimony(buf[i*witnessSlot : end])
 		}
 	}
-	return &witness{f: f}, said, nil
+	return said, nil
 }
 
 func parseTestimony(b []byte) *testimony {
@@ -96,6 +108,26 @@ func (w *witness) sayClean(clean bool) error {
 		t.seq = 1
 	}
 	return errors.Join(w.say(slotClean, t), w.f.Sync())
+}
+
+// sayFloors notes, on disk, how far the streams are going to be purged.
+func (w *witness) sayFloors(f floors) error {
+	return errors.Join(
+		w.say(slotEventFloor, testimony{seq: f.ev}),
+		w.say(slotRunFloor, testimony{seq: f.run}),
+		w.f.Sync())
+}
+
+// firstOf is the latest frame that a stream may start with, by what a witness
+// said of its tail and its floor; false when it does not know.
+func firstOf(tail, floor *testimony) (uint64, bool) {
+	switch {
+	case floor != nil:
+		return max(floor.seq, 1), true
+	case tail != nil:
+		return 1, true
+	}
+	return 0, false
 }
 
 func (w *witness) close() error { return w.f.Close() }

@@ -9,16 +9,20 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+const (
+	readBytes  = 2 << 20 // asked for at once; one frame may exceed it
+	readFrames = 4096
+)
+
 // A message is a stored frame, undecoded.
 type message struct {
 	seq  uint64
 	data []byte
 }
 
-// scan hands the messages from..to to fn in order and reports the first one
-// missing as *CorruptError. It reads in chunks and asks for the next chunk
-// before it hands on the last, so that at most two are in memory.
-func (s *stream) scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
+// Scan reads in chunks and asks for the next chunk before it hands on the last,
+// so that at most two are in memory.
+func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
 	if from > to {
 		return nil
 	}
@@ -37,7 +41,11 @@ func (s *stream) scan(ctx context.Context, from, to uint64, fn func(seq uint64, 
 	for err == nil && from <= to {
 		var chunk []message
 		chunk, err = s.receive(ctx, sub, from, to)
-		if from += uint64(len(chunk)); err == nil && from <= to {
+		ended := len(chunk) == 0 && err == nil
+		if len(chunk) > 0 {
+			from = chunk[len(chunk)-1].seq + 1
+		}
+		if err == nil && !ended && from <= to {
 			err = s.ask(inbox, from, to)
 		}
 		// What came before an error is good.
@@ -46,11 +54,14 @@ func (s *stream) scan(ctx context.Context, from, to uint64, fn func(seq uint64, 
 				return err
 			}
 		}
+		if ended {
+			return nil
+		}
 	}
 	return err
 }
 
-func (s *stream) ask(inbox string, from, to uint64) error {
+func (s *natsStream) ask(inbox string, from, to uint64) error {
 	body, err := json.Marshal(getRequest{
 		Seq:      from,
 		Batch:    int(min(to-from+1, readFrames)),
@@ -65,9 +76,9 @@ func (s *stream) ask(inbox string, from, to uint64) error {
 	return nil
 }
 
-// receive collects the answer to one request: messages without a gap, at least
-// one of them unless there is an error.
-func (s *stream) receive(ctx context.Context, sub *nats.Subscription, from, to uint64) ([]message, error) {
+// receive collects the answer to one request: messages up to to; none when
+// there are no more.
+func (s *natsStream) receive(ctx context.Context, sub *nats.Subscription, from, to uint64) ([]message, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var chunk []message
@@ -77,10 +88,8 @@ func (s *stream) receive(ctx context.Context, sub *nats.Subscription, from, to u
 			return chunk, fmt.Errorf("read frame %d of stream %s: %w", from, s.name, err)
 		}
 		switch status := m.Header.Get("Status"); {
-		case status == endOfBatch && len(chunk) > 0:
-			return chunk, nil
 		case status == endOfBatch || status == noMessages:
-			return chunk, s.missing(from)
+			return chunk, nil
 		case status != "":
 			return chunk, fmt.Errorf("read frame %d of stream %s: %s %s", from, s.name, status, m.Header.Get("Description"))
 		}
@@ -88,12 +97,8 @@ func (s *stream) receive(ctx context.Context, sub *nats.Subscription, from, to u
 		if err != nil {
 			return chunk, fmt.Errorf("read frame %d of stream %s: %w", from, s.name, err)
 		}
-		if seq > to {
-			continue
+		if seq <= to {
+			chunk = append(chunk, message{seq: seq, data: m.Data})
 		}
-		if want := from + uint64(len(chunk)); seq != want {
-			return chunk, s.missing(want)
-		}
-		chunk = append(chunk, message{seq: seq, data: m.Data})
 	}
 }

@@ -1,0 +1,151 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	blobStream = "BLOB"
+	blobChunk  = 512 << 10
+	blobHeader = 8 // each chunk starts with the length of the whole blob
+)
+
+// natsBlobs is the Blobs of all groups of an engine. A blob is stored in chunks,
+// blob.NAME.0 the last of them: when that one is there, all are.
+type natsBlobs struct {
+	engine *Engine
+
+	mu          sync.Mutex // guards the rest, and lets one put go first
+	write, read *nats.Conn // opened at the first use
+	ready       bool       // the stream exists
+}
+
+func chunkSubject(name string, i int) string { return "blob." + name + "." + strconv.Itoa(i) }
+
+// conns returns the connections, opening them when there are none.
+func (s *natsBlobs) conns() (write, read *nats.Conn, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write, s.read, s.open()
+}
+
+// open is conns with s.mu held.
+func (s *natsBlobs) open() (err error) {
+	if s.write == nil {
+		if s.write, err = s.engine.connect("write " + blobStream); err != nil {
+			return err
+		}
+	}
+	if s.read == nil {
+		s.read, err = s.engine.connect("read " + blobStream)
+	}
+	return err
+}
+
+func (s *natsBlobs) Put(ctx context.Context, name string, b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.open(); err != nil {
+		return err
+	}
+	if !s.ready {
+		if err := ensure(ctx, s.read, streamConfig(blobStream, "blob.>")); err != nil {
+			return err
+		}
+		s.ready = true
+	}
+	for i := max(len(b)-1, 0) / blobChunk; i >= 0; i-- {
+		chunk := binary.LittleEndian.AppendUint64(nil, uint64(len(b)))
+		chunk = append(chunk, b[i*blobChunk:min((i+1)*blobChunk, len(b))]...)
+		if err := s.putChunk(ctx, &nats.Msg{Subject: chunkSubject(name, i), Data: chunk}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *natsBlobs) putChunk(ctx context.Context, m *nats.Msg) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, DefaultAckTimeout)
+	defer cancel()
+	_, err := send(ctx, s.write, m)
+	return err
+}
+
+func (s *natsBlobs) Get(ctx context.Context, name string) ([]byte, error) {
+	_, read, err := s.conns()
+	if err != nil {
+		return nil, err
+	}
+	var b []byte
+	for i := 0; ; i++ {
+		chunk, err := getOne(ctx, read, blobStream, "$JS.API.DIRECT.GET."+blobStream+"."+chunkSubject(name, i), nil)
+		if errors.Is(err, ErrNotFound) && i > 0 || err == nil && len(chunk) < blobHeader {
+			return nil, corrupt(blobStream, 0, "a part of the blob is missing or unreadable")
+		}
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, chunk[blobHeader:]...)
+		if size := binary.LittleEndian.Uint64(chunk); uint64(len(b)) >= size {
+			return b, nil
+		}
+	}
+}
+
+func (s *natsBlobs) List(ctx context.Context) ([]string, error) {
+	_, read, err := s.conns()
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(read)
+	if err != nil {
+		return nil, fmt.Errorf("list blobs: %w", err)
+	}
+	st, err := js.Stream(ctx, blobStream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list blobs: %w", err)
+	}
+	info, err := st.Info(ctx, jetstream.WithSubjectFilter("blob.*.0"))
+	if err != nil {
+		return nil, fmt.Errorf("list blobs: %w", err)
+	}
+	var names []string
+	for subject := range info.State.Subjects {
+		names = append(names, strings.TrimSuffix(strings.TrimPrefix(subject, "blob."), ".0"))
+	}
+	return names, nil
+}
+
+// Delete removes the chunk that says the blob is there, then the others.
+func (s *natsBlobs) Delete(ctx context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.open(); err != nil {
+		return err
+	}
+	for _, subject := range []string{chunkSubject(name, 0), "blob." + name + ".*"} {
+		err := purge(ctx, s.read, blobStream, jetstream.WithPurgeSubject(subject))
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
