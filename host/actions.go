@@ -44,8 +44,11 @@ func (r *runner) start(cmd workflow.Command) bool {
 	switch cmd.Action {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
-		if set, ok := r.setup(cmd.Plugin); ok && set.grant.Has(abi.CapHTTP) {
-			d = r.steps // it may wait for others
+		if set, ok := r.setup(cmd.Plugin); ok {
+			if set.grant.Has(abi.CapHTTP) {
+				d = r.steps // it may wait for others
+			}
+			set.slot.Wake(context.Background()) // while the call waits for its turn
 		}
 	case workflow.ActionFile:
 		do = r.file
@@ -79,25 +82,44 @@ func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result
 	if err != nil {
 		return cmd.Fail(workflow.FailInternal, err.Error())
 	}
-	call := &abi.Call{Match: vars.match, With: cmd.Args, Attempt: cmd.Attempt, Key: cmd.Key}
-	if vars.event != nil {
-		call.Event = *vars.event
-	}
 	set, _ := r.setup(cmd.Plugin)
+	act := r.action(cmd, vars, set)
 	var rec *sandbox.Recorder
 	if set.conf.Record != "" {
 		rec = sandbox.NewRecorder(recordLimit)
+		act.Tape = rec
 	}
+	res := resultOf(cmd, r.caller.Call(ctx, act), vars.match.At)
+	res.Calls = encodeTape(rec, cmd.Key)
+	return res
+}
+
+// action is the call of a plugin that a command asks for.
+func (r *runner) action(cmd workflow.Command, vars *matchVars, set pluginSetup) dispatch.Action {
 	at := vars.match.At
-	out := r.caller.Call(ctx, dispatch.Action{
-		Tenant: r.tenant, Plugin: cmd.Plugin, Call: call, Timeout: cmd.Timeout, Record: rec,
+	return dispatch.Action{
+		Tenant: r.tenant, Plugin: cmd.Plugin, Call: callOf(cmd, vars), Timeout: cmd.Timeout,
 		Services: sandbox.Services{
 			State: r.state.get, Log: r.guestLog(cmd),
 			KV:     func(key string) ([]byte, bool) { return r.state.kv.get(key, at) },
 			HTTP:   r.httpOf(cmd.Plugin, set, cmd.Key),
 			Secret: r.secretOf(cmd.Plugin, set),
 		},
-	})
+	}
+}
+
+// callOf is what a plugin is told of a command.
+func callOf(cmd workflow.Command, vars *matchVars) *abi.Call {
+	call := &abi.Call{Match: vars.match, With: cmd.Args, Attempt: cmd.Attempt, Key: cmd.Key}
+	if vars.event != nil {
+		call.Event = *vars.event
+	}
+	return call
+}
+
+// resultOf answers a command with how the call of its plugin ended. at is the time of
+// the match.
+func resultOf(cmd workflow.Command, out dispatch.Outcome, at time.Time) workflow.Result {
 	var res workflow.Result
 	if out.Kind == dispatch.KindOK {
 		res = cmd.Answer(out.Reply.Output)
@@ -107,7 +129,6 @@ func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result
 		res = cmd.Fail(workflow.FailureKind(out.Kind), out.Err.Error())
 	}
 	res.Digest = out.Digest
-	res.Calls = callsOf(rec)
 	res.Usage = &workflow.Usage{
 		Fuel: out.Usage.Fuel, Wall: out.Usage.Wall, PeakMemory: out.Usage.PeakMemory, HostCalls: out.Usage.HostCalls,
 	}
@@ -144,23 +165,6 @@ func (l LogLine) payload() json.RawMessage {
 		return json.RawMessage("null") // never: it is text
 	}
 	return body
-}
-
-// callsOf is what a call asked of the host, as its record keeps it; nil when
-// nothing was recorded, or more than is kept.
-func callsOf(rec *sandbox.Recorder) json.RawMessage {
-	if rec == nil {
-		return nil
-	}
-	calls, ok := rec.Calls()
-	if !ok || len(calls) == 0 {
-		return nil
-	}
-	text, err := json.Marshal(calls)
-	if err != nil {
-		return nil // never: a host call is plain data
-	}
-	return text
 }
 
 // effectsOf turns the effects of a call into those of its record. at is the time

@@ -82,8 +82,9 @@ func (l *lane) flowOptions(ctx context.Context) workflow.Options {
 
 // fromNothing is the state of a lane before the log begins.
 func (l *lane) fromNothing(ctx context.Context) error {
-	if first := firstRun(l.log); first > 1 {
-		return errors.Join(append([]error{fmt.Errorf("the log begins with frame %d of RUN, and no snapshot of what came before can be read", first)}, l.unreadable...)...)
+	if ev, run := l.log.First(), l.log.RunLog().First(); ev.Frame > 1 || run > 1 {
+		return fmt.Errorf("the log begins with frame %d, and frame %d of RUN: no snapshot of what came before can be read; restore the data folder from a backup: %w",
+			ev.Frame, run, errors.Join(l.unreadable...))
 	}
 	l.flows = workflow.NewEngine(l.flowOptions(ctx))
 	empty, err := noRules()
@@ -193,5 +194,3 @@ func (l *lane) replayEvents(ctx context.Context) error {
 	l.emits = left
 	return nil
 }
-
-func firstRun(*eventlog.Log) uint64 { return 1 }

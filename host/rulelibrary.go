@@ -18,13 +18,13 @@ type ruleLibrary struct {
 	blobs blobs
 
 	mu       sync.Mutex
-	ready    map[string]*RuleSet             // guarded by mu; by row
-	making   int                             // guarded by mu; sets that are being made ready
-	kept     map[string]bool                 // guarded by mu; files known to be among the blobs
-	flows    map[string]*noted // guarded by mu; by digest of the definition
-	versions map[string]*noted // guarded by mu; by rule version
-	last     *RuleSet          // guarded by mu; whose definitions were noted last
-	came     int               // guarded by mu; sets that were noted
+	ready    map[string]*RuleSet // guarded by mu; by row
+	making   int                 // guarded by mu; sets that are being made ready
+	kept     map[string]bool     // guarded by mu; files known to be among the blobs
+	flows    map[string]*noted   // guarded by mu; by digest of the definition
+	versions map[string]*noted   // guarded by mu; by rule version
+	last     *RuleSet            // guarded by mu; whose definitions were noted last
+	came     int                 // guarded by mu; sets that were noted
 }
 
 // blobs is the part of the log that keeps content by digest.

@@ -230,4 +230,3 @@ func unseal(b []byte, read func(*formReader)) error {
 	}
 	return f.err
 }
-

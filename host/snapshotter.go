@@ -61,6 +61,22 @@ type storedNote struct {
 	err  error
 }
 
+// logSnapshots is the snapshotStore of a log.
+type logSnapshots struct{ *eventlog.Log }
+
+func (s logSnapshots) AppendSnapshot(ctx context.Context, note []byte) error {
+	return s.Snapshots().Append(ctx, note)
+}
+
+func (s logSnapshots) NewestSnapshots(ctx context.Context, n int) ([]storedNote, error) {
+	newest, err := s.Snapshots().Newest(ctx, n)
+	list := make([]storedNote, len(newest))
+	for i, one := range newest {
+		list[i] = storedNote{body: one.Body, err: one.Err}
+	}
+	return list, err
+}
+
 // snapshots is what a lane knows of its own snapshots. It belongs to the lane's
 // goroutine.
 type snapshots struct {

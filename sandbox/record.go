@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -31,10 +32,28 @@ type tape interface {
 	// tell passes on a call that is answered with a status alone, and whose effect
 	// is the session's to keep, replayed or not.
 	tell(function string, in []byte, do func() abi.Status) abi.Status
+	// knows reports whether the tape answers a compare-and-set itself: the state is
+	// not looked at then.
+	knows(function string, in []byte) bool
+	// failure is what stands in the way of going on, or nil.
+	failure() error
 }
 
+// Tape is what a session's host calls are written to or answered from: a *Recorder, a
+// *Replayer or a *Trial.
+type Tape interface{ joins(s *Session) }
+
+// Use begins with t, from now on.
+func (s *Session) Use(t Tape) { t.joins(s) }
+
+func (r *Recorder) joins(s *Session) { s.Record(r) }
+func (p *Replayer) joins(s *Session) { s.Replay(p) }
+
 // Record has every host call of the session written to r, from now on.
-func (s *Session) Record(r *Recorder) { s.tape = r }
+func (s *Session) Record(r *Recorder) {
+	s.tape = r
+	r.setting.Grant, r.setting.Limits = s.grant, s.limits
+}
 
 // Replay has every host call of the session answered from p, from now on. The
 // services behind the session are asked for secrets alone.
@@ -43,10 +62,23 @@ func (s *Session) Replay(p *Replayer) { s.tape = p }
 // Err says how a replayed call differs from its record; nil as long as it does
 // not. An engine looks after each host call and ends the call as a FaultReplay.
 func (s *Session) Err() error {
-	if p, ok := s.tape.(*Replayer); ok && p.err != nil {
-		return p.err
+	if s.tape == nil {
+		return nil
 	}
-	return nil
+	return s.tape.failure()
+}
+
+// runsOn notes which module runs the call, and what the call is set up with.
+func (s *Session) runsOn(info Info, call *abi.Call) {
+	r, ok := s.tape.(*Recorder)
+	if !ok {
+		return
+	}
+	r.setting.Engine, r.setting.Runtime = info.Engine, info.Runtime
+	if r.setting.Config == nil && len(call.Config) > 0 {
+		r.setting.Config = slices.Clone(call.Config)
+	}
+	r.setting.Export = call.Export
 }
 
 // answered is the status of a recorded answer that may not be readable.
@@ -57,13 +89,24 @@ func (s *Session) answered(st abi.Status, err error) abi.Status {
 	return st
 }
 
+// Setting is what a recorded call ran under, beside the call itself.
+type Setting struct {
+	Engine  string    `json:"engine"`  // "wasm", "lua" or "js"
+	Runtime string    `json:"runtime"` // as in Info: fuel of another one does not compare
+	Grant   abi.Grant `json:"grant"`
+	Limits  Limits    `json:"limits"`
+	Config  []byte    `json:"config,omitempty"` // byte for byte: fuel is counted by the byte
+	Export  string    `json:"export,omitempty"`
+}
+
 // Recorder keeps the host calls of one call. It belongs to the call's goroutine
 // until the call has ended.
 type Recorder struct {
-	limit int
-	size  int
-	calls []HostCall
-	full  bool
+	limit   int
+	size    int
+	calls   []HostCall
+	full    bool
+	setting Setting
 }
 
 // callOverhead is what a host call counts beside its answer.
@@ -74,11 +117,20 @@ const callOverhead = 128
 func NewRecorder(limit int) *Recorder { return &Recorder{limit: limit} }
 
 // rewind forgets what was recorded of a run that does not count.
-func (r *Recorder) rewind() { *r = Recorder{limit: r.limit} }
+func (r *Recorder) rewind() { *r = Recorder{limit: r.limit, setting: r.setting} }
 
 // Calls returns what was recorded, in order. ok is false when it was more than
 // the recorder may keep.
-func (r *Recorder) Calls() (calls []HostCall, ok bool) { return r.calls, !r.full }
+func (r *Recorder) Calls() (calls []HostCall, ok bool) {
+	return r.calls, !r.full && r.size+len(r.setting.Config) <= r.limit
+}
+
+// Setting returns what the call ran under. Its Engine is "" when no Slot has run it.
+func (r *Recorder) Setting() Setting { return r.setting }
+
+func (r *Recorder) knows(string, []byte) bool { return false }
+
+func (r *Recorder) failure() error { return nil }
 
 func (r *Recorder) ask(function string, in []byte, do func() ([]byte, abi.Status)) ([]byte, abi.Status) {
 	hash := hashOf(in) // before the answer is written, perhaps over the request
@@ -111,6 +163,10 @@ func (r *Recorder) add(c HostCall) {
 	r.calls = append(r.calls, c)
 }
 
+// ErrSecret is within the error of a call that cannot be replayed because its secret is
+// another one now.
+var ErrSecret = errors.New("give it the same secret")
+
 // Replayer answers the host calls of one call from a record. It belongs to the
 // call's goroutine until the call has ended.
 type Replayer struct {
@@ -131,6 +187,10 @@ func (p *Replayer) Err() error {
 	return p.err
 }
 
+func (p *Replayer) knows(string, []byte) bool { return true }
+
+func (p *Replayer) failure() error { return p.err }
+
 func (p *Replayer) ask(function string, in []byte, do func() ([]byte, abi.Status)) ([]byte, abi.Status) {
 	c, ok := p.take(function, in)
 	switch {
@@ -141,7 +201,7 @@ func (p *Replayer) ask(function string, in []byte, do func() ([]byte, abi.Status
 	}
 	answer, st := do()
 	if st != abi.StatusOK || len(answer) != c.Withheld {
-		p.err = fmt.Errorf("replay: host call %d, %s: the record withholds an answer of %d bytes, and the host now answers %s with %d; give it the same secret", c.Seq, function, c.Withheld, st, len(answer))
+		p.err = fmt.Errorf("replay: host call %d, %s: the record withholds an answer of %d bytes, and the host now answers %s with %d; %w", c.Seq, function, c.Withheld, st, len(answer), ErrSecret)
 		return nil, abi.StatusInternal
 	}
 	return answer, st

@@ -66,10 +66,9 @@ func (s *Session) StateCAS(key string, expect uint64, value []byte) abi.Status {
 	}
 	// Of a replayed call the state is not known, and whether the version was right
 	// is on record.
-	_, replayed := s.tape.(*Replayer)
-	return s.tape.tell(v1.FuncStateCAS, v1.AppendStateCAS(nil, key, expect, value), func() abi.Status {
-		return s.stateCAS(key, expect, value, !replayed)
-	})
+	in := v1.AppendStateCAS(nil, key, expect, value)
+	known := s.tape.knows(v1.FuncStateCAS, in)
+	return s.tape.tell(v1.FuncStateCAS, in, func() abi.Status { return s.stateCAS(key, expect, value, !known) })
 }
 
 func (s *Session) stateCAS(key string, expect uint64, value []byte, check bool) abi.Status {
@@ -79,8 +78,10 @@ func (s *Session) stateCAS(key string, expect uint64, value []byte, check bool) 
 	if !isName(key) || !payload("", value) {
 		return abi.StatusInvalid
 	}
-	if _, version, ok := s.read(key); check && (ok && version != expect || !ok && expect != 0) {
-		return abi.StatusConflict
+	if check {
+		if _, version, ok := s.read(key); ok && version != expect || !ok && expect != 0 {
+			return abi.StatusConflict
+		}
 	}
 	e := abi.Effect{Kind: abi.EffectStateSet, Name: key, Value: clone(value)}
 	if !s.wrote(key) {

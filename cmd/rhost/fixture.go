@@ -81,7 +81,7 @@ func fixtureFiles(f deploy.Found) ([]string, error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) {
+			if slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) && !isRecordFile(e.Name()) {
 				files = append(files, filepath.Join(dir, "tests", e.Name()))
 			}
 		}

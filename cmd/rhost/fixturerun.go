@@ -16,12 +16,16 @@ import (
 
 // fixtureResult is what `plugin test --json` prints of a fixture.
 type fixtureResult struct {
-	Test   string        `json:"test"`
-	Place  string        `json:"place"`
-	Passed bool          `json:"passed"`
-	Diff   []string      `json:"diff,omitempty"` // lines that begin with "-" (wanted), "+" (got) or " "
-	Got    fixtureGot    `json:"got"`
-	Usage  sandbox.Usage `json:"usage"`
+	Test   string `json:"test"`
+	Place  string `json:"place"`
+	Passed bool   `json:"passed"`
+	// Recorded says that the test is a recorded call, not a fixture.
+	Recorded bool          `json:"recorded,omitempty"`
+	Diff     []string      `json:"diff,omitempty"` // lines that begin with "-" (wanted), "+" (got) or " "
+	Got      fixtureGot    `json:"got"`
+	Usage    sandbox.Usage `json:"usage"`
+
+	record *callRecord // nil unless the call was to be recorded
 }
 
 // fixtureGot is what a call gave, in the form in which fixtures want it.
@@ -34,8 +38,8 @@ type fixtureGot struct {
 	Logs    []string         `json:"logs"`
 }
 
-// run calls the plugin once, in the real engine.
-func (fx *fixture) run(ctx context.Context, m sandbox.Module) (r fixtureResult, err error) {
+// run calls the plugin once, in the real engine. keep has the call recorded.
+func (fx *fixture) run(ctx context.Context, m sandbox.Module, keep bool) (r fixtureResult, err error) {
 	r.Test, r.Place = fx.Name, fx.pos.String()
 	call, err := fx.call()
 	if err != nil {
@@ -55,9 +59,26 @@ func (fx *fixture) run(ctx context.Context, m sandbox.Module) (r fixtureResult, 
 	if err != nil {
 		return r, err
 	}
-	reply, usage, callErr := inst.Invoke(ctx, call, sandbox.NewSession(w.services(), grant, fx.limits()))
+	session := sandbox.NewSession(w.services(), grant, fx.limits())
+	recorder := sandbox.NewRecorder(recordLimit)
+	if keep {
+		session.Record(recorder)
+	}
+	reply, usage, callErr := inst.Invoke(ctx, call, session)
 	if err := inst.Close(ctx); err != nil {
 		return r, err
+	}
+	if keep {
+		calls, ok := recorder.Calls()
+		if !ok {
+			return r, fmt.Errorf("%s: %w", fx.pos, errRecordTooLarge)
+		}
+		r.record = &callRecord{
+			Version: 1, Plugin: m.Info().Name, Test: fx.Name, Digest: m.Info().Digest, Call: newRecordedCall(call),
+			Grant: grant, Limits: session.Limits(), Calls: calls, Secrets: fx.Secrets, End: callResult{Logs: w.logs},
+		}
+		r.record.End.fill(reply, usage, callErr)
+		r.record.End.Message = session.Redact(r.record.End.Message)
 	}
 	r.Usage = usage
 	if r.Got, err = gotOf(reply, callErr, w.logs); err != nil {

@@ -90,7 +90,8 @@ func newRoot(s stdio) *cobra.Command {
 JavaScript), durably, from one binary.
 
 Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
-3 the command needs a running host and there is none`,
+3 the command needs a running host and there is none · 4 damage was found
+(backup verify, restore, doctor)`,
 		Example: `  rhost run plugins/examples/sshguard
   rhost match --rule rules/ --events events.ndjson
   rhost plugin new --lang go decide`,
@@ -109,6 +110,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 		&cobra.Group{ID: "host", Title: "Run a host:"},
 		&cobra.Group{ID: "rules", Title: "Write rules:"},
 		&cobra.Group{ID: "look", Title: "Look at a host:"},
+		&cobra.Group{ID: "keep", Title: "Keep what a host holds:"},
 		&cobra.Group{ID: "plugins", Title: "Write plugins:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -119,7 +121,8 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 	}
 	add("host", runCmd(), emitCmd(), applyCmd())
 	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
-	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd())
+	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd(), replayCmd())
+	add("keep", backupCmd(), restoreCmd(), doctorCmd())
 	add("plugins", pluginCmd())
 	root.AddCommand(versionCmd(), workerCmd())
 	root.SetHelpCommand(helpCmd(root))
@@ -133,13 +136,18 @@ func helpCmd(root *cobra.Command) *cobra.Command {
 		Short:   "Explain a command, or the code of a problem",
 		Example: "  rhost help match\n  rhost help cel-type",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
 			if len(args) == 1 {
 				if text, ok := allCodes()[args[0]]; ok {
-					_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], text)
-					return err
+					_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], text)
+					if werr != nil || err != nil || len(rest) > 0 {
+						return werr
+					}
+					if _, werr = fmt.Fprintf(cmd.OutOrStdout(), "\nThe command of that name:\n\n"); werr != nil {
+						return werr
+					}
 				}
 			}
-			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
 				return usage(fmt.Errorf("help: %q is neither a command nor a code; the codes are %s", strings.Join(args, " "), strings.Join(sortedKeys(allCodes()), ", ")))
 			}

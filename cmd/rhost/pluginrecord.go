@@ -24,12 +24,15 @@ const recordLimit = 16 << 20
 type callRecord struct {
 	Version int                `json:"version"` // 1
 	Plugin  string             `json:"plugin"`
-	Digest  string             `json:"digest"` // of the module that ran
+	Test    string             `json:"test,omitempty"` // fixture that made the call
+	Digest  string             `json:"digest"`         // of the module that ran
 	Call    recordedCall       `json:"call"`
 	Grant   abi.Grant          `json:"grant"`
 	Limits  sandbox.Limits     `json:"limits"`
 	Calls   []sandbox.HostCall `json:"host_calls"`
 	End     callResult         `json:"end"`
+	// Secrets are those of a fixture, which are none. Real ones are not written.
+	Secrets map[string]string `json:"secrets,omitempty"`
 }
 
 // recordedCall is an abi.Call byte for byte: as JSON, an event would lose white
@@ -82,6 +85,10 @@ func readRecord(name string) (*callRecord, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	return parseRecord(name, text)
+}
+
+func parseRecord(name string, text []byte) (*callRecord, error) {
 	r := &callRecord{}
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, usage(fmt.Errorf("%s is no record of a call: %w", name, err))

@@ -238,3 +238,27 @@ func (e *entry) before(digest string) (Version, bool) {
 	}
 	return Version{}, false
 }
+
+// LedgerSummary is what a ledger holds.
+type LedgerSummary struct {
+	Plugins  int
+	Versions int
+	Needed   []string // digests of the versions that operators chose, which a start fetches
+}
+
+// ReadLedger reads the file in which versions of plugins are remembered, as a start
+// does; one that is not there is empty.
+func ReadLedger(path string) (LedgerSummary, error) {
+	l, err := openLedger(path)
+	if err != nil {
+		return LedgerSummary{}, err
+	}
+	s := LedgerSummary{Plugins: len(l.plugins)}
+	for _, e := range l.plugins {
+		s.Versions += len(e.Versions)
+		if e.Pin != nil {
+			s.Needed = append(s.Needed, e.Pin.Digest)
+		}
+	}
+	return s, nil
+}

@@ -38,8 +38,8 @@ type Action struct {
 	Services sandbox.Services
 	// Timeout bounds the call besides the plugin's own deadline. 0: no bound.
 	Timeout time.Duration
-	// Record keeps the host calls of the call. May be nil.
-	Record *sandbox.Recorder
+	// Tape keeps the host calls of the call, or answers them. May be nil.
+	Tape sandbox.Tape
 }
 
 // Kind says how an action ended, in words that a workflow and its
@@ -116,8 +116,8 @@ func (c *Caller) Call(ctx context.Context, a Action) (out Outcome) {
 	call.Config, call.Export = p.Config, p.Export
 	var err error
 	session := sandbox.NewSession(a.Services, p.Grant, p.Limits)
-	if a.Record != nil {
-		session.Record(a.Record)
+	if a.Tape != nil {
+		session.Use(a.Tape)
 	}
 	out.Reply, out.Usage, err = p.Slot.Call(callCtx, &call, session)
 	out.Digest = out.Usage.Module
@@ -148,7 +148,7 @@ func judge(ctx, callCtx context.Context, plugin string, reply abi.Reply, err err
 		return verdict(plugin, reply)
 	case ctx.Err() != nil:
 		return KindStopped, err
-	case errors.Is(err, sandbox.ErrEmpty):
+	case errors.Is(err, sandbox.ErrEmpty), errors.Is(err, sandbox.ErrCold):
 		return KindUnavailable, fmt.Errorf("call %s: %w", plugin, err)
 	}
 	switch fault := sandbox.KindOf(err); fault {

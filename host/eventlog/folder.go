@@ -91,7 +91,8 @@ func nameFolder(doing, dir string, err error) error {
 }
 
 // inspect opens the witnesses. Unless the folder was closed in good order, it
-// checks the stored streams against them.
+// checks the stored streams against them; else those whose index the engine will
+// not take, for it reads the blocks then.
 func (f *folder) inspect() error {
 	first, said, err := f.witnessOf(0)
 	if err != nil {
@@ -101,34 +102,47 @@ func (f *folder) inspect() error {
 	if err != nil {
 		return err
 	}
-	if clean := said[slotClean]; clean == nil || clean.seq != 1 {
-		for _, group := range groups {
-			if err := f.check(group); err != nil {
-				return err
-			}
+	clean := said[slotClean] != nil && said[slotClean].seq == 1
+	for _, group := range groups {
+		if err := f.check(group, clean); err != nil {
+			return err
 		}
+	}
+	if err := f.checkStream(blobStream, clean, nil, nil); err != nil {
+		return err
 	}
 	return first.sayClean(false)
 }
 
-// check reads the streams of a group that was not closed in good order.
-func (f *folder) check(group int) error {
+// check reads the streams of a group.
+func (f *folder) check(group int, clean bool) error {
 	_, said, err := f.witnessOf(group)
 	if err != nil {
 		return err
 	}
 	for slot, kind := range slotKinds {
 		name, _ := kind.NamesOf(group)
-		torn, err := preflight(f.dir, name, said[slot], said[slot+slotEventFloor])
-		if err != nil {
+		if err := f.checkStream(name, clean, said[slot], said[slot+slotEventFloor]); err != nil {
 			return err
 		}
-		if torn > 0 {
-			f.logger.Info("the log was not closed in good order; a write that was never acknowledged is dropped",
-				"stream", name, "bytes", torn)
+	}
+	return f.checkStream(groupName(noteStream, group), clean, nil, nil)
+}
+
+// checkStream reads a stream before the engine does, unless the engine, in a
+// folder that was closed in good order, will take its index for it.
+func (f *folder) checkStream(name string, clean bool, said, floor *testimony) error {
+	if clean {
+		if ok, err := indexed(f.dir, name); ok || err != nil {
+			return err
 		}
 	}
-	return nil
+	torn, err := preflight(f.dir, name, said, floor)
+	if err == nil && torn > 0 {
+		f.logger.Info("the log was not closed in good order; a write that was never acknowledged is dropped",
+			"stream", name, "bytes", torn)
+	}
+	return err
 }
 
 // listGroups returns the groups that have a witness or an event stream here.

@@ -86,7 +86,7 @@ func checkBlock(buf []byte, name string, index, last uint64) (first, next uint64
 			return first, last, at, "an entry does not check out"
 		}
 		if seq := binary.LittleEndian.Uint64(buf[at+4:]); seq&entryControl == 0 && seq != 0 {
-			if last != 0 && seq != last+1 {
+			if last != 0 && seq != last+1 && dense(name) {
 				return first, last, at, fmt.Sprintf("frame %d follows frame %d", seq, last)
 			}
 			last = seq
@@ -98,6 +98,13 @@ func checkBlock(buf []byte, name string, index, last uint64) (first, next uint64
 	}
 	return first, last, len(buf), ""
 }
+
+// dense reports whether the messages of a stream leave it at its start alone.
+func dense(name string) bool { return name != blobStream && !isStream(name, noteStream) }
+
+// isStream reports whether name is what the stream called base in group 0 is
+// called in some group.
+func isStream(name, base string) bool { return name == base || strings.HasPrefix(name, base+"-") }
 
 // tornTail reports whether rest, the end of the last block from the first bad
 // entry on, can be what a crash left of the one write that was under way: it

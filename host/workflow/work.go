@@ -75,26 +75,36 @@ func (w *work) add(r Record) {
 
 // conclude turns a result into a record.
 func (w *work) conclude(s *stepState, res Result) Record {
-	if res.Failure == nil {
-		if err := res.check(); err != nil {
-			res.Failure = &Failure{Kind: FailLimit, Message: err.Error()}
+	r := res.Record()
+	if f := r.Failed; f != nil {
+		f.Retryable = w.retryable(s, res.Undo, Failure{Kind: f.Kind, Message: f.Message, After: f.After})
+	}
+	return record(w.x, w.now, res.Undo, r)
+}
+
+// Record is what a history keeps of the result, without the execution, the time, and
+// whether another attempt follows a failure. A result that the log cannot hold is a
+// failure.
+func (r Result) Record() Record {
+	if r.Failure == nil {
+		if err := r.check(); err != nil {
+			r.Failure = &Failure{Kind: FailLimit, Message: err.Error()}
 		}
 	}
-	if res.Failure == nil {
-		return record(w.x, w.now, res.Undo, Record{Kind: KindSucceeded, Succeeded: &Succeeded{
-			Step: res.Step, Attempt: res.Attempt, Dropped: res.Dropped, Out: res.Out,
-			Effects: res.Effects, Digest: res.Digest, Usage: res.Usage, Calls: res.Calls,
-		}})
+	if r.Failure == nil {
+		return Record{Kind: KindSucceeded, Succeeded: &Succeeded{
+			Step: r.Step, Attempt: r.Attempt, Dropped: r.Dropped, Out: r.Out,
+			Effects: r.Effects, Digest: r.Digest, Usage: r.Usage, Calls: r.Calls,
+		}}
 	}
-	f := *res.Failure
+	f := *r.Failure
 	if f.Kind == "" {
 		f.Kind = FailInternal
 	}
-	f.Message = short(f.Message)
-	return record(w.x, w.now, res.Undo, Record{Kind: KindFailed, Failed: &Failed{
-		Step: res.Step, Attempt: res.Attempt, Kind: f.Kind, Message: f.Message, After: f.After,
-		Retryable: w.retryable(s, res.Undo, f), Digest: res.Digest, Usage: res.Usage, Calls: res.Calls,
-	}})
+	return Record{Kind: KindFailed, Failed: &Failed{
+		Step: r.Step, Attempt: r.Attempt, Kind: f.Kind, Message: short(f.Message), After: f.After,
+		Digest: r.Digest, Usage: r.Usage, Calls: r.Calls,
+	}}
 }
 
 // short bounds a message, which is repeated wherever the failure is told of.

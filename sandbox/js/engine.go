@@ -73,7 +73,7 @@ func (e *Engine) Compile(_ context.Context, src sandbox.Source) (sandbox.Module,
 	}
 	m.info = sandbox.Info{
 		Name: src.Name, Engine: e.Name(), Digest: sandbox.Digest(src.Bytes), ABI: "rhost.v1",
-		Size: len(src.Bytes), Needs: needs, Manifest: about,
+		Size: len(src.Bytes), Needs: needs, Manifest: about, Runtime: runtimeOf(),
 	}
 	return m, nil
 }
@@ -215,3 +215,12 @@ func (m *module) New(context.Context, sandbox.Limits) (sandbox.Instance, error) 
 }
 
 func (m *module) Close(context.Context) error { return nil }
+
+// costModel is the version of what scripts are charged. It is raised with every
+// change of a charge: fuel of one version says nothing of fuel of another.
+const costModel = 1
+
+// runtimeOf names what counts the fuel of a script.
+func runtimeOf() string {
+	return fmt.Sprintf("goja %s, cost model %d", sandbox.VersionOf("github.com/dop251/goja"), costModel)
+}

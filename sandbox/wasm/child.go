@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/rhost/rhost/sandbox"
+	"github.com/rhost/rhost/sandbox/wasm/fuel"
 )
 
 // Some modules that are small and valid keep the compiler busy for minutes, or have
@@ -80,16 +80,12 @@ func (c *compiler) name(wasm []byte) string {
 }
 
 // compilerVersion is that of wazero.
-var compilerVersion = sync.OnceValue(func() string { //nolint:gochecknoglobals // of the program
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, dep := range info.Deps {
-			if strings.HasPrefix(dep.Path, "github.com/tetratelabs/wazero") {
-				return dep.Version
-			}
-		}
-	}
-	return "unknown"
-})
+func compilerVersion() string { return sandbox.VersionOf("github.com/tetratelabs/wazero") }
+
+// runtimeOf names what counts the fuel of a module.
+func runtimeOf() string {
+	return fmt.Sprintf("wazero %s, cost model %d", compilerVersion(), fuel.CostModel)
+}
 
 // run compiles the module in a process.
 func (c *compiler) run(ctx context.Context, wasm []byte) error {
@@ -153,11 +149,11 @@ func CompileChild(ctx context.Context, cache string, in io.Reader, out io.Writer
 	if err != nil {
 		return say(1, "read the module: %v", err)
 	}
-	kept, err := openCache(cache)
+	kept, err := OpenCache(cache)
 	if err != nil {
-		return say(1, "cache of compiled modules: %v", err)
+		return say(1, "%v", err)
 	}
-	e := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(kept)), cache: kept}
+	e := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(kept))}
 	if _, err := e.compile(ctx, wasm); err != nil {
 		return say(refusedCode, "%v", err)
 	}

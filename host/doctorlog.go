@@ -1,0 +1,247 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// maxFindings is how many pieces of damage of one kind are told.
+const maxFindings = 5
+
+// troubles collects what is wrong with one thing.
+type troubles struct {
+	list []string
+	more int
+}
+
+func (f *troubles) add(err error) {
+	text := err.Error()
+	var corrupt *eventlog.CorruptError
+	if errors.As(err, &corrupt) {
+		text = strings.TrimSuffix(text, "; "+corrupt.Fix) // the doctor has advice of its own
+	}
+	if len(f.list) == maxFindings {
+		f.more++
+		return
+	}
+	f.list = append(f.list, text)
+}
+
+func (f *troubles) String() string {
+	text := strings.Join(f.list, "; ")
+	if f.more > 0 {
+		text += fmt.Sprintf("; and %d more", f.more)
+	}
+	return text
+}
+
+// log reads the streams, frame by frame, and the blobs.
+func (d *doctor) log(ctx context.Context) {
+	cut, err := eventlog.TakeCut(d.logDir)
+	if err != nil {
+		d.add("log", Damage, err.Error(), "the log cannot be read", "look at the permissions of "+d.logDir)
+		return
+	}
+	names := cut.Streams()
+	if len(names) == 0 {
+		d.noLog(cut)
+		return
+	}
+	for _, name := range names {
+		d.total += cut.Size(name)
+	}
+	d.witness(cut)
+	for _, name := range names {
+		switch name {
+		case "BLOB":
+		case "SNAP":
+			d.notes(ctx, cut)
+		default:
+			d.stream(ctx, cut, name)
+		}
+	}
+	d.engineFiles()
+	d.blobStream(ctx, cut)
+	if err := d.reader.checkProgress(); err != nil {
+		d.add("progress", Damage, err.Error(), "frames that were decided on are lost", fixRestore)
+	} else {
+		d.well("progress", "decided up to %s of stream EV", d.reader.progress)
+	}
+}
+
+// noLog tells of a folder without streams, which is well where nothing ran.
+func (d *doctor) noLog(cut *eventlog.Cut) {
+	if seq, _, ok := cut.Acked("EV"); ok && seq > 0 {
+		d.add("log", Damage, fmt.Sprintf("the streams are gone, and frame %d of EV had been stored", seq), "everything is lost", fixRestore)
+		return
+	}
+	d.well("log", "empty")
+}
+
+// witness looks at the file that remembers what was acknowledged.
+func (d *doctor) witness(cut *eventlog.Cut) {
+	var lost []string
+	for _, name := range []string{"EV", "RUN"} {
+		if _, _, ok := cut.Acked(name); !ok && cut.Size(name) > 0 {
+			lost = append(lost, name)
+		}
+	}
+	switch {
+	case len(lost) > 0:
+		d.add("witness", Warning, "it says nothing of "+strings.Join(lost, " and "),
+			"a loss at the end of a stream would not be noticed before the next frame is stored", "nothing: the host writes it anew")
+	case d.Running == "" && !cut.Clean():
+		d.well("witness", "the host was not closed in good order; the next start checks every block")
+	default:
+		d.well("witness", "as it should be")
+	}
+}
+
+// stream reads one stream as a start would, and more.
+func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
+	var bad troubles
+	check := eventlog.NewChecker(name)
+	sums := make(map[uint64]uint32)
+	acked, _, _ := cut.Acked(name)
+	records := uint64(0)
+	ext, err := cut.Scan(ctx, name, 0, func(e *eventlog.Entry) error {
+		d.step(int64(len(e.Body)))
+		f, err := check.Check(e.Seq, e.Body)
+		if err != nil {
+			bad.add(err)
+			check.Resume()
+			return nil
+		}
+		if f.Seq == acked {
+			sums[acked] = f.Sum
+		}
+		if records += uint64(f.Count()); f.At.After(d.newest) {
+			d.newest = f.At
+		}
+		if err := d.reader.frame(name, f); err != nil {
+			bad.add(fmt.Errorf("frame %d: %w", f.Seq, err))
+		}
+		return nil
+	}, func(err *eventlog.CorruptError) error {
+		bad.add(err)
+		check.Resume()
+		return nil
+	})
+	if err == nil {
+		err = cut.CheckEnds(name, ext, sums)
+	}
+	if err != nil {
+		bad.add(err)
+	}
+	what := "stream " + name
+	switch {
+	case len(bad.list) > 0:
+		d.add(what, Damage, bad.String(), "what was written there is lost; a host does not start, or stops where it comes to it", fixRestore)
+	case ext.Torn > 0 && d.Running == "":
+		d.torn(what, ext.Torn, ext.Last)
+	default:
+		d.well(what, "frames %d to %d, %d records, %d KiB", ext.First, ext.Last, records, ext.Bytes>>10)
+	}
+}
+
+// notes reads where snapshots are.
+func (d *doctor) notes(ctx context.Context, cut *eventlog.Cut) {
+	var bad troubles
+	list, err := cut.SnapshotNotes(ctx, func(err *eventlog.CorruptError) error {
+		bad.add(err)
+		return nil
+	})
+	if err != nil {
+		bad.add(err)
+	}
+	for _, note := range list {
+		if _, err := eventlog.ReadSnapshotNote(note); err != nil {
+			bad.add(err)
+		}
+	}
+	if len(bad.list) > 0 {
+		d.add("snapshots", Damage, bad.String(), "a start takes an older snapshot, or reads the whole log; after a crash it refuses", fixRestore)
+		return
+	}
+	d.well("snapshots", "%d", len(list))
+}
+
+func (d *doctor) torn(what string, bytes int64, last uint64) {
+	found := fmt.Sprintf("%d bytes of a write that was never acknowledged follow frame %d", bytes, last)
+	d.add(what, Warning, found, "nothing is lost; the next start lets go of them", "nothing, or `rhost doctor --repair`, which cuts them off")
+}
+
+func (d *doctor) step(n int64) {
+	if d.done += n; d.Progress != nil {
+		d.Progress(d.done, max(d.total, d.done))
+	}
+}
+
+// engineFiles looks at what the storage engine can make again.
+func (d *doctor) engineFiles() {
+	files, err := eventlog.EngineFiles(d.logDir)
+	if err != nil {
+		d.add("index files", Warning, err.Error(), "they could not be read", "look at the permissions of "+d.logDir)
+		return
+	}
+	var bad troubles
+	missing := 0
+	for i := range files {
+		switch f := &files[i]; {
+		case f.Err == nil:
+		case errors.Is(f.Err, fs.ErrNotExist):
+			missing++
+		default:
+			bad.add(fmt.Errorf("%s: %w", f.Path, f.Err))
+		}
+	}
+	switch {
+	case len(bad.list) > 0 && d.Running == "":
+		d.add("index files", Warning, bad.String(), "nothing is lost: the next start makes them again from the blocks", "nothing, or `rhost doctor --repair`, which removes them")
+	case missing > 0:
+		d.well("index files", "%d are not there; the next start makes them from the blocks", missing)
+	default:
+		d.well("index files", "as they were written")
+	}
+}
+
+// blobStream reads every blob, and looks for those that records need.
+func (d *doctor) blobStream(ctx context.Context, cut *eventlog.Cut) {
+	var bad, lost troubles
+	index, err := cut.Blobs(ctx, func(err *eventlog.CorruptError) error {
+		bad.add(err)
+		return nil
+	})
+	if err != nil {
+		bad.add(err)
+		index = &eventlog.BlobIndex{}
+	}
+	d.blobs = index
+	digests := index.Digests()
+	for _, digest := range digests {
+		b, err := index.Get(digest)
+		if err != nil {
+			bad.add(err)
+		}
+		d.step(int64(len(b)))
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	for _, err := range d.reader.missing(index.Get) {
+		lost.add(err)
+	}
+	switch {
+	case len(lost.list) > 0:
+		d.add("blobs", Damage, lost.String(), "a start, or the executions that need them, will fail", fixRestore)
+	case len(bad.list) > 0:
+		d.add("blobs", Damage, bad.String(), "no record needs what is damaged, but a start after a crash refuses it", fixRestore)
+	default:
+		d.well("blobs", "%d, all with their digests; records need %d", len(digests), len(d.reader.needs))
+	}
+}
