@@ -1,20 +1,30 @@
 package host
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 // maxLanes is more than any machine has use for.
 const maxLanes = 256
 
 // laneLayout says how events are spread over the lanes of a matcher. Nothing in
-// the log depends on it, so the next start may have another.
+// the log depends on it, so the next start may have another. Snapshots do.
 type laneLayout struct {
 	n  int
 	by event.Path
+}
+
+// String names the layout; one lane has no name.
+func (l laneLayout) String() string {
+	if l.n <= 1 {
+		return ""
+	}
+	return fmt.Sprintf("%d by %s", l.n, l.by)
 }
 
 func (c Config) layout() laneLayout {
@@ -64,4 +74,31 @@ func (l laneLayout) summary(rules *RuleSet) *LaneSummary {
 		}
 	}
 	return s
+}
+
+// rebuild makes the matcher for a snapshot that was taken on other lanes, where the
+// log does not go back to its beginning any more: the rules in force then see
+// again what there is of it, up to where the snapshot was taken.
+func (l *lane) rebuild(ctx context.Context, set *RuleSet, to eventlog.Position) error {
+	l.matcher = cep.NewLanes(set.Program, cep.Options{Tenant: l.tenant, Tables: set.Tables}, l.lanes.n, l.lanes.by)
+	return l.log.Read(ctx, l.log.First(), func(f *eventlog.Frame) error {
+		n := len(f.Records)
+		for n > 0 && f.At(n-1).Compare(to) > 0 {
+			n--
+		}
+		part := *f
+		part.Records = f.Records[:n]
+		for i := 0; i < n; {
+			if part.Records[i].Kind == eventlog.Revision {
+				i++
+				continue
+			}
+			seen, err := l.match(&part, i)
+			if err != nil {
+				return err
+			}
+			i += seen
+		}
+		return nil
+	})
 }

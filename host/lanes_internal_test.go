@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 const spreadRules = `
@@ -48,6 +49,14 @@ func TestLanesComeAndGo(t *testing.T) {
 	l.settle()
 	assert.Equal(t, 1, l.lane.matcher.Len())
 	l.stop()
+
+	// Without the first decisions the log cannot be replayed as a whole; the matcher
+	// is built anew beside what the snapshot has.
+	l = app.open(setting(1))
+	require.NotNil(t, l.lane.snaps.latest)
+	require.NoError(t, l.log.Release(t.Context(), eventlog.Position{}, l.lane.snaps.latest.Run))
+	require.False(t, l.lane.whole())
+	require.NoError(t, l.Close())
 
 	l = app.start(setting(8))
 	assert.Equal(t, 8, l.lane.matcher.Len())

@@ -248,7 +248,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		l := newLane(laneParts{tenant: s.tenant, lib: newRuleLibrary(noBlobs{}), state: newState(), now: time.Now})
-		if err := l.restore(context.Background(), s); err != nil {
+		if err := l.restore(context.Background(), s, false); err != nil {
 			assert.NotEmpty(t, fmt.Sprint(err))
 			assert.Nil(t, l.matcher, "nothing is in use")
 		}
