@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
@@ -13,21 +14,49 @@ import (
 )
 
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
+	events, err := decodeEvents(f, l.events)
+	if err != nil {
+		return err
+	}
+	l.events = events
+	return l.onRecords(ctx, f, events)
+}
+
+// onRecords decides a frame whose events are decoded.
+func (l *lane) onRecords(ctx context.Context, f *eventlog.Frame, events []event.Event) error {
 	for i := range f.Records {
-		if err := l.onRecord(ctx, f.At(i), &f.Records[i]); err != nil {
+		if err := l.onRecord(ctx, f.At(i), &f.Records[i], &events[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// decodeEvents decodes the events of a frame: as many as it has records, those that
+// are no events left empty. They are made of dst where it has room, and of the
+// frame's bytes.
+func decodeEvents(f *eventlog.Frame, dst []event.Event) ([]event.Event, error) {
+	dst = slices.Grow(dst[:0], len(f.Records))[:len(f.Records)]
+	for i := range f.Records {
+		if f.Records[i].Kind != eventlog.Event {
+			continue
+		}
+		var err error
+		if dst[i], _, err = event.DecodeBinary(f.Records[i].Body); err != nil {
+			return nil, fmt.Errorf("%s of the log: decode event: %w", f.At(i), err)
+		}
+	}
+	return dst, nil
+}
+
 // onRecord decides what one record of the log causes. Up to the recorded
-// progress it only rebuilds the matcher: what it caused is in RUN.
-func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+// progress it only rebuilds the matcher: what it caused is in RUN. ev is the
+// record's event, if it is one.
+func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record, ev *event.Event) error {
 	l.pos = pos
 	switch r.Kind {
 	case eventlog.Event:
-		if err := l.arrived(ctx, r); err != nil {
+		if err := l.arrived(ctx, r, ev); err != nil {
 			return err
 		}
 	case eventlog.Revision:
@@ -38,10 +67,7 @@ func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.
 		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
 	case eventlog.Tick:
 	}
-	var err error
-	if l.matches, err = feed(l.matcher, r, l.matches[:0]); err != nil {
-		return fmt.Errorf("%s of the log: %w", pos, err)
-	}
+	l.matches = feedTo(l.matcher, r, ev, l.matches[:0])
 	if !l.live() {
 		return nil
 	}
@@ -51,24 +77,35 @@ func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.
 		}
 	}
 	l.outbox.reached(pos)
+	if len(l.known) > 0 && !l.recovering {
+		l.forgetKnown()
+	}
 	return nil
 }
 
 // feed hands one record of EV to a matcher.
 func feed(m *cep.Matcher, r *eventlog.Record, dst []cep.Match) ([]cep.Match, error) {
+	var ev event.Event
+	if r.Kind == eventlog.Event {
+		var err error
+		if ev, _, err = event.DecodeBinary(r.Body); err != nil {
+			return dst, fmt.Errorf("decode event: %w", err)
+		}
+	}
+	return feedTo(m, r, &ev, dst), nil
+}
+
+// feedTo hands one record, of which ev is the event, to a matcher.
+func feedTo(m *cep.Matcher, r *eventlog.Record, ev *event.Event, dst []cep.Match) []cep.Match {
 	at := cep.Position{Lane: r.Lane, Seq: r.LaneSeq}
 	switch r.Kind {
 	case eventlog.Event:
-		ev, _, err := event.DecodeBinary(r.Body)
-		if err != nil {
-			return dst, fmt.Errorf("decode event: %w", err)
-		}
-		return m.Feed(&ev, at, clockOf(r, &ev), dst), nil
+		return m.Feed(ev, at, clockOf(r, ev), dst)
 	case eventlog.Tick:
-		return m.Advance(r.Ingest, at, dst), nil
+		return m.Advance(r.Ingest, at, dst)
 	case eventlog.Revision, eventlog.Checkpoint:
 	}
-	return dst, nil
+	return dst
 }
 
 // live reports whether the record in hand lies beyond the recorded progress.
@@ -76,26 +113,19 @@ func (l *lane) live() bool { return l.pos.Compare(l.replay) > 0 }
 
 // arrived counts an event, shows it to whoever watches, and keeps it when it is
 // the report of something that a source could not read.
-func (l *lane) arrived(ctx context.Context, r *eventlog.Record) error {
+func (l *lane) arrived(ctx context.Context, r *eventlog.Record, ev *event.Event) error {
 	if !l.live() {
 		return nil
 	}
 	l.counts.events.Add(1)
 	watched := l.hub.Wanted(notify.TopicEvents)
-	if !watched && r.Flags&flagReport == 0 {
-		return nil
-	}
-	ev, _, err := event.DecodeBinary(r.Body)
-	if err != nil {
-		return fmt.Errorf("decode event: %w", err)
-	}
 	if watched {
 		l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: r.Ingest, Payload: ev.AppendJSON(nil)})
 	}
 	if r.Flags&flagReport == 0 {
 		return nil
 	}
-	rec := badRecordOf(&ev, r)
+	rec := badRecordOf(ev, r)
 	if l.known[rec.Key] {
 		return nil
 	}

@@ -42,6 +42,8 @@ type Options struct {
 	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
 	Once    bool     // end when every finite source is read and what it caused is done
 	Version string
+	// WholeLog recovers from the beginning of the log, as if there were no snapshot.
+	WholeLog bool
 	// Compiler is a command that compiles Wasm; see wasm.Options. Empty compiles in
 	// this process.
 	Compiler []string

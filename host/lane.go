@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -54,8 +55,10 @@ type lane struct {
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
+	knownTo eventlog.Position // from here on nothing is known
 	cursors map[string][]byte // checkpoints of sources
 	matches []cep.Match       // scratch
+	events  []event.Event     // scratch
 
 	inForce    atomic.Pointer[RuleSet]  // rules, for everyone
 	revision   atomic.Pointer[Revision] // the latest
@@ -108,6 +111,7 @@ type laneParts struct {
 	now    func() time.Time
 
 	snapshots snapshotStore // nil: none
+	wholeLog  bool          // recovered without one
 }
 
 // running is a command that dispatch has, or that waits to run again.

@@ -199,11 +199,14 @@ func (r *laneRig) dump() map[string]string {
 	}
 	say("origin", r.origin)
 	say("place", []eventlog.Position{r.pos, r.replay})
-	say("rules", []any{r.rules.row, r.rules.Digest, r.rules.edited, r.began.UTC(), r.since, r.revision.Load()})
+	say("rules", []any{r.rules.row, r.rules.Digest, r.rules.edited, r.began.UTC(), r.since})
+	if rev := r.revision.Load(); rev != nil { // what is open is about: some of it may be over
+		say("revision", []any{rev.At, rev.Digest, rev.Text})
+	}
 	var order []string
 	r.rules.Program.All(func(rule *cep.Rule) bool { order = append(order, rule.Name+" "+rule.Version); return true })
 	say("order", order)
-	d["matcher"] = fmt.Sprintf("%q", r.matcher.AppendSnapshot(nil))
+	say("matcher", r.future())
 	var flows bytes.Buffer
 	c := r.flows.Capture()
 	require.NoError(r.t, c.WriteTo(&flows, func(string) {}))
@@ -237,6 +240,34 @@ func (r *laneRig) dump() map[string]string {
 	}
 	say("decided", decided)
 	return d
+}
+
+// future is what a copy of the matcher says to events that are always the same. What
+// it holds whose time is up makes no difference to that.
+func (r *laneRig) future() []string {
+	r.t.Helper()
+	var draining []cep.Source
+	for _, rule := range r.matcher.Draining() {
+		draining = append(draining, rule.Source())
+	}
+	older, err := r.lib.older(draining)
+	require.NoError(r.t, err)
+	m, err := cep.RestoreMatcher(r.rules.Program, cep.Options{Tenant: r.tenant}, r.matcher.AppendSnapshot(nil), older...)
+	require.NoError(r.t, err)
+	said := []string{m.Now().String(), fmt.Sprint(m.Stats().Events, m.Stats().Matches)}
+	var matches []cep.Match
+	rnd := rand.New(rand.NewPCG(5, 5))
+	for i := range 80 {
+		at := r.matcher.Now().Add(time.Duration(i*i) * 20 * time.Millisecond)
+		e := ev(string("abcd"[rnd.IntN(4)]), 100_000+i, fmt.Sprintf(`{"u":%d}`, rnd.IntN(4)))
+		e.Time = at
+		matches = m.Feed(&e, cep.Position{Lane: 1, Seq: uint64(1_000_000 + i)}, at, matches)
+	}
+	matches = m.Advance(r.matcher.Now().Add(3*time.Hour), cep.Position{Lane: 1, Seq: 2_000_000}, matches)
+	for i := range matches {
+		said = append(said, string(matches[i].AppendJSON(nil)))
+	}
+	return append(said, fmt.Sprintf("%+v", m.Stats()))
 }
 
 // someRules draws an app: its rules are in other orders, in other versions, there

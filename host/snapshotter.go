@@ -296,7 +296,7 @@ func (l *lane) snapshotNow(ctx context.Context) error {
 // recoverSnapshot brings the lane to the newest snapshot that can be read. ok is
 // false when there is none.
 func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
-	if l.snaps.store == nil {
+	if l.snaps.store == nil || l.wholeLog {
 		return false, nil
 	}
 	notes, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots)

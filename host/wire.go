@@ -65,7 +65,7 @@ func (h *Host) wire(ctx context.Context) error {
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
 		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
-		snapshots: logSnapshots{h.log},
+		snapshots: logSnapshots{h.log}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
 	// Most logs have one revision and no more: the rules of the folder, which are
