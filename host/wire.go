@@ -28,7 +28,7 @@ import (
 	"github.com/rhost/rhost/sandbox/wasm"
 )
 
-// NewEngines makes the engines of this program; o are the options of that for Wasm.
+// NewEngines makes the engines of one tenant; o are the options of that for Wasm.
 func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 	w, err := wasm.New(o)
 	if err != nil {

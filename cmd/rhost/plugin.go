@@ -167,9 +167,16 @@ func notBuiltYet(f deploy.Found) error {
 // time.
 const commandSeed = "rhost plugin run"
 
+// ofAuthor are the options of an engine that runs what its user is at work on: every
+// proposal that a host may allow is admitted.
+func ofAuthor(o wasm.Options) wasm.Options {
+	o.Seed, o.TailCalls, o.ExtendedConst = []byte(commandSeed), true, true
+	return o
+}
+
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines(wasm.Options{Seed: []byte(commandSeed)})
+	engines, err := host.NewEngines(ofAuthor(wasm.Options{}))
 	if err != nil {
 		return err
 	}
@@ -249,6 +256,9 @@ func pluginInspect() *cobra.Command {
 				if m := info.Manifest; m != nil {
 					shown["manifest"] = m.JSON
 				}
+				if info.Proposals != nil {
+					shown["proposals"] = info.Proposals
+				}
 				if info.Exports != nil {
 					shown["exports"], shown["entry"] = info.Exports, info.Entry
 				}
@@ -270,6 +280,9 @@ func pluginInspect() *cobra.Command {
 			}
 			if info.Exports != nil {
 				rows = append(rows, []string{"calls", entryOf(info)})
+			}
+			for _, p := range info.Proposals {
+				rows = append(rows, []string{"needs", "wasm." + p + ": true in rhost.yaml of its host"})
 			}
 			rows = append(rows, manifestRows(info.Manifest)...)
 			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, module.rows()...))
