@@ -36,6 +36,8 @@ type Config struct {
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Retention says how much of the log is kept.
+	Retention RetentionConfig `yaml:"retention"`
 	// Wasm says what modules may use beyond the core of the language.
 	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.

@@ -150,7 +150,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l.log, l.logger})
+	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger})
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l.log, l.logger}, r)
+	r, err := shrink(ctx, patient{l.blobs, l.logger}, r)
 	if err != nil {
 		return err
 	}

@@ -102,6 +102,7 @@ type laneParts struct {
 	tenant string
 	id     uint32
 	log    *eventlog.Log
+	blobs  blobs // of the log
 	lib    *ruleLibrary
 	hub    *notify.Hub
 	state  *state

@@ -32,9 +32,13 @@ import (
 // notesInMemory keeps snapshots in the blobs of a log, and notes of them across
 // openings of that.
 type notesInMemory struct {
-	blobs
+	*eventlog.Log
 	mu    sync.Mutex
 	notes []storedNote // newest first; guarded by mu
+}
+
+func (n *notesInMemory) Remove(context.Context, string) error {
+	return nil // the test recovers from all of them
 }
 
 func (n *notesInMemory) AppendSnapshot(_ context.Context, note []byte) error {
@@ -54,9 +58,8 @@ func (n *notesInMemory) NewestSnapshots(_ context.Context, most int) ([]storedNo
 // world that gives the same answer to the same attempt, some of them late.
 type laneRig struct {
 	*lane
-	t     *testing.T
-	notes *notesInMemory
-	set   *RuleSet // latest put in force
+	t   *testing.T
+	set *RuleSet // latest put in force
 
 	stop  context.CancelFunc
 	group *errgroup.Group
@@ -69,25 +72,33 @@ type laneRig struct {
 // whole log.
 func rig(t *testing.T, dir string, snapshots *notesInMemory, now func() time.Time) *laneRig {
 	t.Helper()
-	log, err := eventlog.Open(t.Context(), eventlog.Config{Dir: dir})
+	return rigWith(t, eventlog.Config{Dir: dir}, now, func(log *eventlog.Log) (blobs, snapshotStore) {
+		if snapshots == nil {
+			return log, nil
+		}
+		snapshots.Log = log
+		return log, snapshots
+	})
+}
+
+// rigWith is a rig that keeps its blobs and snapshots where keep says.
+func rigWith(t *testing.T, c eventlog.Config, now func() time.Time, keep func(*eventlog.Log) (blobs, snapshotStore)) *laneRig {
+	t.Helper()
+	log, err := eventlog.Open(t.Context(), c)
 	require.NoError(t, err)
-	r := &laneRig{t: t, notes: snapshots, todo: make(chan workflow.Command, 1<<12)}
-	parts := laneParts{
-		tenant: "default", log: log, lib: newRuleLibrary(log), hub: notify.NewHub(), state: newState(),
-		start: r.start, logger: slog.New(slog.DiscardHandler), now: now,
-	}
-	if snapshots != nil {
-		snapshots.blobs = log
-		parts.snapshots = snapshots
-	}
-	r.lane = newLane(parts)
+	r := &laneRig{t: t, todo: make(chan workflow.Command, 1<<12)}
+	blobs, snapshots := keep(log)
+	r.lane = newLane(laneParts{
+		tenant: "default", log: log, blobs: blobs, lib: newRuleLibrary(blobs), hub: notify.NewHub(), state: newState(),
+		start: r.start, logger: slog.New(slog.DiscardHandler), now: now, snapshots: snapshots,
+	})
 	require.NoError(t, r.recover(t.Context()))
 	r.set = r.inForce.Load()
 	return r
 }
 
 func (r *laneRig) start(cmd workflow.Command) bool {
-	if hash(cmd.Key)%5 == 0 && cmd.Attempt == 1 {
+	if cmd.Plugin == "hold" || hash(cmd.Key)%5 == 0 && cmd.Attempt == 1 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.held = append(r.held, cmd)
