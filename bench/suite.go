@@ -49,6 +49,7 @@ func suites() []suite {
 		{name: "extism", what: "calls of an Extism plugin, one goroutine, beside Extism's own SDK", setup: plain(extismSuite)},
 		{name: "neighbour", what: "a quiet tenant beside another that misbehaves", setup: plain(neighbourSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
+		{name: "recovery", what: "starting again: replay, snapshots, parked executions", setup: recoverySuite},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}
 }

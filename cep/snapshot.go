@@ -72,7 +72,11 @@ func (m *Matcher) Capture() *Capture {
 	e.Uint(uint64(len(rules)))
 	number, families := numbered(rules)
 	for _, rs := range rules {
-		e.Uint(uint64(m.swaps - rs.age))
+		age := 0 // which only orders the versions of a rule that drain
+		if rs.draining {
+			age = m.swaps - rs.age
+		}
+		e.Uint(uint64(age))
 		rs.append(e, number[rs.family])
 	}
 	e.Uint(uint64(len(families)))

@@ -62,7 +62,10 @@ func (b backend) Match(ctx context.Context, id string) (json.RawMessage, error) 
 }
 
 func (b backend) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
-	return b.records().deadLetters(ctx)
+	var list []json.RawMessage
+	var err error
+	asked := b.lane.ask(ctx, func() { list, err = lettersOf(b.lane.flows, b.lane.bad) })
+	return list, errors.Join(apiError(asked), err)
 }
 
 func (b backend) Redrive(ctx context.Context, id string) error {
@@ -91,6 +94,9 @@ func (b backend) Status(ctx context.Context) (json.RawMessage, error) {
 	var err error
 	if s.Matching, err = b.Matching(ctx); err != nil {
 		s.Busy = "the lane does not answer: " + err.Error() + "; what rules have counted is not known"
+	}
+	if s.Busy == "" {
+		s.Log = b.logSummary(ctx)
 	}
 	return json.Marshal(s)
 }
@@ -160,9 +166,10 @@ type Summary struct {
 	Counts  Counts          `json:"counts"`
 	Lanes   *LaneSummary    `json:"lanes,omitempty"` // nil: one
 
-	Revision *Revision `json:"revision,omitempty"` // the latest change of rules; nil before the first
-	Matching *Matching `json:"matching,omitempty"` // of a status; Summary leaves it out
-	Busy     string    `json:"busy,omitempty"`     // why a status is without
+	Log      *LogSummary `json:"log,omitempty"`      // of a status; Summary leaves it out
+	Revision *Revision   `json:"revision,omitempty"` // the latest change of rules; nil before the first
+	Matching *Matching   `json:"matching,omitempty"` // of a status; Summary leaves it out
+	Busy     string      `json:"busy,omitempty"`     // why a status is without
 }
 
 // PluginSummary describes a plugin's version in force.

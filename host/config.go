@@ -40,6 +40,8 @@ type Config struct {
 	PartitionBy string `yaml:"partition_by"`
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Retention says how much of the log is kept.
+	Retention RetentionConfig `yaml:"retention"`
 	// Wasm says what modules may use beyond the core of the language.
 	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.

@@ -55,6 +55,7 @@ type lane struct {
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
+	knownTo eventlog.Position // from here on nothing is known
 	cursors map[string][]byte // checkpoints of sources
 	items   []cep.Item        // scratch, with events and found
 	events  []event.Event
@@ -102,6 +103,7 @@ type laneParts struct {
 	tenant string
 	id     uint32
 	log    *eventlog.Log
+	blobs  blobs // of the log
 	lib    *ruleLibrary
 	hub    *notify.Hub
 	state  *state
@@ -112,6 +114,7 @@ type laneParts struct {
 	now    func() time.Time
 
 	snapshots snapshotStore // nil: none
+	wholeLog  bool          // recovered without one
 }
 
 // running is a command that dispatch has, or that waits to run again.
@@ -142,7 +145,6 @@ func newLane(parts laneParts) *lane {
 		cursors:   make(map[string][]byte),
 		bad:       newBadRecords(),
 		done:      make(chan struct{}),
-		events:    make([]event.Event, maxItems),
 		running:   make(map[string]*running),
 		turns:     make(map[string][]string),
 		frames:    make(chan *eventlog.Frame, 4),

@@ -82,22 +82,17 @@ func (l laneLayout) summary(rules *RuleSet) *LaneSummary {
 func (l *lane) rebuild(ctx context.Context, set *RuleSet, to eventlog.Position) error {
 	l.matcher = cep.NewLanes(set.Program, cep.Options{Tenant: l.tenant, Tables: set.Tables}, l.lanes.n, l.lanes.by)
 	return l.log.Read(ctx, l.log.First(), func(f *eventlog.Frame) error {
-		n := len(f.Records)
+		events, err := decodeEvents(f, l.events)
+		if err != nil {
+			return err
+		}
+		l.events = events
+		n := len(events)
 		for n > 0 && f.At(n-1).Compare(to) > 0 {
 			n--
 		}
-		part := *f
-		part.Records = f.Records[:n]
 		for i := 0; i < n; {
-			if part.Records[i].Kind == eventlog.Revision {
-				i++
-				continue
-			}
-			seen, err := l.match(&part, i)
-			if err != nil {
-				return err
-			}
-			i += seen
+			i += max(1, l.match(f.Records[i:n], events[i:n])) // past a change of rules
 		}
 		return nil
 	})

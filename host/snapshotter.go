@@ -49,6 +49,8 @@ const noteVersion = 1
 // snapshotStore is where snapshots are kept: their bytes by digest, and a few notes.
 type snapshotStore interface {
 	blobs
+	// Remove removes a blob.
+	Remove(ctx context.Context, digest string) error
 	// AppendSnapshot adds a note, which counts from then on.
 	AppendSnapshot(ctx context.Context, note []byte) error
 	// NewestSnapshots gives the newest notes, newest first. An unreadable one has an
@@ -63,7 +65,7 @@ type storedNote struct {
 }
 
 // logSnapshots is the snapshotStore of a log.
-type logSnapshots struct{ *eventlog.Log }
+type logSnapshots struct{ *heldBlobs }
 
 func (s logSnapshots) AppendSnapshot(ctx context.Context, note []byte) error {
 	return s.Snapshots().Append(ctx, note)
@@ -239,8 +241,32 @@ func (l *lane) publish(ctx context.Context, job *snapshotJob) snapshotEnd {
 		l.snaps.at("kept")
 		err = l.snaps.store.AppendSnapshot(ctx, text)
 	}
+	if err == nil {
+		l.removeOld(ctx)
+	}
 	l.snaps.at("published")
 	return snapshotEnd{note: note, took: took, err: err}
+}
+
+// removeOld removes the snapshots that a new one leaves over. What stays behind is
+// found by the keeper.
+func (l *lane) removeOld(ctx context.Context) {
+	const beyond = 3 // a few, for those that a crash has left
+	stored, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots+beyond)
+	kept := make(map[string]bool)
+	for i, one := range stored {
+		note, bad := readNote(one.body)
+		switch {
+		case one.err != nil || bad != nil:
+		case i < keptSnapshots:
+			kept[note.Digest] = true
+		case !kept[note.Digest] && err == nil:
+			err = l.snaps.store.Remove(ctx, note.Digest)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		l.logger.Warn("a snapshot that is not needed any more is not removed yet", "error", err)
+	}
 }
 
 func (s *snapshots) at(place string) {
@@ -297,7 +323,7 @@ func (l *lane) snapshotNow(ctx context.Context) error {
 // recoverSnapshot brings the lane to the newest snapshot that can be read. ok is
 // false when there is none.
 func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
-	if l.snaps.store == nil {
+	if l.snaps.store == nil || l.wholeLog {
 		return false, nil
 	}
 	notes, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots)
