@@ -167,7 +167,7 @@ func ReadConfig(app string, set []string) (Config, error) {
 		return Config{}, err
 	}
 	if len(docs) > 1 {
-		return Config{}, yamldoc.Errorf(docs[1].Pos, "", "config", "put everything into the first", "rhost.yaml holds one document")
+		return Config{}, yamldoc.Errorf(docs[1].Pos, "", yamldoc.CodeRefused, "put everything into the first", "rhost.yaml holds one document")
 	}
 	root := &yamldoc.Node{Kind: yamldoc.Map, Pos: yamldoc.Pos{File: "rhost.yaml"}}
 	if len(docs) == 1 {
