@@ -64,8 +64,10 @@ type PluginConfig struct {
 	Grant  []string     `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
 	Limits LimitsConfig `yaml:"limits"`
 	// Instances is how many there may be at once; absent: as many as calls run.
-	Instances int            `yaml:"instances"`
-	Config    map[string]any `yaml:"config"` // handed to the plugin
+	Instances int `yaml:"instances"`
+	// CanonicalNaN has its Wasm make the same NaNs on every machine.
+	CanonicalNaN bool           `yaml:"canonical_nan"`
+	Config       map[string]any `yaml:"config"` // handed to the plugin
 	// Export names the function to call of an Extism plugin that has several.
 	Export string      `yaml:"export"`
 	HTTP   *HTTPConfig `yaml:"http"` // where its requests may go

@@ -62,6 +62,7 @@ func configKeys() map[string]configKey {
 		"plugins.*.limits.output":                 explain("size of its output"),
 		"plugins.*.limits.effects":                explain("how many effects it may have"),
 		"plugins.*.limits.effect_bytes":           explain("size of all its effects"),
+		"plugins.*.canonical_nan":                 explain("have its Wasm make the same NaNs on every machine; it takes a little time where floats are computed with"),
 		"plugins.*.instances":                     explain("how many there may be at once; as many as calls run"),
 		"plugins.*.config":                        explain("settings that are handed to the plugin; its manifest may say what they must be"),
 		"plugins.*.export":                        explain("the function to call of an Extism plugin that has several"),
