@@ -49,6 +49,7 @@ func suites() []suite {
 		{name: "stateful", what: "patterns and windows, one core", setup: statefulSuite, oneCore: true},
 		{name: "keys", what: "partial matches of many keys: rate, and memory of a key", setup: keysSuite, oneCore: true},
 		{name: "shared", what: "many rules that begin alike, one core", setup: sharedSuite, oneCore: true},
+		{name: "lanes", what: "one log on several lanes, all cores", setup: lanesSuite},
 		{name: "latency", what: "from an event handed to the matcher to its match", setup: latencySuite},
 		{name: "alloc", what: "allocations an event", setup: allocSuite, oneCore: true},
 		{name: "sigma", what: "40 published Sigma rules and their events, one core", setup: sigmaSuite, oneCore: true},
@@ -58,6 +59,7 @@ func suites() []suite {
 		{name: "extism", what: "calls of an Extism plugin, one goroutine, beside Extism's own SDK", setup: plain(extismSuite)},
 		{name: "neighbour", what: "a quiet tenant beside another that misbehaves; ratios are medians of those in each run", setup: plain(neighbourSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
+		{name: "recovery", what: "starting again: replay, snapshots, parked executions", setup: recoverySuite},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}
 }
