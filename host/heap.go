@@ -26,7 +26,7 @@ func KeepHeap(floor uint64) (stop func()) {
 	}
 	base := debug.SetGCPercent(usualPercent)
 	debug.SetGCPercent(base)
-	k := &keeper{floor: floor, base: base, percent: base}
+	k := &pacer{floor: floor, base: base, percent: base}
 	k.collected()
 	return k.stop
 }
@@ -36,9 +36,9 @@ const (
 	mostPercent  = 3200 // so that a heap of nothing does not wait for ever
 )
 
-// keeper sets the collector's pace after each collection, which it learns of because the
+// pacer sets the collector's pace after each collection, which it learns of because the
 // collector finds an object that nobody holds.
-type keeper struct {
+type pacer struct {
 	floor uint64
 	base  int // what was set before; less is never set
 
@@ -47,7 +47,7 @@ type keeper struct {
 	stopped bool // guarded by mu
 }
 
-func (k *keeper) collected() {
+func (k *pacer) collected() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.stopped {
@@ -59,13 +59,13 @@ func (k *keeper) collected() {
 		debug.SetGCPercent(want)
 		k.percent = want
 	}
-	runtime.AddCleanup(new(sentinel), func(k *keeper) { k.collected() }, k)
+	runtime.AddCleanup(new(sentinel), func(k *pacer) { k.collected() }, k)
 }
 
 // sentinel has a size, so that it is an object of its own.
 type sentinel struct{ _ [64]byte }
 
-func (k *keeper) stop() {
+func (k *pacer) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.stopped {
