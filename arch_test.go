@@ -65,6 +65,7 @@ var owners = map[string][]string{
 	"github.com/santhosh-tekuri/...": {"cep/predicate/...", "abi/manifest"},
 	"github.com/DataDog/...":         {"cep/window/..."},
 	"github.com/axiomhq/...":         {"cep/window/..."},
+	"github.com/klauspost/...":       {"host"},
 	"oras.land/...":                  {"host/deploy/oci"},
 	"github.com/opencontainers/...":  {"host/deploy/oci"},
 }

@@ -49,6 +49,8 @@ type Matcher struct {
 	env     env
 	matches uint64
 
+	captured int // bytes of the latest capture
+
 	// Of the event being fed.
 	fields  []event.Value
 	scratch index.Scratch

@@ -13,6 +13,9 @@ import (
 // Rule is a parsed rule document. It is immutable.
 type Rule = syntax.Rule
 
+// Source is the text of one rule or of several, and where it stands.
+type Source = syntax.Source
+
 // Test is one entry of a rule's `tests:`.
 type Test = syntax.Test
 

@@ -35,8 +35,30 @@ var ErrSnapshot = engine.ErrSnapshot
 // AppendSnapshot appends all that the matcher knows: open partial matches, the
 // events they hold, windows, deadlines, counts and lane time. Its size and the
 // time it takes are linear in what is open. What WhyNot tells is not part of it.
-func (m *Matcher) AppendSnapshot(dst []byte) []byte {
-	var e engine.Encoder
+func (m *Matcher) AppendSnapshot(dst []byte) []byte { return m.Capture().Append(dst) }
+
+// Capture is what a matcher knew at one moment. It does not change with the
+// matcher.
+type Capture struct{ e engine.Encoder }
+
+// Append appends the snapshot. It may be called in any goroutine, while the matcher
+// goes on, and once.
+func (c *Capture) Append(dst []byte) []byte {
+	dst = append(dst, snapshotMagic...)
+	at := len(dst)
+	dst = c.e.AppendEvents(append(dst, 0, 0, 0, 0))
+	sum := crc32.Checksum(dst[at+4:], crc32.MakeTable(crc32.Castagnoli))
+	dst[at], dst[at+1], dst[at+2], dst[at+3] = byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum)
+	return dst
+}
+
+// Capture takes a snapshot of all that AppendSnapshot speaks of, and leaves to
+// another goroutine what can be done there: to write out the events, which do not
+// change, and to put everything together.
+func (m *Matcher) Capture() *Capture {
+	c := &Capture{}
+	e := &c.e
+	e.Grow(m.captured + m.captured/8)
 	e.Bool(m.begun)
 	e.Time(m.now)
 	e.Uint(m.seen)
@@ -51,18 +73,14 @@ func (m *Matcher) AppendSnapshot(dst []byte) []byte {
 	number, families := numbered(rules)
 	for _, rs := range rules {
 		e.Uint(uint64(m.swaps - rs.age))
-		rs.append(&e, number[rs.family])
+		rs.append(e, number[rs.family])
 	}
 	e.Uint(uint64(len(families)))
 	for _, f := range families {
-		f.append(&e)
+		f.append(e)
 	}
-	dst = append(dst, snapshotMagic...)
-	at := len(dst)
-	dst = e.AppendEvents(append(dst, 0, 0, 0, 0))
-	sum := crc32.Checksum(dst[at+4:], crc32.MakeTable(crc32.Castagnoli))
-	dst[at], dst[at+1], dst[at+2], dst[at+3] = byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum)
-	return dst
+	m.captured = e.Len()
+	return c
 }
 
 func (rs *ruleState) append(e *engine.Encoder, family int) {
@@ -92,6 +110,18 @@ func (s *RuleStats) list() []*uint64 {
 	return []*uint64{&s.Matches, &s.Timeouts, &s.Keyless, &s.Rejected, &s.Dropped, &s.Overflow, &s.Ignored, &s.Unsure}
 }
 
+// Draining gives the rules of which an earlier version finishes what it has open: a
+// snapshot can be restored only with programs that have them.
+func (m *Matcher) Draining() []*Rule {
+	var list []*Rule
+	for _, rs := range m.draining {
+		if rs.known() {
+			list = append(list, rs.rule)
+		}
+	}
+	return list
+}
+
 // RestoreMatcher makes a matcher that goes on where the one left off that wrote
 // the snapshot. p must have the rules it followed, in the same versions and order,
 // as far as anything is known of them; versions that were draining then are looked
@@ -107,6 +137,7 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 		return nil, err
 	}
 	m := NewMatcher(p, o)
+	d.See(o.Tables)
 	m.begun, m.now, m.seen, m.matches = d.Bool(), d.Time(), d.Uint(), d.Uint()
 	r := &restorer{m: m, d: d, older: older}
 	const least = 12 // bytes that every rule takes

@@ -1,8 +1,11 @@
 package host
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
+	"unique"
 
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -47,7 +50,15 @@ type actionFold struct {
 type openExecution struct {
 	Rule, Match string
 	depth       int
-	scheduled   map[string]*workflow.Scheduled // latest, by command id
+	scheduled   []scheduledStep // attempts under way
+}
+
+// scheduledStep is what the end of an attempt does not repeat.
+type scheduledStep struct {
+	step   string
+	undo   bool
+	action workflow.Action
+	plugin string
 }
 
 func newActionFold() *actionFold { return &actionFold{open: make(map[string]*openExecution)} }
@@ -58,8 +69,7 @@ func newActionFold() *actionFold { return &actionFold{open: make(map[string]*ope
 func (f *actionFold) fold(rec workflow.Record) (Action, bool) {
 	if rec.Started != nil {
 		f.open[rec.Execution] = &openExecution{
-			Rule: rec.Started.Rule, Match: rec.Started.Key, depth: payloadDepth(rec.Started.Match),
-			scheduled: make(map[string]*workflow.Scheduled),
+			Rule: unique.Make(rec.Started.Rule).Value(), Match: rec.Started.Key, depth: payloadDepth(rec.Started.Match),
 		}
 		return Action{}, false
 	}
@@ -71,18 +81,18 @@ func (f *actionFold) fold(rec workflow.Record) (Action, bool) {
 	undo := rec.Kind == workflow.KindUndoScheduled || rec.Kind == workflow.KindUndoSucceeded || rec.Kind == workflow.KindUndoFailed
 	switch {
 	case rec.Scheduled != nil:
-		x.scheduled[commandID("", rec.Scheduled.Step, undo)] = rec.Scheduled
+		x.begin(scheduledStep{rec.Scheduled.Step, undo, rec.Scheduled.Action, rec.Scheduled.Plugin})
 		return Action{}, false
 	case rec.Succeeded != nil:
 		s := rec.Succeeded
-		a.of(x.scheduled[commandID("", s.Step, undo)], s.Step, undo, s.Attempt, s.Usage)
+		a.of(x.end(s.Step, undo), s.Attempt, s.Usage)
 		a.Digest, a.Out, a.Status = s.Digest, s.Out, "ok"
 		if s.Dropped {
 			a.Status = "dropped"
 		}
 	case rec.Failed != nil:
 		s := rec.Failed
-		a.of(x.scheduled[commandID("", s.Step, undo)], s.Step, undo, s.Attempt, s.Usage)
+		a.of(x.end(s.Step, undo), s.Attempt, s.Usage)
 		a.Digest, a.Error, a.Status = s.Digest, s.Message, "failed"
 		if s.Retryable {
 			a.Status = "retry"
@@ -101,18 +111,51 @@ func (f *actionFold) fold(rec workflow.Record) (Action, bool) {
 	return a, true
 }
 
-func (a *Action) of(s *workflow.Scheduled, step string, undo bool, attempt int, u *workflow.Usage) {
-	a.Step, a.Undo, a.Attempt = step, undo, attempt
-	if s != nil {
-		a.Action, a.Plugin = string(s.Action), s.Plugin
+// begin notes an attempt, which end forgets.
+func (x *openExecution) begin(s scheduledStep) {
+	x.end(s.step, s.undo)
+	s.step, s.plugin = unique.Make(s.step).Value(), unique.Make(s.plugin).Value()
+	x.scheduled = append(x.scheduled, s)
+}
+
+// end gives what was begun; of a step that needed no attempt that is its name.
+func (x *openExecution) end(step string, undo bool) scheduledStep {
+	for i, s := range x.scheduled {
+		if s.step != step || s.undo != undo {
+			continue
+		}
+		if x.scheduled = slices.Delete(x.scheduled, i, i+1); len(x.scheduled) == 0 {
+			x.scheduled = nil // a great many executions wait for a time
+		}
+		return s
 	}
+	return scheduledStep{step: step, undo: undo}
+}
+
+// restore makes the fold anew from the executions of a snapshot.
+func (f *actionFold) restore(flows *workflow.Engine) {
+	flows.Each(func(o workflow.Open) {
+		x := &openExecution{Rule: o.Started.Rule, Match: o.Started.Key, depth: payloadDepth(o.Started.Match)}
+		for _, c := range o.Running {
+			x.begin(scheduledStep{c.Step, c.Undo, c.Action, c.Plugin})
+		}
+		f.open[o.ID] = x
+	})
+}
+
+func (a *Action) of(s scheduledStep, attempt int, u *workflow.Usage) {
+	a.Step, a.Undo, a.Attempt, a.Action, a.Plugin = s.step, s.undo, attempt, string(s.action), s.plugin
 	if u != nil {
 		a.Fuel, a.Wall = u.Fuel, u.Wall
 	}
 }
 
-// payloadDepth reads the cascade depth out of an execution's payload.
+// payloadDepth reads the cascade depth out of an execution's payload, which has
+// one only when an event that an action emitted caused it.
 func payloadDepth(raw json.RawMessage) int {
+	if !bytes.Contains(raw, []byte(`"depth"`)) {
+		return 0
+	}
 	var p struct {
 		Depth int `json:"depth"`
 	}

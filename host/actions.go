@@ -44,8 +44,11 @@ func (r *runner) start(cmd workflow.Command) bool {
 	switch cmd.Action {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
-		if set, ok := r.setup(cmd.Plugin); ok && set.grant.Has(abi.CapHTTP) {
-			d = r.steps // it may wait for others
+		if set, ok := r.setup(cmd.Plugin); ok {
+			if set.grant.Has(abi.CapHTTP) {
+				d = r.steps // it may wait for others
+			}
+			set.slot.Wake(context.Background()) // while the call waits for its turn
 		}
 	case workflow.ActionFile:
 		do = r.file

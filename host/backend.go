@@ -155,6 +155,7 @@ type Summary struct {
 	Rules   []string        `json:"rules"`
 	Digest  string          `json:"rules_digest"`
 	Plugins []PluginSummary `json:"plugins"`
+	Memory  GuestMemory     `json:"guest_memory"`
 	Sources []SourceSummary `json:"sources"`
 	Counts  Counts          `json:"counts"`
 
@@ -169,6 +170,10 @@ type PluginSummary struct {
 	Engine string `json:"engine"`
 	Digest string `json:"digest"`
 	Size   int    `json:"size"`
+	// Reserved is the memory that is reserved for it, in bytes. Warm says that it is
+	// loaded: one that is not called is unloaded until it is.
+	Reserved int64 `json:"reserved"`
+	Warm     bool  `json:"warm"`
 }
 
 // Counts are totals since the host began.
@@ -193,9 +198,13 @@ func (h *Host) Summary() Summary {
 // loaded describes what was read from the app folder.
 func (h *Host) loaded() Summary {
 	rules := h.rules.Load()
-	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest}
+	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest, Memory: h.memory.summary()}
 	for _, info := range h.plugins.Loaded() {
-		s.Plugins = append(s.Plugins, PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size})
+		p := PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size, Reserved: h.memory.reserved(info.Name)}
+		if slot, ok := h.plugins.Slot(info.Name); ok {
+			p.Warm = slot.Held().Warm
+		}
+		s.Plugins = append(s.Plugins, p)
 	}
 	return s
 }

@@ -12,7 +12,7 @@ import (
 
 // onAck carries out what was waiting for a batch to be on disk.
 func (l *lane) onAck(a ack) error {
-	l.flying = false
+	l.flying = nil
 	if a.err != nil {
 		return fmt.Errorf("record what was decided: %w", a.err)
 	}
@@ -25,6 +25,10 @@ func (l *lane) onAck(a ack) error {
 		a.batch.emits[i].seq = a.seq
 	}
 	l.emits = append(l.emits, a.batch.emits...)
+	if a.batch.snap != nil {
+		l.onDisk(a.batch.snap, a.batch, a.seq)
+	}
+	l.snaps.spent(time.Duration(len(a.batch.recs)) * foldRecord)
 	for _, saved := range a.batch.saved {
 		close(saved)
 	}

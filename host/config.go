@@ -36,6 +36,10 @@ type Config struct {
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Wasm says what modules may use beyond the core of the language.
+	Wasm WasmConfig `yaml:"wasm"`
+	// Limits bound what all plugins have together.
+	Limits GuestLimits `yaml:"limits"`
 }
 
 // SourceConfig declares one source, by exactly one of its keys.
@@ -50,10 +54,12 @@ type SourceConfig struct {
 
 // PluginConfig is what an operator says of a plugin.
 type PluginConfig struct {
-	Pos    yamldoc.Pos    `yaml:",pos"`
-	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
-	Limits LimitsConfig   `yaml:"limits"`
-	Config map[string]any `yaml:"config"` // handed to the plugin
+	Pos    yamldoc.Pos  `yaml:",pos"`
+	Grant  []string     `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
+	Limits LimitsConfig `yaml:"limits"`
+	// Instances is how many there may be at once; absent: as many as calls run.
+	Instances int            `yaml:"instances"`
+	Config    map[string]any `yaml:"config"` // handed to the plugin
 	// Export names the function to call of an Extism plugin that has several.
 	Export string      `yaml:"export"`
 	HTTP   *HTTPConfig `yaml:"http"` // where its requests may go
@@ -78,6 +84,13 @@ type LimitsConfig struct {
 	Output      yamldoc.Bytes `yaml:"output"`
 	Effects     int           `yaml:"effects"`
 	EffectBytes yamldoc.Bytes `yaml:"effect_bytes"`
+}
+
+// WasmConfig admits modules that use proposals of the language, which are young in
+// compilers and in the engine.
+type WasmConfig struct {
+	TailCalls     bool `yaml:"tail_calls"`
+	ExtendedConst bool `yaml:"extended_const"`
 }
 
 // NotifyConfig says where a topic goes beside those who subscribe to it.
@@ -253,7 +266,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate())
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {

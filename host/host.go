@@ -78,6 +78,8 @@ type Host struct {
 	log     *eventlog.Log
 	hub     *notify.Hub
 	plugins *deploy.Plugins
+	memory  *guestMemory // that is reserved for them
+	cache   *wasm.Cache  // of compiled modules; nil when nothing is kept
 	engines map[deploy.Kind]sandbox.Engine
 	lib     *ruleLibrary
 	rules   atomic.Pointer[RuleSet] // of the app folder, as last compiled without error
@@ -203,8 +205,14 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 		if seed, err = keptSeed(filepath.Join(h.data, "seed")); err != nil {
 			return fmt.Errorf("open data folder: %w", err)
 		}
+		if h.cache, err = wasm.OpenCache(cache); err != nil {
+			return err
+		}
 	}
-	engines, err := NewEngines(wasm.Options{CacheDir: cache, Compiler: h.opts.Compiler, Seed: seed})
+	engines, err := NewEngines(wasm.Options{
+		Cache: h.cache, Compiler: h.opts.Compiler, Seed: seed,
+		TailCalls: h.config.Wasm.TailCalls, ExtendedConst: h.config.Wasm.ExtendedConst,
+	})
 	if err != nil {
 		return err
 	}
@@ -216,7 +224,13 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	o.Note = func(name, text string) {
 		h.report(Notice{Kind: "warning", Text: "plugin " + name + ": " + text})
 	}
-	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
+	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].plan() }
+	limit := h.config.Limits.limit()
+	if cache == "" && h.config.Limits.GuestMemory == 0 {
+		limit = 0 // what this machine has says nothing of the one that will run it
+	}
+	h.memory = newGuestMemory(h.tenant, limit, int64(h.config.Limits.PerTenant))
+	o.Reserve, o.Reserved = h.reserve, h.memory.reserved
 	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {
 		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its source"})
@@ -287,6 +301,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g.Go(func() error { return h.watchConfig(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
 	g.Go(func() error { return h.sweep(edges) })
+	g.Go(func() error { return h.cool(edges) })
 	g.Go(func() error { return h.announce(edges) })
 	err := g.Wait()
 	return errors.Join(err, h.drain(core))
@@ -324,6 +339,9 @@ func (h *Host) drain(core context.Context) error {
 	if err := h.lane.untilIdle(ctx, time.Now().Add(drainTime)); err != nil && core.Err() == nil {
 		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
 	}
+	if err := h.lane.snapshotNow(ctx); err != nil && core.Err() == nil {
+		h.logger.Warn("there is no snapshot of the end; the next start takes longer", "error", err)
+	}
 	return nil
 }
 
@@ -347,6 +365,9 @@ func (h *Host) Close() error {
 	}
 	for _, e := range h.engines {
 		errs = append(errs, e.Close(ctx))
+	}
+	if h.cache != nil {
+		errs = append(errs, h.cache.Close(ctx))
 	}
 	if h.log != nil {
 		errs = append(errs, h.log.Close())

@@ -250,7 +250,12 @@ func (l *liveHost) values() map[string]string {
 	l.state.mu.RLock()
 	defer l.state.mu.RUnlock()
 	out := make(map[string]string)
-	for key, v := range l.state.values {
+	keys := slices.Collect(maps.Keys(l.state.values.base))
+	for key := range l.state.values.over {
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		v, _ := l.state.values.get(key)
 		out[key] = fmt.Sprintf("%s at %d", v.json, v.version)
 	}
 	return out

@@ -12,9 +12,9 @@ import (
 // old events finds what it found then.
 type kv struct {
 	mu     sync.Mutex
-	values map[string]kvValue // guarded by mu
-	newest time.Time          // latest match that looked; guarded by mu
-	writes int                // since the last sweep; guarded by mu
+	values layered[kvValue] // guarded by mu, but for what is frozen
+	newest time.Time        // latest match that looked; guarded by mu
+	writes int              // since the last sweep; guarded by mu
 }
 
 type kvValue struct {
@@ -27,7 +27,7 @@ type kvValue struct {
 // are values, so a sweep costs no more than the writes did.
 const sweepAfter = 1024
 
-func newKV() *kv { return &kv{values: make(map[string]kvValue)} }
+func newKV() *kv { return &kv{values: newLayered[kvValue]()} }
 
 // get returns what a key holds at the time of a match. The bytes are not to be
 // written to.
@@ -37,7 +37,7 @@ func (k *kv) get(key string, at time.Time) (value []byte, ok bool) {
 	if at.After(k.newest) {
 		k.newest = at
 	}
-	v, ok := k.values[key]
+	v, ok := k.values.get(key)
 	if !ok || v.over(at) {
 		return nil, false
 	}
@@ -49,18 +49,15 @@ func (k *kv) set(key string, value []byte, expires time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if value == nil {
-		delete(k.values, key)
+		k.values.remove(key)
 		return
 	}
-	k.values[key] = kvValue{bytes: value, expires: expires}
-	if k.writes++; k.writes < max(sweepAfter, len(k.values)/2) {
+	k.values.set(key, kvValue{bytes: value, expires: expires})
+	if k.writes++; k.writes < max(sweepAfter, k.values.len()/2) {
 		return
 	}
-	k.writes = 0
-	for name, v := range k.values {
-		if v.over(k.newest) {
-			delete(k.values, name)
-		}
+	if k.values.sweep(func(v kvValue) bool { return v.over(k.newest) }) {
+		k.writes = 0
 	}
 }
 

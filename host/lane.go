@@ -63,12 +63,14 @@ type lane struct {
 	worn       bool             // the index of rules may be worth joining
 	joining    bool             // a joining is under way
 	late       []cep.Compaction // put in place, and missing in a rule set that is to come
+	unreadable []error          // snapshots that could not be used when the lane was recovered
+	snaps      snapshots
 
 	bad    *badRecords
 	counts counters
 
 	outbox    outbox
-	flying    bool
+	flying    *batch    // on its way to the disk
 	committed time.Time // when progress was last recorded
 	ready     []workflow.Command
 	running   map[string]*running // by command id
@@ -104,6 +106,8 @@ type laneParts struct {
 	ticks  bool                        // the wall clock moves an idle lane's time
 	logger *slog.Logger
 	now    func() time.Time
+
+	snapshots snapshotStore // nil: none
 }
 
 // running is a command that dispatch has, or that waits to run again.
@@ -147,6 +151,10 @@ func newLane(parts laneParts) *lane {
 		joins:     make(chan cep.Compaction, 1),
 		joinings:  make(chan joined, 1),
 		revisions: make(chan *Revision, 64),
+		snaps: snapshots{
+			store: parts.snapshots, every: replayFor, taken: time.Now(), fresh: true,
+			jobs: make(chan *snapshotJob, 1), done: make(chan snapshotEnd, 1),
+		},
 	}
 }
 
@@ -158,6 +166,7 @@ func (l *lane) Run(ctx context.Context) error {
 	g.Go(func() error { return l.commitLoop(ctx) })
 	g.Go(func() error { return l.sendLoop(ctx) })
 	g.Go(func() error { return l.joinLoop(ctx) })
+	g.Go(func() error { return l.snapshotLoop(ctx) })
 	g.Go(func() error { return l.loop(ctx) })
 	return g.Wait()
 }
@@ -194,15 +203,17 @@ func (l *lane) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case f := <-frames:
-			err = l.onFrame(ctx, f)
+			err = l.timed(func() error { return l.onFrame(ctx, f) })
 		case r := <-l.results:
-			err = l.onResult(ctx, r)
+			err = l.timed(func() error { return l.onResult(ctx, r) })
 		case a := <-l.acks:
 			err = l.onAck(a)
 		case err = <-l.sent:
 			err = l.onSent(ctx, err)
 		case j := <-l.joinings:
 			l.onJoined(j)
+		case end := <-l.snaps.done:
+			l.onSnapshot(end)
 		case ask := <-l.asks:
 			ask()
 		case <-timer.C:
@@ -217,6 +228,14 @@ func (l *lane) loop(ctx context.Context) error {
 	}
 }
 
+// timed counts what a replay would do again.
+func (l *lane) timed(fn func() error) error {
+	began := time.Now()
+	err := fn()
+	l.snaps.spent(time.Since(began))
+	return err
+}
+
 // full reports whether too much is waiting to take another frame.
 func (l *lane) full() bool {
 	return len(l.running) >= maxInFlight || l.outbox.size() >= maxOutbox || len(l.emits) >= maxInFlight
@@ -228,9 +247,10 @@ func (l *lane) settle() {
 		l.ready[0] = workflow.Command{}
 		l.ready = l.ready[1:]
 	}
-	if !l.flying {
+	l.snapshot()
+	if l.flying == nil {
 		if b := l.outbox.next(l.progressDue()); b != nil {
-			l.flying = true
+			l.flying = b
 			l.commits <- b
 		}
 	}
@@ -266,7 +286,7 @@ func (l *lane) quiet() bool {
 
 // idle reports whether nothing is under way, though it may be planned.
 func (l *lane) idle() bool {
-	return l.pos == l.log.Tail() && !l.flying && l.outbox.empty() && len(l.running) == 0 && len(l.emits) == 0
+	return l.pos == l.log.Tail() && l.flying == nil && l.outbox.empty() && len(l.running) == 0 && len(l.emits) == 0
 }
 
 // untilNext is how long the lane may sleep.
@@ -279,8 +299,11 @@ func (l *lane) untilNext() time.Duration {
 	if at, ok := l.tickDue(); ok {
 		next = min(next, at.Sub(now))
 	}
-	if l.outbox.stale() && !l.flying {
+	if l.outbox.stale() && l.flying == nil {
 		next = min(next, progressEvery-now.Sub(l.committed))
+	}
+	if s := &l.snaps; s.store != nil && s.job == nil && !s.fresh {
+		next = min(next, max(snapshotAtMost-now.Sub(s.taken), time.Second))
 	}
 	return max(next, 0)
 }

@@ -23,9 +23,12 @@ type batch struct {
 	messages []notify.Message
 	emits    []emitted
 	saved    []chan<- struct{} // closed
+	snap     *snapshotJob      // of the state that this batch ends with
 }
 
-func (b *batch) decided() bool { return len(b.recs)+len(b.commands)+len(b.messages)+len(b.saved) > 0 }
+func (b *batch) decided() bool {
+	return len(b.recs)+len(b.commands)+len(b.messages)+len(b.saved) > 0 || b.snap != nil
+}
 
 // outbox cuts what is decided into batches. A batch that is closed in the
 // middle of one record's outputs stands for the position before that record:
@@ -57,6 +60,12 @@ func (o *outbox) publish(m notify.Message) { o.cur.messages = append(o.cur.messa
 func (o *outbox) emit(e ...emitted) { o.cur.emits = append(o.cur.emits, e...) }
 
 func (o *outbox) tell(saved chan<- struct{}) { o.cur.saved = append(o.cur.saved, saved) }
+
+// mark ends a batch with all that was decided so far, for a snapshot of it.
+func (o *outbox) mark(j *snapshotJob) {
+	o.cur.snap = j
+	o.close()
+}
 
 // reached says that everything up to pos is decided.
 func (o *outbox) reached(pos eventlog.Position) {

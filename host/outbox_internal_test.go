@@ -152,7 +152,7 @@ func TestLaneSleepsWhileItCannotGoOn(t *testing.T) {
 	l.committed = testDay.Add(-2 * progressEvery)
 	l.outbox.reached(eventlog.Position{Frame: 1})
 	assert.Zero(t, l.untilNext(), "progress is due")
-	l.flying = true
+	l.flying = &batch{}
 	assert.Positive(t, l.untilNext(), "a commit is under way")
 }
 

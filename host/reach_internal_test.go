@@ -75,7 +75,7 @@ func TestKVSweep(t *testing.T) {
 		k.get("x", testDay.Add(time.Duration(i)*time.Second))
 		k.set(fmt.Sprint(i), []byte("v"), testDay.Add(time.Duration(i+10)*time.Second))
 	}
-	assert.Less(t, len(k.values), 2*sweepAfter, "what is over does not stay")
+	assert.Less(t, k.values.len(), 2*sweepAfter, "what is over does not stay")
 	_, ok := k.get(fmt.Sprint(3*sweepAfter-1), testDay)
 	assert.True(t, ok)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/host/eventlog"
@@ -14,32 +16,30 @@ import (
 // originChars is enough that no two logs share an origin.
 const originChars = 16
 
-// recover brings the lane to where the log ends: RUN is folded into executions
-// and state, then EV is replayed through the matcher, outputs suppressed up to
-// the recorded progress. What lies beyond it is decided as if it had just
-// arrived. It returns the digest of the rules in force.
+// recover brings the lane to where the log ends: to the newest snapshot that can be
+// read, or to the beginning; from there RUN is folded into executions and state,
+// then EV is replayed through the matcher, outputs suppressed up to the recorded
+// progress. What lies beyond it is decided as if it had just arrived.
 //
 // The commands whose results are missing are given out again once Run begins.
 func (l *lane) recover(ctx context.Context) error {
-	l.flows = workflow.NewEngine(workflow.Options{
-		Definition: l.lib.definition,
-		Match: func(raw json.RawMessage) (any, error) {
-			return decodePayload(ctx, raw, l.log)
-		},
-	})
-	empty, err := noRules()
+	l.recovering = true
+	defer func() { l.recovering = false }()
+	ok, err := l.recoverSnapshot(ctx)
 	if err != nil {
 		return err
 	}
-	l.rules = empty
-	l.inForce.Store(empty)
-	l.recovering = true
-	defer func() { l.recovering = false }()
-	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
+	folded := uint64(0) // frame of RUN
+	if ok {
+		folded = l.snaps.latest.Run
+	} else if err := l.fromNothing(ctx); err != nil {
+		return err
+	}
 	l.committed = l.now()
+	began, from := time.Now(), l.pos
 
 	forwarded := uint64(0)
-	err = replayRun(ctx, l.log, 0, func(seq uint64, recs []eventlog.RunRecord) error {
+	err = replayRun(ctx, l.log, folded+1, func(seq uint64, recs []eventlog.RunRecord) error {
 		if err := l.foldFrame(ctx, seq, recs, &forwarded); err != nil {
 			return fmt.Errorf("frame %d of RUN: %w", seq, err)
 		}
@@ -64,6 +64,36 @@ func (l *lane) recover(ctx context.Context) error {
 		return err
 	}
 	clear(l.known) // what lay beyond the progress is decided
+	if l.pos != from || l.log.RunLog().Tail() > folded {
+		l.snaps.spent(time.Since(began))
+	}
+	return nil
+}
+
+// flowOptions are what the engine of executions needs of the lane.
+func (l *lane) flowOptions(ctx context.Context) workflow.Options {
+	return workflow.Options{
+		Definition: l.lib.definition,
+		Match: func(raw json.RawMessage) (any, error) {
+			return decodePayload(ctx, raw, l.log)
+		},
+	}
+}
+
+// fromNothing is the state of a lane before the log begins.
+func (l *lane) fromNothing(ctx context.Context) error {
+	if ev, run := l.log.First(), l.log.RunLog().First(); ev.Frame > 1 || run > 1 {
+		return fmt.Errorf("the log begins with frame %d, and frame %d of RUN: no snapshot of what came before can be read; restore the data folder from a backup: %w",
+			ev.Frame, run, errors.Join(l.unreadable...))
+	}
+	l.flows = workflow.NewEngine(l.flowOptions(ctx))
+	empty, err := noRules()
+	if err != nil {
+		return err
+	}
+	l.rules = empty
+	l.inForce.Store(empty)
+	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
 	return nil
 }
 
@@ -144,7 +174,7 @@ func (l *lane) replayEvents(ctx context.Context) error {
 	for i := range l.emits {
 		waiting[l.sendable(&l.emits[i]).Dedup] = true
 	}
-	err := l.log.Read(ctx, eventlog.Position{}, func(f *eventlog.Frame) error {
+	err := l.log.Read(ctx, l.pos.Next(), func(f *eventlog.Frame) error {
 		for i := range f.Records {
 			if len(waiting) > 0 {
 				delete(waiting, f.Records[i].Dedup)

@@ -112,7 +112,10 @@ func newRerun(a *Archive, o ReplayOptions) (*rerun, error) {
 	if err != nil {
 		return nil, fmt.Errorf("random bytes of calls begin with the seed of the data folder: %w", err)
 	}
-	engines, err := NewEngines(wasm.Options{CacheDir: filepath.Join(o.Data, "cache"), Seed: seed})
+	engines, err := NewEngines(wasm.Options{
+		CacheDir: filepath.Join(o.Data, "cache"), Seed: seed,
+		TailCalls: true, ExtendedConst: true, // what ran was admitted
+	})
 	if err != nil {
 		return nil, err
 	}

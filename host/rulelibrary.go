@@ -18,12 +18,13 @@ type ruleLibrary struct {
 	blobs blobs
 
 	mu       sync.Mutex
-	ready    map[string]*RuleSet             // guarded by mu; by row
-	making   int                             // guarded by mu; sets that are being made ready
-	kept     map[string]bool                 // guarded by mu; files known to be among the blobs
-	flows    map[string]*workflow.Definition // guarded by mu; by digest of the definition
-	versions map[string]*workflow.Definition // guarded by mu; by rule version
-	last     *RuleSet                        // guarded by mu; whose definitions were noted last
+	ready    map[string]*RuleSet // guarded by mu; by row
+	making   int                 // guarded by mu; sets that are being made ready
+	kept     map[string]bool     // guarded by mu; files known to be among the blobs
+	flows    map[string]*noted   // guarded by mu; by digest of the definition
+	versions map[string]*noted   // guarded by mu; by rule version
+	last     *RuleSet            // guarded by mu; whose definitions were noted last
+	came     int                 // guarded by mu; sets that were noted
 }
 
 // blobs is the part of the log that keeps content by digest.
@@ -35,7 +36,7 @@ type blobs interface {
 func newRuleLibrary(b blobs) *ruleLibrary {
 	return &ruleLibrary{
 		blobs: b, ready: make(map[string]*RuleSet), kept: make(map[string]bool),
-		flows: make(map[string]*workflow.Definition), versions: make(map[string]*workflow.Definition),
+		flows: make(map[string]*noted), versions: make(map[string]*noted),
 	}
 }
 
@@ -185,27 +186,59 @@ func (l *ruleLibrary) files(ctx context.Context, was *RuleSet, digest string) ([
 	return files, nil
 }
 
-// know notes what the rules of a set do. What is noted stays: executions go on
-// with the steps they began with, and rules that are changed may have partial
-// matches to finish.
+// know notes what the rules of a set do. Executions go on with the steps they began
+// with, and rules that are changed may have partial matches to finish; so what is
+// noted stays, until a snapshot shows that nobody needs it.
 func (l *ruleLibrary) know(set *RuleSet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	noted := make(map[*part]bool)
+	l.came++
+	var gone []*part
+	before := make(map[*part]bool)
 	if l.last != nil {
+		different := differentParts(l.last.parts, set.parts)
 		for _, p := range l.last.parts {
-			noted[p] = true
+			before[p] = true
+			if different[p] {
+				gone = append(gone, p)
+			}
 		}
 	}
 	for _, p := range set.parts {
-		if noted[p] {
-			continue
-		}
-		for version, def := range p.flows {
-			l.flows[def.Digest()], l.versions[version] = def, def
+		if !before[p] {
+			l.note(p)
 		}
 	}
+	for _, p := range gone {
+		l.pass(p)
+	}
 	l.last = set
+}
+
+// note notes what the rules of a file do. l.mu is held.
+func (l *ruleLibrary) note(p *part) {
+	for _, r := range p.rules {
+		if def := p.flows[r.Version]; def != nil {
+			n := &noted{def: def, rule: r, came: l.came}
+			l.flows[def.Digest()], l.versions[r.Version] = n, n
+		}
+	}
+}
+
+// pass has the rules of a file be of the past, but those just noted again. l.mu is
+// held.
+func (l *ruleLibrary) pass(p *part) {
+	for _, r := range p.rules {
+		def := p.flows[r.Version]
+		if def == nil {
+			continue
+		}
+		for _, n := range []*noted{l.versions[r.Version], l.flows[def.Digest()]} {
+			if n != nil && n.rule == r && n.came < l.came {
+				n.source, n.past, n.rule = n.text(), l.came, nil
+			}
+		}
+	}
 }
 
 // definition has the signature of workflow.Options.Definition. An execution is
@@ -213,8 +246,11 @@ func (l *ruleLibrary) know(set *RuleSet) {
 func (l *ruleLibrary) definition(_, _, digest string) (*workflow.Definition, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	def, ok := l.flows[digest]
-	return def, ok
+	n, ok := l.flows[digest]
+	if !ok {
+		return nil, false
+	}
+	return n.def, true
 }
 
 // flow gives the definition that matches of a rule version start, or nil. The
@@ -222,5 +258,8 @@ func (l *ruleLibrary) definition(_, _, digest string) (*workflow.Definition, boo
 func (l *ruleLibrary) flow(version string) *workflow.Definition {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.versions[version]
+	if n := l.versions[version]; n != nil {
+		return n.def
+	}
+	return nil
 }

@@ -13,7 +13,7 @@ import (
 // survive a crash.
 type state struct {
 	mu     sync.RWMutex
-	values map[string]stateValue // guarded by mu
+	values layered[stateValue] // guarded by mu, but for what is frozen
 	kv     *kv
 }
 
@@ -25,14 +25,14 @@ type stateValue struct {
 }
 
 func newState() *state {
-	return &state{values: make(map[string]stateValue), kv: newKV()}
+	return &state{values: newLayered[stateValue](), kv: newKV()}
 }
 
 // get has the signature of sandbox.Services.State.
 func (s *state) get(key string) (value json.RawMessage, version uint64, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	v := s.values[key]
+	v, _ := s.values.get(key)
 	return v.json, v.version, v.json != nil
 }
 
@@ -50,5 +50,34 @@ func (s *state) holds(key string, expect uint64) bool {
 func (s *state) set(key string, value json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.values[key] = stateValue{json: value, version: s.values[key].version + 1}
+	was, _ := s.values.get(key)
+	s.values.set(key, stateValue{json: value, version: was.version + 1})
+}
+
+// freeze gives all values, which stay as they are until melt.
+func (s *state) freeze() (values map[string]stateValue, kv map[string]kvValue) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kv.mu.Lock()
+	defer s.kv.mu.Unlock()
+	return s.values.freeze(), s.kv.values.freeze()
+}
+
+// melt ends freeze.
+func (s *state) melt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kv.mu.Lock()
+	defer s.kv.mu.Unlock()
+	s.values.melt()
+	s.kv.values.melt()
+}
+
+// restore puts the values of a snapshot in place.
+func (s *state) restore(values map[string]stateValue, kv map[string]kvValue) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kv.mu.Lock()
+	defer s.kv.mu.Unlock()
+	s.values, s.kv.values = layered[stateValue]{base: values}, layered[kvValue]{base: kv}
 }

@@ -28,7 +28,7 @@ import (
 	"github.com/rhost/rhost/sandbox/wasm"
 )
 
-// NewEngines makes the engines of this program; o are the options of that for Wasm.
+// NewEngines makes the engines of one tenant; o are the options of that for Wasm.
 func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 	w, err := wasm.New(o)
 	if err != nil {
@@ -65,6 +65,7 @@ func (h *Host) wire(ctx context.Context) error {
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
 		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
+		snapshots: logSnapshots{h.log},
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
 	// Most logs have one revision and no more: the rules of the folder, which are

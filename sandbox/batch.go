@@ -109,7 +109,7 @@ func (s *Slot) batch(ctx context.Context, items []BatchItem) (out []BatchResult,
 
 // batches reports whether the version's module takes batches.
 func (v *version) batches() bool {
-	m := v.module.Info().Manifest
+	m := v.info.Manifest
 	return m != nil && m.Batch
 }
 

@@ -49,6 +49,9 @@ type Info struct {
 	Needs   []abi.Capability // what the guest asks for: its imports, those of its manifest where it has one; a script without asks for all
 	// Functions are those of the ABI that a module imports; nil for a script.
 	Functions []string
+	// Proposals are those of the WebAssembly language that a module uses and that an
+	// operator has to allow: TailCalls, ExtendedConst.
+	Proposals []string
 	// Manifest is what the plugin says of itself; nil when it says nothing.
 	Manifest *manifest.Manifest
 	// Exports are the functions that a call may name in its Export, and Entry is
@@ -57,6 +60,12 @@ type Info struct {
 	Exports []string
 	Entry   string
 }
+
+// The proposals that Info names, as an operator types them.
+const (
+	TailCalls     = "tail_calls"
+	ExtendedConst = "extended_const"
+)
 
 // Instance is one guest in memory.
 type Instance interface {
@@ -69,4 +78,28 @@ type Instance interface {
 	Reusable() bool
 	// Close releases the instance. It must not be running.
 	Close(ctx context.Context) error
+}
+
+// Footprint is what a module may hold in memory at most, in bytes.
+type Footprint struct {
+	Memory int64 // of one instance
+	Stack  int64 // of one instance, beside its memory
+	Image  int64 // what instances begin with, held once; grows with the first instance
+	Code   int64 // compiled, held once; an estimate from above
+}
+
+// sized is a Module that knows what it holds.
+type sized interface {
+	// Footprint tells it for instances made with those limits.
+	Footprint(lim Limits) Footprint
+}
+
+// FootprintOf tells what a module may hold when its instances are made with those
+// limits. Of one that does not know, as scripts, it is what it declares: the limit
+// of memory for each instance, and its source.
+func FootprintOf(m Module, lim Limits) Footprint {
+	if s, ok := m.(sized); ok {
+		return s.Footprint(lim)
+	}
+	return Footprint{Memory: lim.WithDefaults().Memory, Code: int64(m.Info().Size)}
 }

@@ -25,26 +25,34 @@ func (s *State) AppendTo(e *engine.Encoder) {
 	e.Uint(snapshotVersion)
 	ids := s.sorted()
 	e.Uint(uint64(len(ids)))
+	w := &writer{e: e, node: make(map[*node]int)}
 	for _, id := range ids {
 		e.Text(string(s.keys.key(id)))
 		if en := s.keys.at(id); en.start != nil {
 			q := member{start: en.start, elem: int32(en.elem)}
-			writeBag(e, &bag{groups: []group{{at: s.m.set(en.at), log: en.log, members: []member{q}}}})
+			w.one = append(w.one[:0], q)
+			w.bag(&bag{groups: []group{{at: s.m.set(en.at), log: en.log, members: w.one}}})
 		} else {
-			writeBag(e, s.bags[en.at-1])
+			w.bag(s.bags[en.at-1])
 		}
 	}
 }
 
-// writer writes what one key has open.
+// writer writes what keys have open, one after the other.
 type writer struct {
 	e     *engine.Encoder
-	node  map[*node]int
+	node  map[*node]int // 0 for nil
 	nodes []*node
+	one   []member // scratch
 }
 
-func writeBag(e *engine.Encoder, b *bag) {
-	w := &writer{e: e, node: map[*node]int{nil: 0}}
+func (w *writer) bag(b *bag) {
+	e := w.e
+	if len(w.nodes) > 64 { // to clear a map takes as long as it was large
+		w.node = make(map[*node]int)
+	}
+	clear(w.node)
+	w.nodes = w.nodes[:0]
 	for i := range b.groups {
 		g := &b.groups[i]
 		w.chain(g.log)

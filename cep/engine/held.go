@@ -29,6 +29,9 @@ type Held struct {
 	// Mark is for the engine that counts events: the last count that saw this
 	// one. It means nothing between two turns and is not part of a snapshot.
 	Mark uint64
+
+	// written is the latest Encoder that wrote the event, and the number it gave it.
+	written uint64
 }
 
 // Input is the event being fed. It is turned into a Held when the first run

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/rhost/rhost/cep/predicate"
 	"github.com/rhost/rhost/event"
 )
 
@@ -16,11 +19,24 @@ var ErrSnapshot = errors.New("the snapshot is damaged or of another version")
 
 // Encoder writes a snapshot: the states of rules, and the events they hold, each
 // of them once. The zero Encoder is ready for use.
+//
+// States are written by the goroutine they belong to. Events do not change, so
+// AppendEvents, which writes those and puts everything together, may be called
+// from another one afterwards, while the states go on.
 type Encoder struct {
 	buf    []byte
 	events []*Held
-	number map[*Held]int
+	id     uint64 // of this encoder, in the upper half; 0 before the first event
 }
+
+// encoders counts those that wrote an event.
+var encoders atomic.Uint32 //nolint:gochecknoglobals // tells encoders apart in what they mark
+
+// Grow makes room for n bytes, so that writing them does not copy what is there.
+func (e *Encoder) Grow(n int) { e.buf = slices.Grow(e.buf, n) }
+
+// Len is how many bytes were written, the events not counted.
+func (e *Encoder) Len() int { return len(e.buf) }
 
 // Uint writes a number.
 func (e *Encoder) Uint(n uint64) { e.buf = binary.AppendUvarint(e.buf, n) }
@@ -66,16 +82,14 @@ func (e *Encoder) Held(h *Held) {
 		e.Uint(0)
 		return
 	}
-	n, ok := e.number[h]
-	if !ok {
-		if e.number == nil {
-			e.number = make(map[*Held]int)
-		}
-		e.events = append(e.events, h)
-		n = len(e.events)
-		e.number[h] = n
+	if e.id == 0 {
+		e.id = uint64(encoders.Add(1)) << 32
 	}
-	e.Uint(uint64(n))
+	if h.written&^uint64(math.MaxUint32) != e.id {
+		e.events = append(e.events, h)
+		h.written = e.id | uint64(len(e.events))
+	}
+	e.Uint(h.written & math.MaxUint32)
 }
 
 // AppendEvents appends the events that were referred to, and then all that was
@@ -125,6 +139,14 @@ func NewDecoder(b []byte) (*Decoder, error) {
 		d.events = append(d.events, h)
 	}
 	return d, d.err
+}
+
+// See says what the conditions of the events look up when they are explained:
+// tables are not part of a snapshot.
+func (d *Decoder) See(t *predicate.Tables) {
+	for _, h := range d.events {
+		h.Seen.Tables = t
+	}
 }
 
 // Err is what was wrong with the bytes, if anything.

@@ -47,6 +47,7 @@ func allCodes() map[string]string {
 	}
 	maps.Copy(all, map[string]string{
 		deploy.CodeManifest: "A key of a plugin's manifest (NAME.manifest.yaml beside a script, manifest.yaml in the folder of a module's source) is unknown or has a value that it cannot have. abi/SPEC.md lists the keys, and abi/manifest/schema.json lets an editor check them.",
+		host.CodeMemory:     "There is no room for a version of a plugin. All that its instances may ever hold is reserved when it is loaded, so that no call fails because of others: instances × (limits.memory + stack) + image + code. Lower plugins.NAME.limits.memory, limits.stack or instances, or raise limits.guest_memory of rhost.yaml, which is half of the machine's memory unless set. `rhost plugin list` shows what is reserved. docs/limits.md says more.",
 		host.CodeSettings:   "plugins.NAME.config of rhost.yaml does not fit the JSON Schema in the manifest of the plugin, so the plugin is not loaded; or plugins.NAME.export names a function that the plugin does not have. `rhost plugin inspect NAME` shows both.",
 	})
 	maps.Copy(all, signature.Codes())

@@ -40,27 +40,64 @@ func pluginCmd() *cobra.Command {
 }
 
 // findPlugin finds a plugin by its path: a file, a folder of source, or a name
-// under plugins/.
-func findPlugin(arg string) (deploy.Found, error) {
-	for _, path := range []string{arg, filepath.Join("plugins", arg)} {
+// under plugins/ of the current folder or of others.
+func findPlugin(arg string, apps ...string) (deploy.Found, error) {
+	paths := []string{arg, filepath.Join("plugins", arg)}
+	for _, app := range apps {
+		paths = append(paths, filepath.Join(app, "plugins", arg))
+	}
+	for _, path := range paths {
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			return deploy.Found{}, err
 		}
-		found, err := deploy.Find(filepath.Dir(abs))
+		// What is wrong with a neighbour is not this command's business.
+		found, findErr := deploy.Find(filepath.Dir(abs))
 		for _, f := range found {
 			if abs == f.File || abs == filepath.Dir(f.File) && filepath.Base(abs) == f.Name || abs == strings.TrimSuffix(f.File, filepath.Ext(f.File)) {
 				return f, nil
 			}
 		}
-		if info, statErr := os.Stat(abs); statErr == nil && !info.IsDir() {
+		info, err := os.Stat(abs)
+		switch {
+		case err != nil:
+			continue
+		case !info.IsDir():
 			return loose(abs)
 		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) && arg == path {
-			continue // a neighbour that is no plugin is not this command's business
+		if err := about(abs, findErr); err != nil {
+			return deploy.Found{}, usage(err)
 		}
 	}
 	return deploy.Found{}, usage(fmt.Errorf("no plugin %s: there is no file, no folder of source and no plugin of that name under plugins/", arg))
+}
+
+// about is the part of an error that speaks of a folder, nil when there is none.
+func about(folder string, err error) error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the tree itself
+		for _, one := range many.Unwrap() {
+			if one = about(folder, one); one != nil {
+				return one
+			}
+		}
+		return nil
+	}
+	if err == nil || !strings.HasPrefix(err.Error(), "plugin "+folder+":") {
+		return nil
+	}
+	return err
+}
+
+// sayStale tells a person that a module was made from older source than there is.
+func sayStale(cmd *cobra.Command, f deploy.Found) error {
+	if stale, err := f.Stale(); err != nil || !stale {
+		return err
+	}
+	if _, err := os.Stat(f.File); err != nil {
+		return notBuiltYet(f)
+	}
+	out := newStyle(cmd.ErrOrStderr())
+	return out.line("%s the source of %s is newer than %s; `rhost plugin build %s` builds it", out.yellow("note"), f.Name, filepath.Base(f.File), relative(f.Source))
 }
 
 // loose is a file that lies among others that are no plugins.
@@ -122,13 +159,24 @@ force. Scripts run as they are; building one checks it.`,
 	}
 }
 
+func notBuiltYet(f deploy.Found) error {
+	return usage(fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source)))
+}
+
 // commandSeed is no secret: calls of the command line are to be the same every
 // time.
 const commandSeed = "rhost plugin run"
 
+// ofAuthor are the options of an engine that runs what its user is at work on: every
+// proposal that a host may allow is admitted.
+func ofAuthor(o wasm.Options) wasm.Options {
+	o.Seed, o.TailCalls, o.ExtendedConst = []byte(commandSeed), true, true
+	return o
+}
+
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines(wasm.Options{Seed: []byte(commandSeed)})
+	engines, err := host.NewEngines(ofAuthor(wasm.Options{}))
 	if err != nil {
 		return err
 	}
@@ -139,7 +187,7 @@ func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) err
 	}()
 	src, err := f.Read()
 	if errors.Is(err, os.ErrNotExist) && f.Source != "" {
-		return usage(fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source)))
+		return notBuiltYet(f)
 	}
 	if err != nil {
 		return usage(err)
@@ -170,6 +218,9 @@ func pluginInspect() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
+				return err
+			}
+			if err := sayStale(cmd, f); err != nil {
 				return err
 			}
 			info, err := inspect(cmd.Context(), f)
@@ -205,6 +256,9 @@ func pluginInspect() *cobra.Command {
 				if m := info.Manifest; m != nil {
 					shown["manifest"] = m.JSON
 				}
+				if info.Proposals != nil {
+					shown["proposals"] = info.Proposals
+				}
 				if info.Exports != nil {
 					shown["exports"], shown["entry"] = info.Exports, info.Entry
 				}
@@ -226,6 +280,9 @@ func pluginInspect() *cobra.Command {
 			}
 			if info.Exports != nil {
 				rows = append(rows, []string{"calls", entryOf(info)})
+			}
+			for _, p := range info.Proposals {
+				rows = append(rows, []string{"needs", "wasm." + p + ": true in rhost.yaml of its host"})
 			}
 			rows = append(rows, manifestRows(info.Manifest)...)
 			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, module.rows()...))
@@ -253,10 +310,11 @@ func entryOf(info sandbox.Info) string {
 func pluginRun() *cobra.Command {
 	var o pluginRunOptions
 	cmd := &cobra.Command{
-		Use:   "run PLUGIN -e EVENT.json",
+		Use:   "run PLUGIN [-e EVENT.json]",
 		Short: "Call a plugin once, without a host",
 		Long: `Call a plugin once with an event, under limits, and print its result, its effects
-and what it used. State is empty. Exit code 1 when the call faults or the plugin
+and what it used. Without -e, a plugin with a folder of its own gets the event.json
+in it, and another gets no event. State is empty. Exit code 1 when the call faults or the plugin
 answers fail or retry.
 
 Nothing outside is reached but what --allow and --secret name. --record keeps the
@@ -271,6 +329,9 @@ what it asks for, its result, its effects, its fuel.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := findPlugin(args[0])
 			if err != nil {
+				return err
+			}
+			if err := sayStale(cmd, f); err != nil {
 				return err
 			}
 			return o.run(cmd, f)
@@ -292,7 +353,7 @@ what it asks for, its result, its effects, its fuel.`,
 // flags are those of every command that calls a plugin.
 func (o *pluginRunOptions) flags(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVarP(&o.event, "event", "e", "", "file with the event, as JSON; - for stdin; without, the call has none")
+	fl.StringVarP(&o.event, "event", "e", "", "file with the event, as JSON; - for stdin, '' for none (default event.json of the plugin's folder)")
 	fl.StringVar(&o.with, "with", "", "arguments of the step, a JSON object")
 	fl.StringVar(&o.config, "config", "", "settings of the plugin, a JSON object")
 	fl.StringVar(&o.export, "export", "", "function to call of an Extism plugin that has several")
@@ -322,7 +383,7 @@ type callResult struct {
 }
 
 func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
-	call, rec, err := o.prepare(cmd)
+	call, rec, err := o.prepare(cmd, f)
 	if err != nil {
 		return err
 	}
@@ -376,9 +437,9 @@ func (o *pluginRunOptions) run(cmd *cobra.Command, f deploy.Found) error {
 }
 
 // prepare makes the call that the flags describe, or the one of a record.
-func (o *pluginRunOptions) prepare(cmd *cobra.Command) (*abi.Call, *callRecord, error) {
+func (o *pluginRunOptions) prepare(cmd *cobra.Command, f deploy.Found) (*abi.Call, *callRecord, error) {
 	if o.replay == "" {
-		call, err := o.call(cmd)
+		call, err := o.call(cmd, f)
 		return call, &callRecord{Version: 1}, err
 	}
 	rec, err := readRecord(o.replay)
@@ -455,8 +516,14 @@ func (r *callResult) print(cmd *cobra.Command, asJSON bool) error {
 	return newStyle(cmd.OutOrStdout()).table(nil, rows)
 }
 
-// call makes the call that the flags describe.
-func (o *pluginRunOptions) call(cmd *cobra.Command) (*abi.Call, error) {
+// call makes the call that the flags describe. Without --event it has the event that
+// lies in the plugin's own folder, as `plugin new` puts one there.
+func (o *pluginRunOptions) call(cmd *cobra.Command, f deploy.Found) (*abi.Call, error) {
+	if own := filepath.Join(filepath.Dir(f.File), "event.json"); !cmd.Flags().Changed("event") && filepath.Base(filepath.Dir(f.File)) == f.Name {
+		if _, err := os.Stat(own); err == nil {
+			o.event = own
+		}
+	}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	c := &abi.Call{Attempt: 1, Key: "plugin-run", Export: o.export, Match: abi.Match{
 		Tenant: "default", Rule: "plugin-run", Version: "0", ID: "m-plugin-run", At: at, Trigger: "time", Bind: map[string][]string{},

@@ -25,12 +25,13 @@ func pluginBench() *cobra.Command {
 		Use:   "bench PLUGIN [-e EVENT.json]",
 		Short: "Measure what a call of a plugin costs",
 		Long: `Call a plugin again and again with one event, each call in an instance as new, and
-print what a call uses and how long it takes. Fuel is the same on every machine and
-in every run; the times are this machine's. State is empty, effects are dropped.
+print what a call uses and how long it takes. Without -e it is the event.json of the
+plugin's folder, if there is one. Fuel is the same on every machine and in every run; the times are this machine's. State is empty, effects are dropped.
 
---profile says which functions of a Wasm plugin use the fuel; they have names if it was
-built with them (for Go, without -ldflags=-s). --compare puts another version beside it. --max-fuel fails when a call uses more:
-a limit for CI that no busy machine can break.
+--profile says which functions of a Wasm plugin use the fuel; they have names if it
+was built with them (for Go, without -ldflags=-s). --compare puts another version
+beside it. --max-fuel fails when a call uses more: a limit for CI that no busy machine
+can break.
 
 Exit codes: 0 measured · 1 the call faults, or uses more than --max-fuel · 2 bad input`,
 		Example: `  rhost plugin bench plugins/decide -e event.json
@@ -63,6 +64,7 @@ type benched struct {
 	Digest   string        `json:"digest"`
 	Engine   string        `json:"engine"`
 	Result   string        `json:"result"`
+	Message  string        `json:"message,omitempty"`
 	Size     int           `json:"size_bytes"`
 	Fuel     int64         `json:"fuel"`
 	Memory   int64         `json:"peak_memory_bytes"`
@@ -76,11 +78,8 @@ type benched struct {
 }
 
 func (o *benchOptions) run(cmd *cobra.Command, arg string) error {
-	call, err := o.call.call(cmd)
-	if err != nil {
-		return err
-	}
 	var all []benched
+	var call *abi.Call
 	for _, name := range []string{arg, o.compare} {
 		if name == "" {
 			continue
@@ -88,6 +87,14 @@ func (o *benchOptions) run(cmd *cobra.Command, arg string) error {
 		f, err := findPlugin(name)
 		if err != nil {
 			return err
+		}
+		if err := sayStale(cmd, f); err != nil {
+			return err
+		}
+		if call == nil { // both get the event of the first
+			if call, err = o.call.call(cmd, f); err != nil {
+				return err
+			}
 		}
 		b, err := o.measure(cmd.Context(), f, call)
 		if err != nil {
@@ -120,7 +127,7 @@ func (o *benchOptions) measure(ctx context.Context, f deploy.Found, call *abi.Ca
 		return b, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
-	engine := wasm.Options{CacheDir: cache, Seed: []byte(commandSeed)}
+	engine := ofAuthor(wasm.Options{CacheDir: cache})
 	if b.Cold, err = compiled(ctx, engine, f, src, func(sandbox.Module) error { return nil }); err != nil {
 		return b, err
 	}
@@ -164,7 +171,7 @@ func (o *benchOptions) writeProfile(ctx context.Context, f deploy.Found, call *a
 		return usage(err)
 	}
 	p := wasm.NewProfile()
-	_, err = compiled(ctx, wasm.Options{Profile: p, Seed: []byte(commandSeed)}, f, src, func(m sandbox.Module) error {
+	_, err = compiled(ctx, ofAuthor(wasm.Options{Profile: p}), f, src, func(m sandbox.Module) error {
 		inst, err := m.New(ctx, o.call.limits)
 		if err != nil {
 			return err
@@ -194,7 +201,7 @@ func (o *benchOptions) callOften(ctx context.Context, m sandbox.Module, call *ab
 	one := func() (sandbox.Usage, error) {
 		session := sandbox.NewSession(sandbox.Services{}, m.Info().Needs, o.call.limits)
 		reply, usage, err := slot.Call(ctx, call, session)
-		b.Result = reply.Result.String()
+		b.Result, b.Message = reply.Result.String(), reply.Message
 		return usage, err
 	}
 	first, err := one()
@@ -249,7 +256,9 @@ func (o *benchOptions) print(cmd *cobra.Command, all []benched) error {
 		value func(b benched) (text string, n float64)
 	}{
 		{"version", func(b benched) (string, float64) { return clip(b.Digest, 19), 0 }},
-		{"result", func(b benched) (string, float64) { return b.Result, 0 }},
+		{"result", func(b benched) (string, float64) {
+			return strings.TrimSuffix(b.Result+": "+clip(b.Message, 60), ": "), 0
+		}},
 		{"fuel", func(b benched) (string, float64) { return thousands(b.Fuel), float64(b.Fuel) }},
 		{"p50", func(b benched) (string, float64) { return times(b.P50), float64(b.P50) }},
 		{"p99", func(b benched) (string, float64) { return times(b.P99), float64(b.P99) }},

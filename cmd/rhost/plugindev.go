@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/host/deploy"
@@ -35,10 +36,7 @@ watching and leaves the host as it is.`,
   rhost plugin dev decide --app examples/sshguard`,
 		Args: exactArgs(1, "PLUGIN", "a file, a folder of source, or a name under plugins/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := findPlugin(args[0])
-			if err != nil {
-				f, err = findPlugin(filepath.Join(d.reach.app, "plugins", args[0]))
-			}
+			f, err := findPlugin(args[0], d.reach.app)
 			if err != nil {
 				return err
 			}
@@ -74,6 +72,8 @@ type dev struct {
 	host  *client.Client
 	last  string // digest that was brought into force last
 
+	builder deploy.Builder
+
 	mu  sync.Mutex // held while lines are written
 	out style
 }
@@ -82,32 +82,59 @@ type dev struct {
 func (d *dev) run(ctx context.Context, f deploy.Found) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer d.builder.Close()
 	if err := d.line("watching %s; Ctrl-C ends this and leaves the host as it is", relative(watched(f))); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := d.reload(ctx, f, began); err != nil {
+	stale, err := f.Stale()
+	if err != nil {
 		return err
 	}
-	tailed := make(chan error, 1)
-	go func() {
+	if err := d.reload(ctx, f, began, stale); err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.Go(func() error {
 		defer cancel() // without the host there is nothing to do
-		tailed <- d.host.Tail(ctx, []string{"rhost:logs", "rhost:actions"}, func(raw json.RawMessage) error { return d.show(f.Name, raw) })
-	}()
-	var failed error
-	err := deploy.Watch(ctx, []string{filepath.Dir(f.File)}, began.Add(-clockStep), func(files []string) {
-		if failed == nil && slices.ContainsFunc(files, func(name string) bool { return sourceOf(f, name) }) {
-			if failed = d.reload(ctx, f, saved(files)); failed != nil {
+		err := d.host.Tail(ctx, []string{"rhost:logs", "rhost:actions"}, func(raw json.RawMessage) error { return d.show(f.Name, raw) })
+		if err != nil {
+			err = &codedError{exitNoHost, fmt.Errorf("the host has gone: %w", err)}
+		}
+		return err
+	})
+	g.Go(func() error {
+		defer cancel()
+		return d.follow(ctx, f, began)
+	})
+	if f.Source != "" {
+		g.Go(func() error { return d.warm(ctx, f) })
+	}
+	return g.Wait()
+}
+
+// follow reloads the plugin with every change of what it is made of.
+func (d *dev) follow(ctx context.Context, f deploy.Found, since time.Time) (failed error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := deploy.Watch(ctx, []string{filepath.Dir(f.File)}, since.Add(-clockStep), func(files []string) {
+		if failed == nil && slices.ContainsFunc(files, f.DependsOn) {
+			if failed = d.reload(ctx, f, saved(files), f.Source != ""); failed != nil {
 				cancel()
 			}
 		}
 	})
-	cancel()
-	tailErr := <-tailed
-	if tailErr != nil {
-		tailErr = &codedError{exitNoHost, fmt.Errorf("the host has gone: %w", tailErr)}
+	return errors.Join(failed, err)
+}
+
+// warm lets the toolchain do now what would make the first change wait. What keeps it
+// from building is said now, too.
+func (d *dev) warm(ctx context.Context, f deploy.Found) error {
+	err := d.builder.Warm(ctx, f)
+	if err == nil || ctx.Err() != nil {
+		return nil
 	}
-	return errors.Join(err, failed, tailErr)
+	return d.line("%s the source does not build as it is:\n  %s", d.out.yellow("note"), indented(err))
 }
 
 // watched is what a person edits.
@@ -116,16 +143,6 @@ func watched(f deploy.Found) string {
 		return f.Source
 	}
 	return f.File
-}
-
-// sourceOf reports whether a file is source of the plugin, or what is loaded where
-// there is none.
-func sourceOf(f deploy.Found, name string) bool {
-	if f.Source == "" {
-		return name == f.File || f.Kind != deploy.Wasm && slices.Contains(f.Manifests(), name)
-	}
-	built := []string{".wasm", signature.Suffix}
-	return !slices.Contains(built, filepath.Ext(name))
 }
 
 // saved is when the latest of the files was written.
@@ -142,26 +159,21 @@ func saved(files []string) time.Time {
 	return at
 }
 
-// reload builds the plugin and brings it into force. What the author can mend is
-// shown; an error is what ends the command.
-func (d *dev) reload(ctx context.Context, f deploy.Found, at time.Time) error {
-	if f.Source == "" && f.Kind != deploy.Wasm { // a manifest may have come or gone
-		f.Manifest = ""
-		for _, place := range f.Manifests() {
-			if _, err := os.Stat(place); err == nil {
-				f.Manifest = place
-			}
-		}
-	}
-	built, change, err := d.bring(ctx, f)
+// reload brings the plugin into force, built anew if build is true. What the author
+// can mend is shown; an error is what ends the command.
+func (d *dev) reload(ctx context.Context, f deploy.Found, at time.Time, build bool) error {
+	built, change, err := d.bring(ctx, f, build)
 	var answer *client.Error
+	var source *notBuilt
 	switch {
 	case ctx.Err() != nil:
 		return nil
+	case errors.As(err, &source):
+		return d.line("%s %s as before; the change does not build:\n  %s", d.out.yellow("kept"), clean(f.Name), indented(source.Err))
 	case err != nil && !errors.As(err, &answer) && errors.Is(err, client.ErrNoHost):
 		return err
 	case err != nil:
-		return d.line("%s %s as before; the change does not load:\n  %s", d.out.yellow("kept"), clean(f.Name), strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "\n  "))
+		return d.line("%s %s as before; the change does not load:\n  %s", d.out.yellow("kept"), clean(f.Name), indented(err))
 	case change.Old == change.New && (d.last == "" || d.last == change.New):
 		d.last = change.New
 		return d.line("%s  %s %s is in force already", d.out.dim("unchanged"), clean(f.Name), clip(change.New, 19))
@@ -177,14 +189,26 @@ func (d *dev) reload(ctx context.Context, f deploy.Found, at time.Time) error {
 	return d.line("%s   %s %s  %s; kept: state, rules, other plugins", d.out.green("reloaded"), clean(f.Name), clip(change.New, 19), took)
 }
 
-// bring builds and loads.
-func (d *dev) bring(ctx context.Context, f deploy.Found) (built time.Duration, change deploy.Change, err error) {
-	stale, err := f.Stale()
-	if err == nil && stale {
-		built, err = deploy.Build(ctx, f)
-	}
-	if err != nil {
+// indented is the text of an error for lines below another.
+func indented(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "\n  ")
+}
+
+// notBuilt is the error of a build.
+type notBuilt struct{ Err error }
+
+func (n *notBuilt) Error() string { return n.Err.Error() }
+func (n *notBuilt) Unwrap() error { return n.Err }
+
+// bring builds, when it is to, and loads.
+func (d *dev) bring(ctx context.Context, f deploy.Found, build bool) (built time.Duration, change deploy.Change, err error) {
+	if f, err = f.Renewed(); err != nil {
 		return built, change, err
+	}
+	if build {
+		if built, err = d.builder.Build(ctx, f); err != nil {
+			return built, change, &notBuilt{err}
+		}
 	}
 	src, err := f.Read()
 	if err != nil {

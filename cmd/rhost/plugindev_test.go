@@ -42,6 +42,43 @@ func TestPluginDev(t *testing.T) {
 
 	_, err := os.Stat(filepath.Join(data, "rhost.sock"))
 	require.NoError(t, err, "the host goes on")
+	var errs bytes.Buffer
+	assert.Equal(t, exitUsage, run(t.Context(), []string{"plugin", "activate", "p", "12", "--data", data}, stdio{strings.NewReader(""), &errs, &errs}))
+	assert.Contains(t, errs.String(), "give four digits")
+	h.interrupt()
+}
+
+// TestPluginDevOfSource has a compiler in between: what it says is shown once, with its
+// place, and the repaired source is in force soon.
+func TestPluginDevOfSource(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a host and a compiler")
+	}
+	app, data := t.TempDir(), t.TempDir()
+	write(t, app, "rhost.yaml", "")
+	inFolder(t, app, "rhost", "plugin", "new", "--lang", "c", "p")
+	built(t, app, "p")
+	h := start(t, "run", app, "--data", data, "--listen", "off", "--json")
+	h.waitFor(`"ready"`)
+	d := start(t, "plugin", "dev", "p", "--app", app, "--data", data)
+	d.waitFor("unchanged  p sha256:")
+
+	text, err := os.ReadFile(filepath.Join(app, "plugins/p/p.c"))
+	require.NoError(t, err)
+	edit := func(old, repl string) {
+		write(t, app, "plugins/p/p.c", strings.Replace(string(text), old, repl, 1))
+	}
+	edit("names no user", "names nobody")
+	d.waitFor("reloaded   p sha256:")
+	edit("names no user\"", "names nobody\" + nothing")
+	d.waitFor("kept p as before; the change does not build:")
+	assert.Contains(t, d.waitFor("error:"), "p.c:12:")
+	edit("names no user", "names not one user")
+	d.waitFor("reloaded   p sha256:")
+	write(t, app, "plugins/p/notes.txt", "no part of the plugin")
+	write(t, app, "plugins/p/manifest.yaml", "name: p\nversion: '2'\nabi: rhost.v1\ncapabilities: {emit: {}}\n")
+	assert.Contains(t, d.waitFor("p sha256:"), "reloaded", "what is no source changes nothing")
+	d.interrupt()
 	h.interrupt()
 }
 

@@ -71,7 +71,7 @@ wherever it is pushed. A signature that is not of this plugin is refused.
   rhost plugin push decide oci:release:1.2`,
 		Args: exactArgs(2, "PLUGIN and REF", "a plugin, and where it goes"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, p, err := packed(args[0])
+			f, p, err := packed(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -96,8 +96,8 @@ wherever it is pushed. A signature that is not of this plugin is refused.
 }
 
 // packed reads what there is of a plugin to push.
-func packed(arg string) (deploy.Found, oci.Plugin, error) {
-	f, whole, err := readPlugin(arg)
+func packed(cmd *cobra.Command, arg string) (deploy.Found, oci.Plugin, error) {
+	f, whole, err := readPlugin(cmd, arg)
 	p := oci.Plugin{Name: strings.TrimSuffix(filepath.Base(f.File), filepath.Ext(f.File)), Kind: string(f.Kind), Bytes: whole}
 	if err != nil {
 		return f, p, err

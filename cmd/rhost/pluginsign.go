@@ -89,7 +89,7 @@ NAME.manifest.yaml says. Sign again after every change.`,
 			}
 			out := newStyle(cmd.OutOrStdout())
 			for _, arg := range args {
-				f, src, err := readPlugin(arg)
+				f, src, err := readPlugin(cmd, arg)
 				if err != nil {
 					return err
 				}
@@ -149,15 +149,15 @@ not.`,
 }
 
 // readPlugin finds a plugin and reads it as it is loaded.
-func readPlugin(arg string) (deploy.Found, []byte, error) {
+func readPlugin(cmd *cobra.Command, arg string) (deploy.Found, []byte, error) {
 	f, err := findPlugin(arg)
 	if err != nil {
 		return f, nil, err
 	}
-	src, err := f.Read()
-	if errors.Is(err, os.ErrNotExist) && f.Source != "" {
-		err = fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source))
+	if err := sayStale(cmd, f); err != nil {
+		return f, nil, err
 	}
+	src, err := f.Read()
 	return f, src, usage(err)
 }
 

@@ -87,6 +87,11 @@ func (o pluginTestOptions) test(cmd *cobra.Command, f deploy.Found) error {
 			return err
 		}
 	}
+	if f.Kind != deploy.Wasm { // one clear error, before the tests that all fail of it
+		if _, err := inspect(cmd.Context(), f); err != nil {
+			return err
+		}
+	}
 	unit, own := error(nil), false
 	if !o.fixtures && !o.json && o.record == "" && o.replay == "" {
 		own, unit = ownTests(cmd, f)
@@ -266,14 +271,14 @@ func ownTests(cmd *cobra.Command, f deploy.Found) (ran bool, err error) {
 	case deploy.Rust:
 		steps = [][]string{{"cargo", "test", "--quiet"}}
 	case deploy.AssemblyScript:
-		steps = nodeTests(filepath.Join(dir, "test", "*.test.mjs"))
+		steps = nodeTests(dir, filepath.Join("test", "*.test.mjs"))
 	case deploy.C:
 		return testsOfC(cmd, dir)
 	default:
 		if f.Kind != deploy.JS {
 			return false, nil
 		}
-		steps = nodeTests(filepath.Join(dir, f.Name+"*.test.mjs"))
+		steps = nodeTests(dir, f.Name+"*.test.mjs")
 	}
 	for _, step := range steps {
 		if ran, err = runTool(cmd, dir, step); err != nil || !ran {
@@ -283,10 +288,16 @@ func ownTests(cmd *cobra.Command, f deploy.Found) (ran bool, err error) {
 	return len(steps) > 0, nil
 }
 
-func nodeTests(pattern string) [][]string {
-	files, err := filepath.Glob(pattern)
+// nodeTests runs the files of a folder that match a pattern.
+func nodeTests(dir, pattern string) [][]string {
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil || len(files) == 0 {
 		return nil // the pattern's folder has an odd name, or holds no tests
+	}
+	for i, name := range files {
+		if files[i], err = filepath.Rel(dir, name); err != nil {
+			return nil
+		}
 	}
 	return [][]string{append([]string{"node", "--test", "--test-reporter=spec"}, files...)}
 }
@@ -329,7 +340,7 @@ func runTool(cmd *cobra.Command, dir string, args []string) (ran bool, err error
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		out := newStyle(cmd.OutOrStdout())
-		return false, out.line("%s %s is not installed; the plugin's own tests did not run", out.yellow("skipped"), args[0])
+		return false, out.line("%s %s is not installed; the plugin's own tests did not run", out.yellow("skipped"), filepath.Base(args[0]))
 	}
 	tool := exec.CommandContext(cmd.Context(), path, args[1:]...)
 	tool.Dir = dir

@@ -64,6 +64,16 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 	c := &s.Counts
 	fmt.Fprintf(&b, "since the start: %s, %s, %s (%s failed), %s\n", plural(c.Events, "event"), pluralES(c.Matches, "match"),
 		plural(c.Actions, "action"), thousands(c.Failed), plural(c.DeadLetters+c.BadRecords, "dead letter"))
+	if len(s.Plugins) > 0 {
+		cold := 0
+		for _, p := range s.Plugins {
+			if !p.Warm {
+				cold++
+			}
+		}
+		fmt.Fprintf(&b, "%s (%d unloaded): %s of %s guest memory reserved\n", plural(len(s.Plugins), "plugin"), cold,
+			host.Size(s.Memory.Reserved), host.Size(s.Memory.Limit))
+	}
 	for _, src := range s.Sources {
 		fmt.Fprintf(&b, "source %s (%s) %s", clean(src.Name), src.Kind, src.State)
 		if src.Error != "" {

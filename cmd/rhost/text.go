@@ -17,7 +17,7 @@ func exactArgs(n int, name, what string) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		return usage(fmt.Errorf("%s takes %s: %s; got %d arguments\n%s", cmd.CommandPath(), name, what, len(args), cmd.UseLine()))
+		return usage(fmt.Errorf("%s takes %s: %s; got %s\n%s", cmd.CommandPath(), name, what, plural(len(args), "argument"), cmd.UseLine()))
 	}
 }
 

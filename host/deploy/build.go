@@ -23,39 +23,26 @@ func (n noTool) Error() string { return string(n) }
 func (noTool) Unwrap() error   { return ErrNoTool }
 
 // Build compiles the source of a plugin into its file, replacing it in one step,
-// so that a host that watches never sees half of it. It returns how long the
-// compiler took.
+// so that a host that watches never sees half of it. It returns how long that took.
+// What the compiler said is part of the error.
 func Build(ctx context.Context, f Found) (time.Duration, error) {
-	if f.Source == "" {
-		return 0, fmt.Errorf("build %s: %s holds no source", f.Name, filepath.Dir(f.File))
-	}
-	start := time.Now()
-	if err := build(ctx, f); err != nil {
-		return 0, fmt.Errorf("build %s: %w", f.Name, err)
-	}
-	return time.Since(start), nil
+	return timed(ctx, f, func(out string) error {
+		if err := compile(ctx, f, out); err != nil {
+			return err
+		}
+		return f.finish(out)
+	})
 }
 
-func build(ctx context.Context, f Found) error {
-	compile, ok := map[Lang]func(ctx context.Context, dir, out string) error{
+// compile runs the compiler of the plugin's language, which writes the module out.
+func compile(ctx context.Context, f Found, out string) error {
+	by, ok := map[Lang]func(ctx context.Context, dir, out string) error{
 		Go: buildGo, C: buildC, Rust: buildRust, AssemblyScript: buildAssemblyScript,
 	}[f.Lang]
 	if !ok {
 		return fmt.Errorf("nothing compiles %s", f.Lang)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(f.File), ".build-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	out, err := filepath.Abs(filepath.Join(tmp, "out.wasm"))
-	if err != nil {
-		return err
-	}
-	if err := compile(ctx, f.Source, out); err != nil {
-		return err
-	}
-	return f.finish(out)
+	return by(ctx, f.Source, out)
 }
 
 // run runs a compiler in dir. What it said is part of the error.
@@ -63,16 +50,28 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
+	cmd.WaitDelay = time.Second // a compiler that was killed may have left children with its output
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		text := strings.TrimSpace(said.String())
-		if text == "" {
-			text = strings.TrimSpace(out.String())
+		text := said.Bytes()
+		if len(bytes.TrimSpace(text)) == 0 {
+			text = out.Bytes()
 		}
-		return nil, fmt.Errorf("%s in %s: %w\n%s", filepath.Base(name), dir, err, text)
+		return nil, compilerSaid(filepath.Base(name), dir, err, text)
 	}
 	return out.Bytes(), nil
+}
+
+// compilerSaid is the error of a compiler in its own words, and err where it has none.
+func compilerSaid(name, dir string, err error, said []byte) error {
+	dir = short(dir)
+	text := strings.TrimSpace(string(said))
+	var exit *exec.ExitError
+	if text == "" || errors.As(err, &exit) && !exit.Exited() {
+		return fmt.Errorf("%s in %s: %w\n%s", name, dir, err, text)
+	}
+	return fmt.Errorf("%s in %s says:\n%s", name, dir, text)
 }
 
 // finish puts a module that was built into its place, with its manifest.
@@ -90,4 +89,16 @@ func (f Found) finish(built string) error {
 		}
 	}
 	return os.Rename(built, f.File)
+}
+
+// short is a path for messages: relative when it is below the current folder.
+func short(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }

@@ -14,7 +14,7 @@ import (
 func buildGo(ctx context.Context, dir, out string) error {
 	tool, err := exec.LookPath("go")
 	if err != nil {
-		return noTool("the go command is not installed; install Go, or build the plugin elsewhere and copy its .wasm file here")
+		return noTool("the go command is not installed; install Go 1.26 or newer (https://go.dev/dl), or build the plugin elsewhere and copy its .wasm file here")
 	}
 	_, err = run(ctx, dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}, tool,
 		"build", "-trimpath", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, ".")
@@ -88,7 +88,7 @@ func buildRust(ctx context.Context, dir, out string) error {
 	// A megabyte of stack, which is the default, would have to be restored or
 	// given up after every call.
 	env = append(env, "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-C link-arg=-zstack-size=65536")
-	said, err := run(ctx, dir, env, cargo, "build", "--release", "--lib", "--target", wasmTarget, "--message-format=json-render-diagnostics")
+	said, err := run(ctx, dir, env, cargo, "build", "--quiet", "--release", "--lib", "--target", wasmTarget, "--message-format=json-render-diagnostics")
 	if err != nil {
 		return err
 	}
@@ -163,6 +163,9 @@ func buildAssemblyScript(ctx context.Context, dir, out string) error {
 		return err
 	}
 	_, err = run(ctx, dir, nil, asc, "--outFile", out)
+	if _, nodeErr := exec.LookPath("node"); err != nil && nodeErr != nil {
+		return noTool("node, which runs the AssemblyScript compiler, is not installed; install Node.js 20 or newer")
+	}
 	return err
 }
 
@@ -185,7 +188,7 @@ func findAsc(dir string) (string, error) {
 	}
 	asc, err := exec.LookPath("asc")
 	if err != nil {
-		return "", noTool("the AssemblyScript compiler is not installed; run `npm install` in " + dir + ", or `npm install -g assemblyscript`")
+		return "", noTool("the AssemblyScript compiler is not installed; run `npm install` in " + short(dir) + " (npm comes with Node.js, 20 or newer)")
 	}
 	return asc, nil
 }

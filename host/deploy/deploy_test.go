@@ -328,9 +328,20 @@ func TestWatch(t *testing.T) {
 	w.until(filepath.Join(second, "q", "deep", "q.wasm"), nil)
 	w.until(write(t, second, "q/deep/later.wasm", "x"), nil)
 
+	// What compilers and package managers write is no change of the author's; a folder
+	// that only bears such a name is.
+	write(t, second, "rs/Cargo.toml", "")
+	require.NoError(t, os.MkdirAll(filepath.Join(second, "rs/target/release"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(second, "node_modules/x"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(first, "target"), 0o755))
+	w.until(write(t, first, "target/r.yaml", "x"), nil)
+	made := []string{write(t, second, "rs/target/release/x.rs", "x"), write(t, second, "node_modules/x/x.ts", "x")}
+	w.until(write(t, second, "rs/lib.rs", "x"), nil)
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, name := range w.at {
+		assert.NotContains(t, made, name)
 		assert.False(t, strings.HasPrefix(filepath.Base(name), "."), "%s is hidden", name)
 	}
 }

@@ -8,7 +8,8 @@
 // goes on, and the error says what is wrong and where.
 //
 // Build turns a folder of source in Go, Rust, C or AssemblyScript into a Wasm
-// plugin with the author's own toolchain. Watch reports which files of a folder changed, once they have been
+// plugin with the author's own toolchain, and a Builder does so again and again, with the
+// AssemblyScript compiler kept loaded. Watch reports which files of a folder changed, once they have been
 // quiet for a moment.
 //
 // Plugins is safe for concurrent use; reloads are taken one after the other.

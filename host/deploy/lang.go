@@ -82,6 +82,41 @@ func leavesOut(name string) bool {
 	return strings.HasPrefix(name, ".") || name == "target" || name == "node_modules" || name == "testdata"
 }
 
+// DependsOn reports whether what is loaded changes with a file: a module with the file
+// itself, a script with its manifest, too, a plugin of source with its source and its
+// manifest. name is a path as f's own are.
+func (f Found) DependsOn(name string) bool {
+	if f.Source == "" {
+		return name == f.File || f.Kind != Wasm && slices.Contains(f.Manifests(), name)
+	}
+	rel, err := filepath.Rel(f.Source, name)
+	if err != nil || !filepath.IsLocal(rel) {
+		return false
+	}
+	above := strings.Split(filepath.ToSlash(filepath.Dir(rel)), "/")
+	if above[0] == "." {
+		return f.Lang.isSource(rel) || slices.Contains(manifestNames(), rel)
+	}
+	return f.Lang.isSource(filepath.Base(rel)) && !slices.ContainsFunc(above, leavesOut)
+}
+
+// Renewed is f with the manifest that lies there now: one may have come or gone.
+func (f Found) Renewed() (Found, error) {
+	var err error
+	switch {
+	case f.Source != "":
+		f.Manifest, err = findManifest(f.Source)
+	case f.Kind != Wasm:
+		f.Manifest = ""
+		for _, place := range f.Manifests() {
+			if _, err := os.Stat(place); err == nil {
+				f.Manifest = place
+			}
+		}
+	}
+	return f, err
+}
+
 // newer reports whether a source in dir or below is newer than the file built, and
 // is not part of tests.
 func (l Lang) newer(dir string, built fs.FileInfo) (bool, error) {

@@ -23,6 +23,7 @@ const quiet = 60 * time.Millisecond
 // removed, each time they have been quiet for a moment, until ctx ends. Folders
 // that appear later are watched too, dirs themselves included; what holds them must
 // exist.
+// Hidden files are left out, and so are node_modules and cargo's target.
 // Files written after since, while nobody watched yet, are reported first.
 // changed runs on Watch's goroutine: changes that happen meanwhile are reported
 // together afterwards.
@@ -55,7 +56,7 @@ func Watch(ctx context.Context, dirs []string, since time.Time, changed func(fil
 			if !ok {
 				return errors.New("the watcher stopped")
 			}
-			if ignored(e.Name) || e.Op == fsnotify.Chmod || !below(dirs, e.Name) {
+			if ignored(e.Name) || made(e.Name) || e.Op == fsnotify.Chmod || !below(dirs, e.Name) {
 				continue
 			}
 			if e.Op.Has(fsnotify.Create) {
@@ -100,7 +101,7 @@ func addTree(w *fsnotify.Watcher, root string) error {
 		if !d.IsDir() {
 			return nil
 		}
-		if name != root && ignored(name) {
+		if name != root && (ignored(name) || made(name)) {
 			return fs.SkipDir
 		}
 		if err := w.Add(name); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -113,6 +114,9 @@ func addTree(w *fsnotify.Watcher, root string) error {
 func addFiles(set map[string]struct{}, root string, since time.Time) {
 	//nolint:errcheck // an unreadable folder has no files to report
 	filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && made(name) {
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || ignored(name) {
 			return nil
 		}
@@ -127,6 +131,19 @@ func addFiles(set map[string]struct{}, root string, since time.Time) {
 func ignored(name string) bool {
 	base := filepath.Base(name)
 	return strings.HasPrefix(base, ".") || strings.HasSuffix(base, "~") || strings.HasPrefix(base, "#")
+}
+
+// made leaves out the folders in which package managers and compilers keep thousands
+// of files: a build must not look like a change that asks for another one.
+func made(dir string) bool {
+	switch filepath.Base(dir) {
+	case "node_modules":
+		return true
+	case "target":
+		_, err := os.Stat(filepath.Join(filepath.Dir(dir), "Cargo.toml"))
+		return err == nil
+	}
+	return false
 }
 
 // below reports whether a file is one of dirs or beneath one.

@@ -148,7 +148,7 @@ func judge(ctx, callCtx context.Context, plugin string, reply abi.Reply, err err
 		return verdict(plugin, reply)
 	case ctx.Err() != nil:
 		return KindStopped, err
-	case errors.Is(err, sandbox.ErrEmpty):
+	case errors.Is(err, sandbox.ErrEmpty), errors.Is(err, sandbox.ErrCold):
 		return KindUnavailable, fmt.Errorf("call %s: %w", plugin, err)
 	}
 	switch fault := sandbox.KindOf(err); fault {

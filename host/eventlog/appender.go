@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
+	"time"
 )
 
 // maxTries bounds how often one frame is offered to the stream. The first try
 // usually does it; another follows when it is unclear what became of a try, and
 // more when frames of this process turn out to have been stored after all.
 const maxTries = 4
+
+// claimTries is maxTries for a claim, which an owner that is still writing may
+// beat to the next place many times.
+const claimTries = 256
 
 // An appender writes the frames of one stream, one at a time. Every frame names
 // the sequence it must get, so that of two writers, or of two tries, only one
@@ -22,11 +28,14 @@ type appender struct {
 	tail   chain
 	doubt  bool // a frame was sent whose fate is unknown
 
-	witness *witness // nil when there is none
-	slot    int
-	room    func() error // reports a disk too full for another frame
-	logger  *slog.Logger
-	warned  bool // the witness could not be written
+	witness  *witness // nil when there is none
+	slot     int
+	room     func() error            // reports a disk too full for another frame
+	fenced   *atomic.Bool            // the log's: neither stream is written after a foreign frame in one
+	tolerant bool                    // frames of others are adopted as well: the log is claiming the group
+	trouble  atomic.Pointer[trouble] // nil when the last frame was stored
+	logger   *slog.Logger
+	warned   bool // the witness could not be written
 }
 
 // adoptFunc takes over a frame of this process that was stored although nobody
@@ -38,6 +47,29 @@ type adoptFunc func(h *header, b []byte) error
 // takes back what a build has noted. adopt is called for every frame that turns
 // out to have been stored earlier, the current one included; adopted reports that.
 func (a *appender) append(ctx context.Context, build func(*header) ([]byte, error), undo func(), adopt adoptFunc) (h header, adopted bool, err error) {
+	h, adopted, err = a.offer(ctx, build, undo, adopt)
+	if err != nil {
+		a.trouble.Store(&trouble{at: time.Now(), err: err})
+	} else {
+		a.trouble.Store(nil)
+	}
+	return h, adopted, err
+}
+
+// trouble is why a frame was not stored.
+type trouble struct {
+	at  time.Time
+	err error
+}
+
+func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error), undo func(), adopt adoptFunc) (h header, adopted bool, err error) {
+	if a.fenced.Load() {
+		return h, false, fmt.Errorf("%w, as its other stream shows", ErrFenced)
+	}
+	tries := maxTries
+	if a.tolerant {
+		tries = claimTries
+	}
 	for try := 1; ; try++ {
 		if a.doubt {
 			if err := a.resolve(ctx, adopt); err != nil {
@@ -58,7 +90,7 @@ func (a *appender) append(ctx context.Context, build func(*header) ([]byte, erro
 		undo()
 		stale, uncertain := errors.Is(err, ErrStale), errors.Is(err, ErrUncertain)
 		a.doubt = stale || uncertain
-		if !a.doubt || try == maxTries || uncertain && try > 1 {
+		if !a.doubt || try >= tries || uncertain && try > 1 {
 			return h, false, err
 		}
 	}
@@ -117,10 +149,15 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 
 func (a *appender) adopt(seq uint64, b []byte, adopt adoptFunc) error {
 	h, err := parseHeader(b, a.typ)
-	if err == nil && h.writer == a.writer {
+	ours := err == nil && (h.writer == a.writer || a.tolerant)
+	if ours {
 		err = a.tail.check(&h, seq)
 	}
-	if err != nil || h.writer != a.writer {
+	if a.tolerant && err != nil {
+		return a.s.corrupt(seq, err.Error())
+	}
+	if err != nil || !ours {
+		a.fenced.Store(true)
 		return fmt.Errorf("%w: frame %d of stream %s is not of this process", ErrFenced, seq, a.s.Name())
 	}
 	if err := adopt(&h, b); err != nil {

@@ -17,7 +17,7 @@ const frameOverhead = headerSize + 8
 // fails with the same error. Any other trouble, a full disk among them, fails
 // the commits concerned and Run goes on. Run is called once.
 func (c *Committer) Run(ctx context.Context) error {
-	if !c.mode.CompareAndSwap(idle, driven) {
+	if _, ok := c.enter(driven); !ok {
 		return errors.New("run committer: it has been run before, or the log is closed")
 	}
 	err := c.serve(ctx)
@@ -37,13 +37,25 @@ func (c *Committer) stop(err error) {
 	close(c.stopped)
 }
 
+// enter puts the committer into mode next if it is idle, and returns the mode it
+// was in.
+func (c *Committer) enter(next mode) (was mode, ok bool) {
+	c.driving.Lock()
+	defer c.driving.Unlock()
+	if was = c.mode; was == idle {
+		c.mode = next
+	}
+	return was, was == idle
+}
+
 // shut ends the committer for a log that is being closed. It returns when Run
 // has returned, or can no longer start.
 func (c *Committer) shut() {
 	c.queue.close()
-	if c.mode.CompareAndSwap(idle, shutOff) {
+	switch was, ok := c.enter(shutOff); {
+	case ok:
 		c.stop(ErrClosed)
-	} else if c.mode.Load() == stepped {
+	case was == stepped:
 		c.endSteps()
 	}
 	<-c.stopped

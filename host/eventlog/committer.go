@@ -17,15 +17,15 @@ import (
 type Committer struct {
 	log     *Log
 	queue   *queue
-	mode    atomic.Int32  // how it is driven; set once
 	stopped chan struct{} // closed when Run has returned or cannot start any more
 	keep    atomic.Uint64 // first frame that the log must keep; see noteKeep
 
-	stepping sync.Mutex // held by Step; guards over
-	over     bool       // Step has come to its end
+	driving sync.Mutex // guards the next two; held by Step and by Log.Claim
+	mode    mode
+	over    bool // Step has come to its end
 
-	// The rest belongs to Run's goroutine, or to who holds stepping.
-	out     appender
+	// The rest belongs to Run's goroutine, or to who holds driving.
+	out     *appender
 	lanes   *lanes
 	dedup   *dedup
 	at      int64      // newest stamp in the log
@@ -35,12 +35,14 @@ type Committer struct {
 	draft   draft
 }
 
-// The modes of a committer.
+// mode says who drives a committer. It leaves idle once.
+type mode uint8
+
 const (
-	idle    int32 = iota
-	driven        // by Run
-	stepped       // by Step
-	shutOff       // by neither any more
+	idle    mode = iota
+	driven       // by Run
+	stepped      // by Step
+	shutOff      // by neither any more
 )
 
 // Result says where the records of one Commit are.
@@ -53,7 +55,7 @@ type Result struct {
 	Duplicates []int
 }
 
-func newCommitter(l *Log, out appender) *Committer {
+func newCommitter(l *Log, out *appender) *Committer {
 	return &Committer{
 		log:     l,
 		queue:   newQueue(l.cfg.MaxQueue, l.cfg.MaxQueueBytes),

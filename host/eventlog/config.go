@@ -56,6 +56,9 @@ type Config struct {
 	// Now is the clock of Ingest stamps; nil means time.Now. Readings may jump;
 	// stamps do not go back.
 	Now func() time.Time
+	// Writer marks the frames of this log, so that it knows them again. 0 draws a
+	// number; a test that wants to have the same frames each time sets it.
+	Writer uint64
 }
 
 // withDefaults returns c with its zero fields filled in.

@@ -45,7 +45,7 @@ func TestStaleWriterIsFenced(t *testing.T) {
 	require.NoError(t, err)
 	h, marks, recs := sampleEvents()
 	h.seq, h.first, h.prev = 2, 1, l.committer.out.tail.crc
-	foreign(t, l.events, &l.committer.out, encodeEvents(h, marks, recs))
+	foreign(t, l.events, l.committer.out, encodeEvents(h, marks, recs))
 	for range 2 {
 		_, err = l.Committer().Commit(t.Context(), oneRecord("too late"))
 		require.Error(t, err)
@@ -62,7 +62,7 @@ func TestStaleRunLogIsFenced(t *testing.T) {
 	l, _ := running(t, Config{})
 	h, recs := sampleRun()
 	h.seq, h.first, h.prev = 1, 0, 0
-	foreign(t, l.run.out.s, &l.run.out, appendRunFrame(nil, &h, recs))
+	foreign(t, l.run.out.s, l.run.out, appendRunFrame(nil, &h, recs))
 	for range 2 {
 		_, err := l.RunLog().Append(t.Context(), []RunRecord{{Kind: 1}})
 		require.ErrorIs(t, err, ErrFenced)

@@ -118,32 +118,3 @@ func TestDamageInAGroup(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
 }
-
-func TestDeleteBlob(t *testing.T) {
-	l, _ := open(t, eventlog.Config{Dir: t.TempDir()})
-	ctx := t.Context()
-	require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(nil)), "there is no stream yet")
-	digests, err := l.Blobs(ctx)
-	require.NoError(t, err)
-	assert.Empty(t, digests)
-	big, small := make([]byte, 2_000_000), []byte("small")
-	for _, b := range [][]byte{big, small} {
-		require.NoError(t, l.PutBlob(ctx, eventlog.BlobDigest(b), b))
-	}
-	digests, err = l.Blobs(ctx)
-	require.NoError(t, err)
-	assert.ElementsMatch(t, []string{eventlog.BlobDigest(big), eventlog.BlobDigest(small)}, digests)
-	for range 2 {
-		require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(big)))
-		_, err = l.GetBlob(ctx, eventlog.BlobDigest(big))
-		require.ErrorIs(t, err, eventlog.ErrNotFound)
-	}
-	digests, err = l.Blobs(ctx)
-	require.NoError(t, err)
-	assert.Equal(t, []string{eventlog.BlobDigest(small)}, digests)
-	require.NoError(t, l.PutBlob(ctx, eventlog.BlobDigest(big), big))
-	got, err := l.GetBlob(ctx, eventlog.BlobDigest(big))
-	require.NoError(t, err)
-	assert.Len(t, got, len(big))
-	require.ErrorContains(t, l.DeleteBlob(ctx, "x"), "the digest is not")
-}

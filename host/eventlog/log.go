@@ -1,11 +1,13 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +22,9 @@ type Log struct {
 	recent    *recent
 	run       *RunLog
 	notes     notes
-	releasing sync.Mutex // held by Release
+	releasing sync.Mutex  // held by Release
+	claimed   atomic.Bool // by this log, see Claim
+	fenced    atomic.Bool // another owner was found to have written
 	count     counters
 	free      func() (int64, bool) // room where the log is stored
 
@@ -107,7 +111,7 @@ func openOn(ctx context.Context, s Store, c Config, w *witness, said [witnessSlo
 	l := &Log{cfg: c, store: s, closing: make(chan struct{}), recent: newRecent(c.RecentBytes), free: s.Free}
 	l.events = &stream{Stream: s.Stream(EventStream), timeout: c.AckTimeout}
 	runs := &stream{Stream: s.Stream(RunStream), timeout: c.AckTimeout}
-	writer := rand.Uint64()
+	writer := cmp.Or(c.Writer, rand.Uint64())
 	l.notes = notes{store: s.Notes(), writer: writer, stamp: func() int64 { return l.stamp(time.Now()) }, within: c.AckTimeout}
 	l.committer = newCommitter(l, l.appender(l.events, eventFrame, w, slotEvents, writer))
 	l.run = newRunLog(l, l.appender(runs, runFrame, w, slotRun, writer))
@@ -120,16 +124,16 @@ func openOn(ctx context.Context, s Store, c Config, w *witness, said [witnessSlo
 	return l, nil
 }
 
-func (l *Log) appender(s *stream, typ frameType, w *witness, slot int, writer uint64) appender {
+func (l *Log) appender(s *stream, typ frameType, w *witness, slot int, writer uint64) *appender {
 	// The run log may use up half of the reserve: what was accepted can then
 	// still be dealt with.
 	least := l.cfg.MinFree
 	if typ == runFrame {
 		least /= 2
 	}
-	return appender{
+	return &appender{
 		s: s, typ: typ, writer: writer, witness: w, slot: slot, logger: l.cfg.Logger,
-		room: func() error { return l.checkRoom(least) },
+		room: func() error { return l.checkRoom(least) }, fenced: &l.fenced,
 	}
 }
 

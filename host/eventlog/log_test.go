@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -75,71 +74,6 @@ func bodies(recs []eventlog.Record) []string {
 		out = append(out, string(r.Body))
 	}
 	return out
-}
-
-func TestCommitAndReadBack(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "log")
-	c := eventlog.Config{Dir: dir}
-	began := time.Now()
-	l, stop := open(t, c)
-	t.Logf("open: %v", time.Since(began))
-	assert.Equal(t, eventlog.Position{}, l.Tail())
-
-	res := commit(t, l, record("acme", 0, "a"), record("acme", 1, "b"), record("beta", 0, "c"), record("acme", 0, "d"))
-	assert.Equal(t, eventlog.Position{Frame: 1, Index: 3}, res.Last)
-	assert.Nil(t, res.Duplicates)
-	assert.Equal(t, res.Last, l.Tail())
-	rev := eventlog.Record{Kind: eventlog.Revision, Flags: 7, Tenant: "acme", Key: "sha256:12"}
-	assert.Equal(t, eventlog.Position{Frame: 2}, commit(t, l, rev).Last)
-	live := all(t, l)
-	stop()
-
-	began = time.Now()
-	l, _ = open(t, c)
-	t.Logf("open again: %v", time.Since(began))
-	assert.Equal(t, eventlog.Position{Frame: 2}, l.Tail())
-	commit(t, l, record("acme", 0, "e"), record("beta", 0, "f"))
-	recs := all(t, l)
-	require.Len(t, recs, 7)
-	assert.Equal(t, []string{"a", "b", "c", "d", "", "e", "f"}, bodies(recs))
-	for i, want := range []uint64{1, 1, 1, 2, 3, 4, 2} {
-		assert.Equal(t, want, recs[i].LaneSeq, "record %d", i)
-		if i > 0 {
-			assert.False(t, recs[i].Ingest.Before(recs[i-1].Ingest))
-		}
-	}
-	assert.Equal(t, "sha256:12", recs[4].Key)
-	assert.Equal(t, eventlog.Flags(7), recs[4].Flags)
-	for i, r := range live {
-		r.Body, recs[i].Body = append([]byte{}, r.Body...), append([]byte{}, recs[i].Body...)
-		assert.Equal(t, r, recs[i], "live and stored")
-	}
-	info, err := os.Stat(dir)
-	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-}
-
-func TestDuplicatesAreAcceptedOnce(t *testing.T) {
-	c := eventlog.Config{Dir: t.TempDir()}
-	l, stop := open(t, c)
-	keyed := func(id string) eventlog.Record {
-		r := record("acme", 0, id)
-		r.Dedup = eventlog.DedupKeyOf("acme", "src", id)
-		return r
-	}
-	commit(t, l, keyed("1"), keyed("2"))
-	res := commit(t, l, keyed("2"), keyed("3"), keyed("3"), record("acme", 0, "x"))
-	assert.Equal(t, []int{0, 2}, res.Duplicates)
-	assert.Equal(t, eventlog.Position{Frame: 2, Index: 1}, res.Last)
-	res = commit(t, l, keyed("1"))
-	assert.Equal(t, []int{0}, res.Duplicates)
-	assert.Equal(t, eventlog.Position{Frame: 1}, res.Last, "where it was stored first")
-	stop()
-
-	l, _ = open(t, c)
-	res = commit(t, l, keyed("3"), keyed("4"))
-	assert.Equal(t, []int{0}, res.Duplicates, "after a restart")
-	assert.Equal(t, []string{"1", "2", "3", "x", "4"}, bodies(all(t, l)))
 }
 
 func TestErrorsNameTheCause(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	Revision   Kind = 2 // the rule set in force from here on; Key is its digest
 	Tick       Kind = 3 // the clock of an idle lane; the record's Ingest is the tick
 	Checkpoint Kind = 4 // how far a source has read; Key is the source
+	Claim      Kind = 5 // who has taken the group over; Key is the owner, Body its epoch as a uvarint
 )
 
 func (k Kind) String() string {
@@ -31,6 +32,8 @@ func (k Kind) String() string {
 		return "tick"
 	case Checkpoint:
 		return "checkpoint"
+	case Claim:
+		return "claim"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }

@@ -49,7 +49,8 @@ func (l *Log) floors(ctx context.Context) (f floors, err error) {
 // goes on. Readers that are inside what goes get ErrOutside.
 //
 // Nothing is lost by a Release that fails: calling it again finishes it. One
-// Release runs at a time, others wait.
+// Release runs at a time, others wait. It is ErrFenced for a log that has claimed
+// the group when another has done so since.
 func (l *Log) Release(ctx context.Context, ev Position, run uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, purgeTimeout)
 	defer cancel()
@@ -63,7 +64,10 @@ func (l *Log) Release(ctx context.Context, ev Position, run uint64) error {
 	if want.ev <= l.events.purged.Load() && want.run <= runs.purged.Load() {
 		return nil
 	}
-	err := l.recordFloors(ctx, want)
+	err := l.stillOurs(ctx)
+	if err == nil {
+		err = l.recordFloors(ctx, want)
+	}
 	if w := l.run.out.witness; err == nil && w != nil {
 		err = w.sayFloors(want)
 	}

@@ -10,8 +10,12 @@ import (
 )
 
 // RunKind says what a RunRecord is. The host gives the numbers their meaning;
-// zero is refused.
+// zero is refused, and RunClaim is the log's.
 type RunKind uint8
+
+// RunClaim is the kind of a record that says who has taken the group over: Key is
+// the owner, Body its epoch as a uvarint. Log.Claim writes it.
+const RunClaim RunKind = 127
 
 // RunRecord is one entry of the run log: a match, an intent, a result, a state
 // change, a checkpoint. The log reads none of it.
@@ -28,12 +32,12 @@ type RunLog struct {
 	tail atomic.Uint64
 
 	mu     sync.Mutex // guards the rest: one commit at a time
-	out    appender
+	out    *appender
 	buf    []byte
 	closed bool
 }
 
-func newRunLog(l *Log, out appender) *RunLog { return &RunLog{log: l, out: out} }
+func newRunLog(l *Log, out *appender) *RunLog { return &RunLog{log: l, out: out} }
 
 // Append stores recs as one frame, whole or not at all, and returns its
 // sequence once it is safe on disk. Concurrent calls are put in some order.
@@ -54,6 +58,16 @@ func (r *RunLog) Append(ctx context.Context, recs []RunRecord) (seq uint64, err 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	h, err := r.write(ctx, recs)
+	if err != nil {
+		return 0, fmt.Errorf("append %d records to run log: %w", len(recs), err)
+	}
+	r.log.count.runFrame(&h, time.Since(began))
+	return h.seq, nil
+}
+
+// write stores recs as the next frame. r.mu is held.
+func (r *RunLog) write(ctx context.Context, recs []RunRecord) (header, error) {
 	h, _, err := r.out.append(ctx,
 		func(h *header) ([]byte, error) {
 			h.base = r.log.stamp(time.Now())
@@ -65,12 +79,10 @@ func (r *RunLog) Append(ctx context.Context, recs []RunRecord) (seq uint64, err 
 			r.tail.Store(h.seq)
 			return nil
 		})
-	if err != nil {
-		return 0, fmt.Errorf("append %d records to run log: %w", len(recs), err)
+	if err == nil {
+		r.tail.Store(h.seq)
 	}
-	r.tail.Store(h.seq)
-	r.log.count.runFrame(&h, time.Since(began))
-	return h.seq, nil
+	return h, err
 }
 
 func (r *RunLog) check(recs []RunRecord) error {

@@ -41,6 +41,9 @@ func (s Snapshots) Append(ctx context.Context, body []byte) error {
 	}
 	err := s.log.checkRoom(s.log.cfg.MinFree / 2)
 	if err == nil {
+		err = s.log.stillOurs(ctx)
+	}
+	if err == nil {
 		err = s.log.orClosed(s.log.notes.change(ctx, snapshotNote, func(*note) []byte { return body }))
 	}
 	if err != nil {

@@ -46,9 +46,12 @@ func (c *Committer) Submit(recs []Record) (*Pending, error) {
 // decide themselves what happens when, and may not be mixed with it. Its errors
 // are those that end Run; after one, and after Close, Step returns ErrClosed.
 func (c *Committer) Step(ctx context.Context) (bool, error) {
-	c.stepping.Lock()
-	defer c.stepping.Unlock()
-	if !c.mode.CompareAndSwap(idle, stepped) && c.mode.Load() != stepped {
+	c.driving.Lock()
+	defer c.driving.Unlock()
+	if c.mode == idle {
+		c.mode = stepped
+	}
+	if c.mode != stepped {
 		return false, errors.New("step the committer: it is run, or the log is closed")
 	}
 	if c.over {
@@ -67,8 +70,8 @@ func (c *Committer) Step(ctx context.Context) (bool, error) {
 
 // endSteps ends a committer that is stepped.
 func (c *Committer) endSteps() {
-	c.stepping.Lock()
-	defer c.stepping.Unlock()
+	c.driving.Lock()
+	defer c.driving.Unlock()
 	if !c.over {
 		c.over = true
 		c.stop(ErrClosed)

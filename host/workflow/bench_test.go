@@ -118,3 +118,32 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// BenchmarkSnapshot captures 100,000 executions that wait for a retry, writes and
+// reads them.
+func BenchmarkSnapshot(b *testing.B) {
+	const parked = 100_000
+	def := mustParse(b, "do: [{run: p, retry: {max: 3, backoff: 1h}}]")
+	e := workflow.NewEngine(options(def))
+	for i := range parked {
+		out := e.Start(def, info(fmt.Sprintf("m-%032d", i), `{"match":{"tenant":"default","rule":"r"},"event":{"id":"e","data":{"user":"ann","ip":"203.0.113.77"}}}`), epoch)
+		e.Complete(out.Commands[0].Fail(workflow.FailTimeout, "timed out"), epoch)
+	}
+	b.Run("capture", func(b *testing.B) {
+		for b.Loop() {
+			e.Capture().End()
+		}
+	})
+	var snap []byte
+	b.Run("write", func(b *testing.B) {
+		for b.Loop() {
+			snap = written(b, e.Capture())
+		}
+		b.ReportMetric(float64(len(snap)), "bytes")
+	})
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			require.Equal(b, parked, restored(b, snap, def).Len())
+		}
+	})
+}

@@ -39,6 +39,9 @@ type Engine struct {
 	recent *recent
 	timers timers
 	seq    uint64
+
+	capture  *Capture // under way, or nil
+	captures uint64   // begun so far
 }
 
 // NewEngine returns an engine without executions.
@@ -118,6 +121,32 @@ func (e *Engine) NextTimer() (at time.Time, ok bool) { return e.timers.next() }
 // Len returns how many executions are open.
 func (e *Engine) Len() int { return len(e.open) }
 
+// Open is an execution that is open or a dead letter.
+type Open struct {
+	ID      string
+	Started Started   // what it was started with; not to be written to
+	Running []Command // attempts that are under way
+}
+
+// Each visits all executions that are open and all dead letters, in no order.
+func (e *Engine) Each(visit func(Open)) {
+	show := func(x *execution) {
+		w := e.work(x, x.started)
+		w.define()
+		o := Open{ID: x.id, Started: x.info}
+		if x.def != nil {
+			o.Running = x.unanswered()
+		}
+		visit(o)
+	}
+	for _, x := range e.open {
+		show(x)
+	}
+	for l := range e.dead.all() {
+		show(l.x)
+	}
+}
+
 // DeadLetters lists the dead letters, oldest first. What the letters hold is not
 // to be written to.
 func (e *Engine) DeadLetters() []DeadLetter {
@@ -186,7 +215,7 @@ func (e *Engine) admit(id string, s Started, now time.Time) *execution {
 	s.Version = unique.Make(s.Version).Value()
 	s.Definition = unique.Make(s.Definition).Value()
 	e.seq++
-	x := &execution{id: id, seq: e.seq, info: s, started: now}
+	x := &execution{id: id, seq: e.seq, info: s, started: now, mark: e.captures}
 	e.open[id] = x
 	return x
 }

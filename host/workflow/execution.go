@@ -23,6 +23,9 @@ type execution struct {
 	dropped bool   // a step found nothing to do
 	status  Status // "" while open
 	dead    bool   // a dead letter was written
+
+	mark    uint64 // latest Capture that needs no copy; the engine's
+	written uint64 // latest Capture that has written x; guarded by its lock
 }
 
 // stepState is what became of one step.

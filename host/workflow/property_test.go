@@ -1,6 +1,8 @@
 package workflow_test
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -40,12 +42,14 @@ type story struct {
 	redrive int          // dead letters are redriven so often
 	crashes map[int]bool // by number of the commit
 	torn    map[int]int  // records of that commit that are not written
+	every   int          // commits between two snapshots
 }
 
 func drawStory(t *rapid.T) story {
 	s := story{
 		world: world{make(map[string]string)}, crashes: make(map[int]bool), torn: make(map[int]int),
 		matches: rapid.IntRange(1, 3).Draw(t, "matches"), redrive: rapid.IntRange(0, 2).Draw(t, "redrives"),
+		every: rapid.IntRange(2, 9).Draw(t, "every"),
 	}
 	var b strings.Builder
 	b.WriteString("do:\n")
@@ -109,6 +113,11 @@ type run struct {
 	log     []workflow.Record
 	queue   []workflow.Command
 	begun   map[string][]act // actions in the order they were first begun, by execution
+
+	capture *workflow.Capture // under way, of the log as it was when it had captured records
+	kept    []byte            // the latest snapshot, of the first in the log
+	first   int
+	taken   int // records in the log when capture began
 }
 
 // tell plays a story to its end.
@@ -179,6 +188,7 @@ func (r *run) commit(out workflow.Output) {
 	if !r.crashes || !r.s.crashes[at] {
 		r.log = append(r.log, recode(r.t, out.Records)...)
 		r.queue = append(r.queue, out.Commands...)
+		r.snapshot(at)
 		return
 	}
 	kept := max(len(out.Records)-r.s.torn[at], 0)
@@ -187,9 +197,47 @@ func (r *run) commit(out workflow.Output) {
 	for _, rec := range r.log {
 		require.NoError(r.t, r.e.Apply(rec))
 	}
+	r.capture = nil
+	r.restore()
 	r.queue = nil
 	r.now = r.now.Add(7 * time.Millisecond) // the host was down
 	r.commit(r.e.Recovered(r.now))
+}
+
+// snapshot begins a snapshot at some commits, and writes it down some commits later:
+// what happens meanwhile is not in it.
+func (r *run) snapshot(at int) {
+	switch {
+	case !r.crashes:
+	case r.capture == nil && at%r.s.every == 0:
+		r.capture, r.taken = r.e.Capture(), len(r.log)
+	case r.capture != nil && at%r.s.every == r.s.every/2:
+		r.kept, r.first = written(r.t, r.capture), r.taken
+		r.capture = nil
+	}
+}
+
+// written ends a capture.
+func written(t require.TestingT, c *workflow.Capture) []byte {
+	var b bytes.Buffer
+	require.NoError(t, c.WriteTo(&b, func(string) {}))
+	c.End()
+	return b.Bytes()
+}
+
+// restore recovers from the latest snapshot, if there is one, and goes on with that.
+// It is what recovering from the whole log gives.
+func (r *run) restore() {
+	if r.kept == nil {
+		return
+	}
+	e, err := workflow.RestoreEngine(options(r.s.def), bufio.NewReader(bytes.NewReader(r.kept)))
+	require.NoError(r.t, err)
+	for _, rec := range r.log[r.first:] {
+		require.NoError(r.t, e.Apply(rec))
+	}
+	require.Equal(r.t, written(r.t, r.e.Capture()), written(r.t, e.Capture()))
+	r.e = e
 }
 
 // of returns the history of one execution.

@@ -28,6 +28,7 @@ func (e *Engine) Apply(r Record) error {
 		e.recent.add(x.id)
 		return nil
 	}
+	e.change(x)
 	if err := x.apply(r); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type work struct {
 }
 
 func (e *Engine) work(x *execution, now time.Time) *work {
+	e.change(x)
 	return &work{e: e, x: x, now: now}
 }
 

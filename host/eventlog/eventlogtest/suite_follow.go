@@ -1,8 +1,7 @@
-package eventlog_test
+package eventlogtest
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -15,8 +14,6 @@ import (
 
 	"github.com/rhost/rhost/host/eventlog"
 )
-
-var errStop = errors.New("stop")
 
 // checker asserts that frames come in order, each record once.
 type checker struct {
@@ -39,11 +36,11 @@ func (c *checker) see(f *eventlog.Frame) {
 	}
 }
 
-// TestFollowers has a quick follower, one that falls behind the frames kept in
+// followers has a quick follower, one that falls behind the frames kept in
 // memory, one that starts late, and writers on two lanes. All see the same.
-func TestFollowers(t *testing.T) {
+func (s *suite) followers(t *testing.T) {
 	const writers, commits = 8, 150
-	l, _ := open(t, eventlog.Config{Dir: t.TempDir(), RecentBytes: 20_000})
+	l, _ := s.open(t, eventlog.Config{RecentBytes: 20_000})
 	var g errgroup.Group
 	var written atomic.Int64
 	for w := range writers {
@@ -88,9 +85,9 @@ func TestFollowers(t *testing.T) {
 	assert.Equal(t, int64(2*writers*commits), written.Load())
 }
 
-func TestFollowStartsInside(t *testing.T) {
-	c := eventlog.Config{Dir: t.TempDir()}
-	l, stop := open(t, c)
+func (s *suite) followStartsInside(t *testing.T) {
+	c := eventlog.Config{}
+	l, stop := s.open(t, c)
 	commit(t, l, record("a", 0, "1.0"), record("a", 0, "1.1"), record("a", 0, "1.2"))
 	commit(t, l, record("a", 0, "2.0"))
 	check := func(l *eventlog.Log) {
@@ -122,12 +119,12 @@ func TestFollowStartsInside(t *testing.T) {
 	}
 	check(l)
 	stop()
-	l, _ = open(t, c)
+	l, _ = s.open(t, c)
 	check(l)
 }
 
-func TestFollowEnds(t *testing.T) {
-	l, stop := open(t, eventlog.Config{Dir: t.TempDir()})
+func (s *suite) followEnds(t *testing.T) {
+	l, stop := s.open(t, eventlog.Config{})
 	commit(t, l, record("a", 0, "x"))
 	follow := func(ctx context.Context) error {
 		return l.Follow(ctx, eventlog.Position{}, func(*eventlog.Frame) error { return nil })
@@ -148,11 +145,11 @@ func TestFollowEnds(t *testing.T) {
 	require.NoError(t, l.Close(), "twice")
 }
 
-// TestManyLanes: a lane that has been quiet goes on where it was, whatever was
+// manyLanes: a lane that has been quiet goes on where it was, whatever was
 // written since.
-func TestManyLanes(t *testing.T) {
-	c := eventlog.Config{Dir: t.TempDir(), DedupWindow: -1}
-	l, stop := open(t, c)
+func (s *suite) manyLanes(t *testing.T) {
+	c := eventlog.Config{DedupWindow: -1}
+	l, stop := s.open(t, c)
 	const quiet = 200
 	for i := range quiet {
 		commit(t, l, record(fmt.Sprintf("tenant-%d", i), uint32(i), "once"))
@@ -161,7 +158,7 @@ func TestManyLanes(t *testing.T) {
 		commit(t, l, record("busy", 0, fmt.Sprint(i)))
 	}
 	stop()
-	l, stop = open(t, c)
+	l, stop = s.open(t, c)
 	for i := range quiet {
 		commit(t, l, record(fmt.Sprintf("tenant-%d", i), uint32(i), "again"))
 	}
@@ -179,8 +176,4 @@ func TestManyLanes(t *testing.T) {
 	}
 	assert.Equal(t, quiet+1, n)
 	stop()
-}
-
-func numbered(n uint64) []eventlog.Record {
-	return []eventlog.Record{record("acme", 0, string(binary.BigEndian.AppendUint64(nil, n)))}
 }

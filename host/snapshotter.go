@@ -1,0 +1,359 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/sandbox"
+)
+
+// How often a snapshot is taken. The time that the lane has spent on what came
+// since the last one is about what a replay takes, for a replay does the same
+// without writing anything.
+const (
+	replayFor      = 4 * time.Second // of replay make a snapshot worth while; it is 5 s by the time it is there
+	pauseShare     = 100             // the lane stands still for no more than one part of so many
+	writeShare     = 10              // and one processor is busy with snapshots for no more than one of so many
+	snapshotAtMost = time.Hour       // between two, where anything happened at all: what is old can be removed then
+	foldRecord     = 10 * time.Microsecond
+)
+
+// keptSnapshots is how many are kept: one that cannot be read leaves the one before.
+const keptSnapshots = 3
+
+// snapshotNote says where a snapshot is. It is what the stream SNAP holds.
+type snapshotNote struct {
+	Version int       `json:"v"`
+	Digest  string    `json:"digest"` // of the blob
+	Frame   uint64    `json:"frame"`  // of EV: the record that is in it last
+	Index   uint32    `json:"index"`
+	Run     uint64    `json:"run"` // frame of RUN that is in it last
+	At      time.Time `json:"at"`
+	Bytes   int       `json:"bytes"` // of the blob
+}
+
+func (n *snapshotNote) position() eventlog.Position {
+	return eventlog.Position{Frame: n.Frame, Index: n.Index}
+}
+
+// noteVersion is the version of the notes that are written.
+const noteVersion = 1
+
+// snapshotStore is where snapshots are kept: their bytes by digest, and a few notes.
+type snapshotStore interface {
+	blobs
+	// AppendSnapshot adds a note, which counts from then on.
+	AppendSnapshot(ctx context.Context, note []byte) error
+	// NewestSnapshots gives the newest notes, newest first. An unreadable one has an
+	// error in its place.
+	NewestSnapshots(ctx context.Context, n int) ([]storedNote, error)
+}
+
+// storedNote is a note as it is kept, or why it cannot be read.
+type storedNote struct {
+	body []byte
+	err  error
+}
+
+// logSnapshots is the snapshotStore of a log.
+type logSnapshots struct{ *eventlog.Log }
+
+func (s logSnapshots) AppendSnapshot(ctx context.Context, note []byte) error {
+	return s.Snapshots().Append(ctx, note)
+}
+
+func (s logSnapshots) NewestSnapshots(ctx context.Context, n int) ([]storedNote, error) {
+	newest, err := s.Snapshots().Newest(ctx, n)
+	list := make([]storedNote, len(newest))
+	for i, one := range newest {
+		list[i] = storedNote{body: one.Body, err: one.Err}
+	}
+	return list, err
+}
+
+// snapshots is what a lane knows of its own snapshots. It belongs to the lane's
+// goroutine.
+type snapshots struct {
+	store snapshotStore // nil: none are taken
+	every time.Duration // of replay; replayFor
+
+	busy    time.Duration // spent since the latest snapshot was captured
+	fresh   bool          // nothing has happened since
+	pause   time.Duration // that the latest took of the lane
+	wrote   time.Duration // that the latest took of a processor
+	taken   time.Time     // when the latest was captured
+	asked   []chan error  // by those who want one now
+	job     *snapshotJob  // under way
+	latest  *snapshotNote // published, or recovered from; nil: none
+	changed func()        // told that there is another; nil: nobody
+	reached func(string)  // for tests: told how far a snapshot has come; nil: nobody
+
+	jobs chan *snapshotJob
+	done chan snapshotEnd
+}
+
+// snapshotJob is a snapshot under way.
+type snapshotJob struct {
+	capture *laneCapture
+	pause   time.Duration
+	asked   []chan error
+	acked   chan struct{} // closed when its batch is on disk
+}
+
+// snapshotEnd is how a job ended.
+type snapshotEnd struct {
+	job  *snapshotJob
+	note *snapshotNote
+	took time.Duration
+	err  error
+}
+
+// spent counts time that a replay would spend again.
+func (s *snapshots) spent(d time.Duration) {
+	s.busy += d
+	s.fresh = false
+}
+
+// wants reports whether it is time for another snapshot.
+func (s *snapshots) wants(now time.Time) bool {
+	switch {
+	case s.store == nil || s.job != nil:
+		return false
+	case len(s.asked) > 0:
+		return true
+	case s.fresh:
+		return false
+	}
+	since := now.Sub(s.taken)
+	if since >= 0 && (since < s.pause*pauseShare || since < s.wrote*writeShare) {
+		return false
+	}
+	return s.busy >= s.every || since >= snapshotAtMost
+}
+
+// snapshot takes one when it is time. Emitted events that are on their way to EV
+// are waited for: whether they are there by now is not known.
+func (l *lane) snapshot() {
+	if l.sending > 0 || !l.snaps.wants(l.now()) {
+		return
+	}
+	began := time.Now()
+	job := &snapshotJob{capture: l.capture(), asked: l.snaps.asked, acked: make(chan struct{})}
+	l.outbox.mark(job)
+	job.pause = time.Since(began)
+	s := &l.snaps
+	s.job, s.asked, s.busy, s.fresh, s.taken = job, nil, 0, true, l.now()
+	s.jobs <- job // there is room: one is under way at a time
+}
+
+// capture takes the state of the lane. What is large is copied as it changes, until
+// release.
+func (l *lane) capture() *laneCapture {
+	c := &laneCapture{
+		tenant: l.tenant, origin: l.origin, at: l.pos, taken: l.now().UTC(), rules: l.rules, began: l.began,
+		since: maps.Clone(l.since), revision: l.revision.Load(), cursors: maps.Clone(l.cursors), bad: slices.Clone(l.bad.list),
+		matcher: l.matcher.Capture(), draining: l.matcher.Draining(), flows: l.flows.Capture(), known: l.lib.reached(),
+	}
+	c.values, c.kv = l.state.freeze()
+	for _, e := range l.emits {
+		if !e.tick {
+			c.tail.emits = append(c.tail.emits, e)
+		}
+	}
+	if l.flying != nil {
+		c.tailBefore = append(c.tailBefore, l.flying)
+	}
+	c.tailBefore = append(c.tailBefore, l.outbox.full...)
+	return c
+}
+
+// onDisk completes a job whose batch is on disk, as RUN's frame seq.
+func (l *lane) onDisk(job *snapshotJob, b *batch, seq uint64) {
+	c := job.capture
+	if b.to != c.at {
+		panic("host: the batch of a snapshot stands for another position")
+	}
+	c.tail.run = seq
+	for _, before := range append(c.tailBefore, b) {
+		c.tail.emits = append(c.tail.emits, before.emits...)
+	}
+	c.tailBefore = nil
+	close(job.acked)
+}
+
+// snapshotLoop writes and publishes what the lane captures.
+func (l *lane) snapshotLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case job := <-l.snaps.jobs:
+			end := l.publish(ctx, job)
+			end.job = job
+			select {
+			case l.snaps.done <- end:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// publish writes a snapshot and says where it is, once its batch is on disk: a
+// snapshot is never ahead of what is recorded.
+func (l *lane) publish(ctx context.Context, job *snapshotJob) snapshotEnd {
+	var waited time.Duration
+	began := time.Now()
+	b, err := job.capture.encode(l.lib, func() error {
+		l.snaps.at("written")
+		from := time.Now()
+		defer func() { waited = time.Since(from) }()
+		select {
+		case <-job.acked:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if err != nil {
+		return snapshotEnd{err: err}
+	}
+	took := time.Since(began) - waited
+	c := job.capture
+	note := &snapshotNote{
+		Version: noteVersion, Digest: sandbox.Digest(b), Frame: c.at.Frame, Index: c.at.Index, Run: c.tail.run, At: c.taken, Bytes: len(b),
+	}
+	text, err := json.Marshal(note)
+	if err == nil {
+		l.snaps.at("sealed")
+		err = l.snaps.store.PutBlob(ctx, note.Digest, b)
+	}
+	if err == nil {
+		l.snaps.at("kept")
+		err = l.snaps.store.AppendSnapshot(ctx, text)
+	}
+	l.snaps.at("published")
+	return snapshotEnd{note: note, took: took, err: err}
+}
+
+func (s *snapshots) at(place string) {
+	if s.reached != nil {
+		s.reached(place)
+	}
+}
+
+// onSnapshot lets go of what a job kept.
+func (l *lane) onSnapshot(end snapshotEnd) {
+	s, c := &l.snaps, end.job.capture
+	s.job, s.pause, s.wrote = nil, end.job.pause, end.took
+	c.flows.End()
+	l.state.melt()
+	for _, asked := range end.job.asked {
+		asked <- end.err // which has room
+	}
+	if end.err != nil {
+		l.logger.Error("no snapshot could be kept; a restart replays more of the log", "error", end.err)
+		return
+	}
+	l.lib.prune(c.digests, c.draining, c.known)
+	s.latest = end.note
+	l.logger.Debug("snapshot", "ev", c.at.String(), "run", c.tail.run, "bytes", end.note.Bytes, "pause", s.pause, "wrote", s.wrote)
+	if s.changed != nil {
+		s.changed()
+	}
+}
+
+// snapshotNow takes a snapshot, unless nothing has happened since the last, and
+// waits until it is published.
+func (l *lane) snapshotNow(ctx context.Context) error {
+	ended := make(chan error, 1)
+	err := l.ask(ctx, func() {
+		if l.snaps.store == nil || l.snaps.fresh && l.snaps.job == nil {
+			ended <- nil
+			return
+		}
+		l.snaps.asked = append(l.snaps.asked, ended)
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-l.done:
+		return errLaneStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// recoverSnapshot brings the lane to the newest snapshot that can be read. ok is
+// false when there is none.
+func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
+	if l.snaps.store == nil {
+		return false, nil
+	}
+	notes, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots)
+	if err != nil {
+		return false, err
+	}
+	for i, stored := range notes {
+		note, err := l.recoverFrom(ctx, stored)
+		if err == nil {
+			l.snaps.latest, l.snaps.taken = note, note.At
+			return true, nil
+		}
+		if ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed) {
+			return false, err
+		}
+		l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
+			"snapshot", i+1, "of", len(notes), "error", err)
+		l.unreadable = append(l.unreadable, err)
+	}
+	return false, nil
+}
+
+func (l *lane) recoverFrom(ctx context.Context, stored storedNote) (*snapshotNote, error) {
+	if stored.err != nil {
+		return nil, stored.err
+	}
+	note, err := readNote(stored.body)
+	if err != nil {
+		return nil, err
+	}
+	b, err := l.snaps.store.GetBlob(ctx, note.Digest)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readSnapshot(b, l.flowOptions(ctx))
+	if err == nil && (s.at != note.position() || s.run != note.Run) {
+		err = fmt.Errorf("%w: its note says that it is another", errSnapshot)
+	}
+	if err == nil && (s.run > l.log.RunLog().Tail() || s.at.Compare(l.log.Tail()) > 0) {
+		err = fmt.Errorf("%w: it is ahead of the log, which ends at %v and frame %d of RUN", errSnapshot, l.log.Tail(), l.log.RunLog().Tail())
+	}
+	if err == nil {
+		err = l.restore(ctx, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s of %v: %w", short(note.Digest), note.At, err)
+	}
+	return note, nil
+}
+
+func readNote(b []byte) (*snapshotNote, error) {
+	var n snapshotNote
+	if err := json.Unmarshal(b, &n); err != nil {
+		return nil, fmt.Errorf("note of a snapshot: %w", err)
+	}
+	if n.Version < 1 || n.Version > noteVersion {
+		return nil, fmt.Errorf("note of a snapshot: version %d; this release reads up to %d", n.Version, noteVersion)
+	}
+	return &n, nil
+}
