@@ -67,7 +67,7 @@ func (j *journal) save(key string, en entry) error {
 		err = j.replace(fileOf(key), b)
 	}
 	if err != nil {
-		return failf(KindUnavailable, "write the journal of file steps: %w", err)
+		return failf(KindUnavailable, "%w: %w", ErrJournal, err)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (j *journal) replace(name string, b []byte) error {
 
 func (j *journal) remove(key string) error {
 	if err := j.root.Remove(fileOf(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return failf(KindUnavailable, "write the journal of file steps: %w", err)
+		return failf(KindUnavailable, "%w: %w", ErrJournal, err)
 	}
 	return nil
 }
