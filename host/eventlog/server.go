@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	// that a frame fits an external server as well.
 	maxPayload   = 1 << 20
 	startTimeout = 10 * time.Second
+	// criticalWrite is in what the server logs of a write that failed. It refuses
+	// all others of the stream from then on, without an answer.
+	criticalWrite = "ritical write error"
 )
 
 // startServer starts a nats-server without a listener, reached through pipes,
@@ -65,6 +69,7 @@ type engineLog struct {
 	log   *slog.Logger
 	ready atomic.Bool
 	worst atomic.Pointer[string] // last error
+	stuck atomic.Pointer[string] // a write that failed, after which the engine writes no more
 }
 
 func (l *engineLog) put(level slog.Level, format string, v ...any) {
@@ -88,6 +93,9 @@ func (l *engineLog) Warnf(format string, v ...any) {
 func (l *engineLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.worst.Store(&text)
+	if strings.Contains(text, criticalWrite) {
+		l.stuck.CompareAndSwap(nil, &text)
+	}
 	l.put(slog.LevelError, "%s", text)
 }
 
