@@ -199,3 +199,38 @@ func TestFullJournal(t *testing.T) {
 	}
 	l.stop() // before the file system goes
 }
+
+// TestReadOnlyDisk: a host does not start on a disk that cannot be written to, says
+// so, and changes nothing; one that runs ends when the disk becomes so.
+func TestReadOnlyDisk(t *testing.T) {
+	disk := smallDisk(t, 160)
+	app := newApp(t, busyApp)
+	app.data = filepath.Join(disk, "data")
+	l := app.open()
+	l.runCore()
+	l.send(ev("t", 0, `{"k":0}`))
+	l.settle()
+	values := l.values()
+	l.end()
+	l.stop()
+	remount := func(flags uintptr) error {
+		return syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|flags, "")
+	}
+	require.NoError(t, remount(syscall.MS_RDONLY))
+	_, err := New(t.Context(), Options{App: app.dir, Data: app.data, Listen: "off"})
+	require.ErrorContains(t, err, "read-only file system")
+	require.ErrorContains(t, err, app.data)
+	d, err := Doctor(t.Context(), DoctorOptions{Options: Options{App: app.dir, Data: app.data}})
+	require.NoError(t, err)
+	require.Equal(t, Damage, d.Worst())
+	for _, f := range d.Findings {
+		assert.Equal(t, f.Name == "permissions", f.Verdict == Damage, "%+v", f)
+	}
+	require.NoError(t, remount(0))
+	l = app.open()
+	l.runCore()
+	l.settle()
+	assert.Equal(t, values, l.values())
+	l.end()
+	l.stop()
+}
