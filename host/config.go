@@ -58,8 +58,10 @@ type PluginConfig struct {
 	Grant  []string     `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
 	Limits LimitsConfig `yaml:"limits"`
 	// Instances is how many there may be at once; absent: as many as calls run.
-	Instances int            `yaml:"instances"`
-	Config    map[string]any `yaml:"config"` // handed to the plugin
+	Instances int `yaml:"instances"`
+	// CanonicalNaN has its Wasm make the same NaNs on every machine.
+	CanonicalNaN bool           `yaml:"canonical_nan"`
+	Config       map[string]any `yaml:"config"` // handed to the plugin
 	// Export names the function to call of an Extism plugin that has several.
 	Export string      `yaml:"export"`
 	HTTP   *HTTPConfig `yaml:"http"` // where its requests may go
@@ -161,7 +163,7 @@ func ReadConfig(app string, set []string) (Config, error) {
 		return Config{}, err
 	}
 	if len(docs) > 1 {
-		return Config{}, yamldoc.Errorf(docs[1].Pos, "", "config", "put everything into the first", "rhost.yaml holds one document")
+		return Config{}, yamldoc.Errorf(docs[1].Pos, "", yamldoc.CodeRefused, "put everything into the first", "rhost.yaml holds one document")
 	}
 	root := &yamldoc.Node{Kind: yamldoc.Map, Pos: yamldoc.Pos{File: "rhost.yaml"}}
 	if len(docs) == 1 {

@@ -20,6 +20,7 @@ type version struct {
 	plan   Plan // its Spares, Wake and Closed
 	room   *room
 	gauge  gauge
+	size   batchSize
 
 	mu        sync.Mutex
 	module    Module        // guarded by mu; nil while it is unloaded
@@ -53,7 +54,7 @@ func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (ab
 		v.gauge.add(ctx, Usage{}, err)
 		return abi.Reply{}, Usage{Module: v.digest}, err
 	}
-	session.runsOn(v.module.Info(), call)
+	session.runsOn(v.info, call)
 	reply, usage, err := inst.Invoke(ctx, call, session)
 	usage.Module = v.digest
 	v.gauge.add(ctx, usage, err)

@@ -52,6 +52,8 @@ type Task struct {
 	// Panicked, if not nil, is called when Do panicked, so that whoever waits for
 	// the task learns of it. It must not panic itself.
 	Panicked func(error)
+	// Batch, if not nil, says that the task may be done together with others.
+	Batch *Batch
 }
 
 // Dispatcher runs tasks in fair order. It is safe for concurrent use.
@@ -207,50 +209,54 @@ func (d *Dispatcher) settle() {
 // worker runs tasks until there are none and none will come.
 func (d *Dispatcher) worker(ctx context.Context) {
 	for {
-		t, q, paid, ok := d.take(ctx)
+		turn, ok := d.take(ctx)
 		if !ok {
 			return
 		}
 		began := time.Now()
-		err := d.do(ctx, t)
-		d.finish(q, paid, time.Since(began), err != nil)
-		if err != nil && t.Panicked != nil {
-			t.Panicked(err)
+		err := d.do(ctx, turn.tasks)
+		d.finish(turn, time.Since(began), err != nil)
+		for _, t := range turn.tasks {
+			if err != nil && t.Panicked != nil {
+				t.Panicked(err)
+			}
 		}
 	}
 }
 
-// take waits for a task and its turn. It looks at ctx itself, for a task that
-// ctx has just ended comes here before stop does.
-func (d *Dispatcher) take(ctx context.Context) (t Task, q *queue, paid time.Duration, ok bool) {
+// take waits for a task and its turn, and for those that may be done together with
+// it. It looks at ctx itself, for a task that ctx has just ended comes here before
+// stop does.
+func (d *Dispatcher) take(ctx context.Context) (t turn, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
 		if d.stopped || ctx.Err() != nil || d.closed && d.queues.waiting == 0 {
-			return Task{}, nil, 0, false
+			return turn{}, false
 		}
-		if t, q, ok = d.queues.next(); ok {
-			return t, q, q.average, true
+		if t, ok = d.queues.next(d.cfg.Workers - d.queues.running); ok {
+			return t, true
 		}
 		d.work.Wait()
 	}
 }
 
-// finish takes down the end of a task, which may let the tenant's next one start.
-func (d *Dispatcher) finish(q *queue, paid, took time.Duration, panicked bool) {
+// finish takes down the end of a turn, which may let the tenant's next one start.
+func (d *Dispatcher) finish(t turn, took time.Duration, panicked bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if panicked {
 		d.panics++
 	}
-	d.queues.finish(q, paid, took)
+	d.queues.finish(t, took)
 	d.settle()
 	d.work.Signal()
 }
 
-// do runs t. A panic in it is a bug of the host, which must not take the other
-// tenants' tasks with it.
-func (d *Dispatcher) do(ctx context.Context, t Task) (err error) {
+// do runs the tasks of a turn. A panic in it is a bug of the host, which must not
+// take the other tenants' tasks with it.
+func (d *Dispatcher) do(ctx context.Context, tasks []Task) (err error) {
+	t := tasks[0]
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("internal error: %v", v)
@@ -259,16 +265,25 @@ func (d *Dispatcher) do(ctx context.Context, t Task) (err error) {
 				slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 		}
 	}()
-	t.Do(ctx)
+	if len(tasks) == 1 {
+		t.Do(ctx)
+		return nil
+	}
+	items := make([]any, len(tasks))
+	for i := range tasks {
+		items[i] = tasks[i].Batch.Item
+	}
+	t.Batch.Do(ctx, items)
 	return nil
 }
 
 // Stats is a snapshot of what a dispatcher does.
 type Stats struct {
 	Waiting int    // tasks
-	Running int    // tasks
+	Running int    // tasks; those that are done together count once
 	Ended   uint64 // tasks, since the start
-	Panics  uint64 // of those
+	Batched uint64 // of those, done together with others
+	Panics  uint64 // of those that ended
 	Tenants map[tenants.Name]TenantStats
 }
 
@@ -285,7 +300,7 @@ func (d *Dispatcher) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := Stats{
-		Waiting: d.queues.waiting, Running: d.queues.running, Panics: d.panics,
+		Waiting: d.queues.waiting, Running: d.queues.running, Batched: d.queues.batched, Panics: d.panics,
 		Tenants: make(map[tenants.Name]TenantStats, len(d.queues.tenants)),
 	}
 	for name, q := range d.queues.tenants {

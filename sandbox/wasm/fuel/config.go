@@ -58,6 +58,13 @@ type Config struct {
 	Bounds        Bounds // what is admitted; zero fields take their defaults
 	TailCalls     bool   // admit return_call and return_call_indirect
 	ExtendedConst bool   // admit arithmetic in constant expressions
+	// CanonicalNaN replaces every NaN that arithmetic makes by the canonical one, so
+	// that a guest which looks at its bits does the same on every machine. It costs no
+	// fuel.
+	CanonicalNaN bool
+	// noise is for tests: bits that are set in every NaN that arithmetic makes, before
+	// anything else is done to it, as on a processor that makes others. 0: none.
+	noise uint64
 	// Profile makes a build that tells the host which function runs. It is slow
 	// and uses the same fuel.
 	Profile bool
