@@ -161,6 +161,8 @@ func (d *doctor) snapshots(ctx context.Context, cut *eventlog.Cut) {
 		bad.add(err)
 	}
 	switch released := d.first["EV"] > 1 || d.first["RUN"] > 1; {
+	case len(bad.list) == 0 && len(notes) == 0:
+		d.well("snapshots", "none yet")
 	case len(bad.list) == 0:
 		d.well("snapshots", "%d; the newest is there", len(notes))
 	case released:
