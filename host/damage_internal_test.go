@@ -67,14 +67,12 @@ func damages() []damage {
 
 // wholeHost is a data folder with something of everything, and what must be there.
 type wholeHost struct {
-	app          *testApp
-	folders      map[string]string // as a kill left it, as a stop did
-	events       int
-	matches      []string
-	state        map[string]string
-	actions      int
-	file         string // that a file step has made
-	largePayload string // execution whose payload is a blob
+	app     *testApp
+	folders map[string]string // as a kill left it, as a stop did
+	events  int
+	matches []string
+	state   map[string]string
+	actions int
 }
 
 func newWholeHost(t *testing.T) *wholeHost {

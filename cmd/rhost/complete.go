@@ -70,8 +70,8 @@ func completeFlag(cmd *cobra.Command, flag string, words func(args []string, pre
 	}
 }
 
-// folders completes arguments that are folders, at most n of them.
-func folders(n int) cobra.CompletionFunc {
+// folderArgs completes arguments that are folders, at most n of them.
+func folderArgs(n int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= n {
 			return nil, cobra.ShellCompDirectiveNoFileComp
