@@ -34,8 +34,14 @@ type Config struct {
 	Notify  map[string]NotifyConfig `yaml:"notify"`
 	Egress  EgressConfig            `yaml:"egress"`
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
+	// Lanes is on how many processors events are matched, spread by the value at
+	// PartitionBy; 1 needs none.
+	Lanes       int    `yaml:"lanes"`
+	PartitionBy string `yaml:"partition_by"`
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Retention says how much of the log is kept.
+	Retention RetentionConfig `yaml:"retention"`
 	// Wasm says what modules may use beyond the core of the language.
 	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.
@@ -253,6 +259,9 @@ func (c Config) withDefaults() Config {
 	if c.Tenant == "" {
 		c.Tenant = "default"
 	}
+	if c.Lanes == 0 {
+		c.Lanes = 1
+	}
 	return c
 }
 
@@ -268,7 +277,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate(), c.Limits.validate())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.checkLanes())
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {

@@ -17,6 +17,13 @@ func configKeys() map[string]configKey {
 		"listen":   explain("HOST:PORT of the API, the console and webhooks, on a loopback address, or off; 127.0.0.1:4000"),
 		"tenant":   explain("the name of the tenant; default"),
 
+		"lanes":        explain("on how many processors events are matched; 1"),
+		"partition_by": explain("the path whose value spreads events over lanes, such as data.ip"),
+
+		"retention":       explain("how much of the log is kept"),
+		"retention.age":   explain("what is older goes once a snapshot has it; 30d, off for ever"),
+		"retention.bytes": explain("of the log and its blobs on disk; 10GiB, off for no bound"),
+
 		"sources":                       explain("where events come from, by a name of yours"),
 		"sources.*.files":               explain("follow a file of lines"),
 		"sources.*.files.path":          explain("the file, relative to the app; it need not exist yet"),

@@ -49,6 +49,10 @@ func schemaOf(t reflect.Type, key string) map[string]any {
 		s := text(`^[0-9][0-9_.]* ?([kKMGT]i?B|B)?$`, "64KiB", "32MiB")
 		s["type"] = []string{"string", "integer"} // a number counts bytes
 		return s
+	case reflect.TypeFor[keepAge]():
+		return text(`^([0-9]+d)?([0-9]+(\.[0-9]*)?(s|m|h))*$|^off$`, "30d", "12h", "off")
+	case reflect.TypeFor[keepBytes]():
+		return text(`^[0-9][0-9_.]* ?([kKMGT]i?B|B)?$|^off$`, "10GiB", "off")
 	case reflect.TypeFor[percent]():
 		return text(`^([0-9.]+ *%|off)$`, "5%", "off")
 	case reflect.TypeFor[factor]():

@@ -42,6 +42,8 @@ type Options struct {
 	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
 	Once    bool     // end when every finite source is read and what it caused is done
 	Version string
+	// WholeLog recovers from the beginning of the log, as if there were no snapshot.
+	WholeLog bool
 	// Compiler is a command that compiles Wasm; see wasm.Options. Empty compiles in
 	// this process.
 	Compiler []string
@@ -76,6 +78,7 @@ type Host struct {
 	readyIn  time.Duration // written before anything is served
 
 	log     *eventlog.Log
+	blobs   *heldBlobs // of the log
 	hub     *notify.Hub
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
@@ -189,10 +192,10 @@ func (h *Host) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.log = log
-	h.lib = newRuleLibrary(log)
+	h.log, h.blobs = log, newHeldBlobs(log)
+	h.lib = newRuleLibrary(h.blobs)
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
-		Keep: log.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
+		Keep: h.blobs.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
 	})
 }
 
@@ -304,6 +307,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g.Go(func() error { return h.sweep(edges) })
 	g.Go(func() error { return h.cool(edges) })
 	g.Go(func() error { return h.announce(edges) })
+	g.Go(func() error { return h.retain(edges) })
 	err := g.Wait()
 	return errors.Join(err, h.drain(core))
 }
@@ -318,6 +322,20 @@ func (h *Host) runSources(ctx context.Context, stop func()) error {
 		stop()
 	}
 	return err
+}
+
+// retain removes what of the log need not be kept.
+func (h *Host) retain(ctx context.Context) error {
+	return h.keeper().run(ctx, func(err error) {
+		h.report(Notice{Kind: "warning", Text: "what is old could not be removed from the log", Err: err})
+	})
+}
+
+func (h *Host) keeper() *keeper {
+	return &keeper{
+		config: h.config.Retention.withDefaults(), log: h.log, dir: filepath.Join(h.data, "log"), ledger: filepath.Join(h.data, "plugins.json"),
+		blobs: h.blobs, now: time.Now,
+	}
 }
 
 // sweep empties, once a day, what file steps keep so that they can be undone.

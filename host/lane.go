@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -43,7 +44,7 @@ const (
 type lane struct {
 	laneParts
 
-	matcher *cep.Matcher
+	matcher *cep.Lanes
 	rules   *RuleSet
 	began   time.Time            // when the first rules came into force
 	since   map[string]time.Time // when rules became what they are, if that was later
@@ -54,8 +55,11 @@ type lane struct {
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
+	knownTo eventlog.Position // from here on nothing is known
 	cursors map[string][]byte // checkpoints of sources
-	matches []cep.Match       // scratch
+	items   []cep.Item        // scratch, with events and found
+	events  []event.Event
+	found   cep.Found
 
 	inForce    atomic.Pointer[RuleSet]  // rules, for everyone
 	revision   atomic.Pointer[Revision] // the latest
@@ -99,15 +103,18 @@ type laneParts struct {
 	tenant string
 	id     uint32
 	log    *eventlog.Log
+	blobs  blobs // of the log
 	lib    *ruleLibrary
 	hub    *notify.Hub
 	state  *state
+	lanes  laneLayout
 	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now
 	ticks  bool                        // the wall clock moves an idle lane's time
 	logger *slog.Logger
 	now    func() time.Time
 
 	snapshots snapshotStore // nil: none
+	wholeLog  bool          // recovered without one
 }
 
 // running is a command that dispatch has, or that waits to run again.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -45,7 +44,7 @@ func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 func (h *Host) wire(ctx context.Context) error {
 	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: time.Now}
 	h.admit = admit
-	h.calls = dispatch.New(dispatch.Config{Workers: runtime.GOMAXPROCS(0), QueuePerTenant: callQueue, Logger: h.logger})
+	h.calls = dispatch.New(dispatch.ForGuests(callQueue, h.logger))
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
 
 	client, err := egress.New(h.config.Egress.config())
@@ -58,14 +57,14 @@ func (h *Host) wire(ctx context.Context) error {
 	}
 	run := &runner{
 		http: httpStep(client), file: fileStep(h.files, h.logger),
-		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, hub: h.hub, blobs: h.log,
+		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, hub: h.hub, blobs: h.blobs,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 		setup:  h.setup, egress: client, app: h.app,
 	}
 	h.lane = newLane(laneParts{
-		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
-		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
-		snapshots: logSnapshots{h.log},
+		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
+		lanes: h.config.layout(), start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
+		snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
 	// Most logs have one revision and no more: the rules of the folder, which are

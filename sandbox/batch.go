@@ -136,6 +136,8 @@ func (v *version) batch(ctx context.Context, items []BatchItem, which []int, out
 		return false
 	}
 	defer v.leave(ctx)
+	begin()
+	defer end()
 	lim := items[which[0]].Session.Limits()
 	inst, err := v.take(ctx, lim)
 	if err != nil {

@@ -94,8 +94,8 @@ type Instance interface {
 	// gives a *Fault and no reply. Usage is filled in either way. ctx ends the
 	// call early as a FaultDeadline. Not safe for concurrent use.
 	Invoke(ctx context.Context, call *abi.Call, s *Session) (abi.Reply, Usage, error)
-	// Reusable reports whether the next call would find the instance as new.
-	// After a fault it never is.
+	// Reusable reports whether the next call would find the instance as new. An
+	// engine that cannot be sure of that after a fault says no.
 	Reusable() bool
 	// Close releases the instance. It must not be running.
 	Close(ctx context.Context) error

@@ -45,6 +45,8 @@ func newVersion(m Module, plan Plan, r *room) *version {
 // it, also when the engine panics.
 func (v *version) runEntered(ctx context.Context, call *abi.Call, session *Session) (abi.Reply, Usage, error) {
 	defer v.leave(ctx)
+	begin()
+	defer end()
 	return v.run(ctx, call, session)
 }
 
@@ -58,6 +60,9 @@ func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (ab
 	reply, usage, err := inst.Invoke(ctx, call, session)
 	usage.Module = v.digest
 	v.gauge.add(ctx, usage, err)
+	if err != nil {
+		session.drop()
+	}
 	if closeErr := v.give(ctx, inst); closeErr != nil && err == nil {
 		err = fmt.Errorf("close instance of %s: %w", v.info.Name, closeErr)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -26,6 +27,14 @@ type Config struct {
 	QueuePerTenant int          // tasks of one tenant that wait
 	PerTenant      int          // tasks of one tenant that run at once; 0: as many as there are workers
 	Logger         *slog.Logger // told of panics; nil: slog.Default
+}
+
+// ForGuests are the settings for calls of guests, which keep a processor busy: a tenant
+// may have all of them, and there is one worker more, which gives a tenant that has
+// nothing running a turn at once. Guests share the processors in slices then.
+func ForGuests(queuePerTenant int, log *slog.Logger) Config {
+	procs := runtime.GOMAXPROCS(0)
+	return Config{Workers: procs + 1, PerTenant: procs, QueuePerTenant: queuePerTenant, Logger: log}
 }
 
 // Validate reports everything wrong with c.
@@ -61,8 +70,9 @@ type Task struct {
 // Whoever submits with Submit must not be who the tasks wait for: a full queue
 // would then never empty.
 type Dispatcher struct {
-	cfg  Config
-	work *sync.Cond // on mu: there may be a task to start, or none will come
+	cfg   Config
+	procs int        // processors
+	work  *sync.Cond // on mu: there may be a task to start, or none will come
 
 	mu      sync.Mutex
 	queues  *queues       // guarded by mu
@@ -87,7 +97,7 @@ func New(cfg Config) *Dispatcher {
 		cfg.Logger = slog.Default()
 	}
 	d := &Dispatcher{
-		cfg: cfg, queues: newQueues(cfg.QueuePerTenant, cfg.PerTenant),
+		cfg: cfg, procs: runtime.GOMAXPROCS(0), queues: newQueues(cfg.QueuePerTenant, cfg.PerTenant),
 		closing: make(chan struct{}), idle: make(chan struct{}),
 	}
 	d.work = sync.NewCond(&d.mu)
@@ -128,7 +138,9 @@ func (d *Dispatcher) offer(t Task, wait bool) (<-chan struct{}, error) {
 	}
 	q := d.queues.of(t.Tenant)
 	if d.queues.push(q, t) {
-		d.work.Signal()
+		if q.next != nil { // else the tenant has as much running as it may
+			d.work.Signal()
+		}
 		return nil, nil
 	}
 	if wait && q.room == nil {
@@ -208,6 +220,7 @@ func (d *Dispatcher) settle() {
 
 // worker runs tasks until there are none and none will come.
 func (d *Dispatcher) worker(ctx context.Context) {
+	var held time.Duration // the processor, since others were let have it
 	for {
 		turn, ok := d.take(ctx)
 		if !ok {
@@ -215,7 +228,12 @@ func (d *Dispatcher) worker(ctx context.Context) {
 		}
 		began := time.Now()
 		err := d.do(ctx, turn.tasks)
-		d.finish(turn, time.Since(began), err != nil)
+		took := time.Since(began)
+		crowded := d.finish(turn, took, err != nil)
+		if held += took; crowded && held >= quantum {
+			held = 0
+			runtime.Gosched() // see sandbox.Pause, which short tasks do not come to
+		}
 		for _, t := range turn.tasks {
 			if err != nil && t.Panicked != nil {
 				t.Panicked(err)
@@ -241,16 +259,20 @@ func (d *Dispatcher) take(ctx context.Context) (t turn, ok bool) {
 	}
 }
 
-// finish takes down the end of a turn, which may let the tenant's next one start.
-func (d *Dispatcher) finish(t turn, took time.Duration, panicked bool) {
+// finish takes down the end of a turn, which may let the tenant's next one start: it is
+// for the worker that comes from the last one, and nobody else is woken for it. crowded
+// says that tasks keep all processors busy.
+func (d *Dispatcher) finish(t turn, took time.Duration, panicked bool) (crowded bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if panicked {
 		d.panics++
+		d.work.Signal() // the worker has something else to do first
 	}
+	crowded = d.queues.running >= d.procs
 	d.queues.finish(t, took)
 	d.settle()
-	d.work.Signal()
+	return crowded
 }
 
 // do runs the tasks of a turn. A panic in it is a bug of the host, which must not

@@ -20,8 +20,8 @@
 //
 // Guest calls keep a processor busy and have deadlines in wall time, while
 // requests to elsewhere mostly wait. A host therefore gives each kind a
-// Dispatcher of its own: one with about as many workers as processors, one with
-// many.
+// Dispatcher of its own: one as ForGuests says, with about as many workers as
+// processors, and one with many.
 //
 // Everything here is safe for concurrent use.
 package dispatch

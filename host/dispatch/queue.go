@@ -120,7 +120,8 @@ func (qs *queues) forgive() {
 }
 
 func (qs *queues) start(q *queue, idle int) turn {
-	t := turn{tasks: q.batch(idle), q: q}
+	// Workers that the tenant may not have are nothing to it.
+	t := turn{tasks: q.batch(min(idle, qs.most-q.running)), q: q}
 	t.paid = q.average * time.Duration(len(t.tasks))
 	if q.head == len(q.tasks) {
 		q.tasks, q.head = q.tasks[:0], 0

@@ -213,6 +213,7 @@ func (e *Engine) config(src sandbox.Source) fuel.Config {
 	return fuel.Config{
 		Bounds: e.options.Bounds, Profile: e.options.Profile != nil,
 		TailCalls: e.options.TailCalls, ExtendedConst: e.options.ExtendedConst, CanonicalNaN: src.CanonicalNaN,
+		SparePage: true, // for shrink
 	}
 }
 

@@ -53,7 +53,10 @@ const MaxDepth = 50_000_000/SlotBytes - leafWidth
 // Config says what Instrument does to a module. The zero value clamps nothing
 // and takes the default bounds.
 type Config struct {
-	MaxPages      uint32 // the memory's maximum is lowered to this many 64 KiB pages; 0 leaves it
+	MaxPages uint32 // the memory's maximum is lowered to this many 64 KiB pages; 0 leaves it
+	// SparePage declares the memory one page larger than it is. The host sees to it
+	// that the guest does not get that page.
+	SparePage     bool
 	MaxTable      uint32 // every table's maximum is lowered to this many elements; 0 takes the default of 1,000,000
 	Bounds        Bounds // what is admitted; zero fields take their defaults
 	TailCalls     bool   // admit return_call and return_call_indirect
