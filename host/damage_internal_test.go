@@ -178,7 +178,7 @@ func blocks(t *testing.T, data string) map[string]string {
 // it. Either all that was acknowledged is there, or the trouble is reported with the
 // name of what is damaged; and a start that is refused has let the log as it is.
 func TestAnyDamage(t *testing.T) {
-	rounds := 12
+	rounds := 6
 	if os.Getenv("RHOST_SOAK") != "" {
 		rounds = 1500
 	}
