@@ -34,6 +34,7 @@ var rules = []rule{
 	{from: "sandbox/...", allow: []string{"event", "abi/...", "sandbox/..."}, deny: []string{"net/..."}, why: "a sandbox knows calls and limits, not who set them"},
 	{from: "host/workflow/...", allow: []string{"event", "yamldoc", "host/workflow/..."}, deny: []string{"net/...", "os"}, why: "workflow decides; its store and its actions are passed in"},
 	{from: "host/eventlog/...", allow: []string{"event", "host/eventlog/..."}, why: "the log carries events without reading them"},
+	{from: "host/cluster/...", allow: []string{"host/cluster/..."}, why: "the cluster decides who owns what; what is owned is handed in"},
 	{from: "host/backup/...", allow: []string{"host/eventlog", "host/backup/..."}, why: "a backup copies frames and files; what they mean is handed in"},
 	{from: "host/dispatch/...", allow: []string{"event", "abi", "cep", "sandbox", "tenants", "host/dispatch/..."}, why: "dispatch joins matches to calls and nothing else"},
 	{from: "host/deploy/...", allow: []string{"event", "yamldoc", "abi/...", "cep", "sandbox", "host/deploy/..."}, why: "deploy prepares versions; dispatch uses them"},

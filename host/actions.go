@@ -41,15 +41,20 @@ type runner struct {
 // there is no room now.
 func (r *runner) start(cmd workflow.Command) bool {
 	d, do := r.steps, r.http
+	var batch *dispatch.Batch
 	switch cmd.Action {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
-		if set, ok := r.setup(cmd.Plugin); ok {
-			if set.grant.Has(abi.CapHTTP) {
-				d = r.steps // it may wait for others
-			}
-			set.slot.Wake(context.Background()) // while the call waits for its turn
+		set, ok := r.setup(cmd.Plugin)
+		if !ok {
+			break // the call says so
 		}
+		if set.grant.Has(abi.CapHTTP) {
+			d = r.steps // it may wait for others
+		} else {
+			batch = r.batchOf(cmd, set)
+		}
+		set.slot.Wake(context.Background()) // while the call waits for its turn
 	case workflow.ActionFile:
 		do = r.file
 	case workflow.ActionHTTP, workflow.ActionEmit, workflow.ActionNotify:
@@ -63,6 +68,7 @@ func (r *runner) start(cmd workflow.Command) bool {
 			} // else the host stops; the intent stays open and runs again
 		},
 		Panicked: func(err error) { r.answer(cmd.Fail(workflow.FailInternal, err.Error())) },
+		Batch:    batch,
 	})
 	return err == nil
 }

@@ -164,6 +164,7 @@ type Summary struct {
 	Memory  GuestMemory     `json:"guest_memory"`
 	Sources []SourceSummary `json:"sources"`
 	Counts  Counts          `json:"counts"`
+	Lanes   *LaneSummary    `json:"lanes,omitempty"` // nil: one
 
 	Log      *LogSummary `json:"log,omitempty"`      // of a status; Summary leaves it out
 	Revision *Revision   `json:"revision,omitempty"` // the latest change of rules; nil before the first
@@ -205,7 +206,7 @@ func (h *Host) Summary() Summary {
 // loaded describes what was read from the app folder.
 func (h *Host) loaded() Summary {
 	rules := h.rules.Load()
-	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest, Memory: h.memory.summary()}
+	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest, Memory: h.memory.summary(), Lanes: h.config.layout().summary(rules)}
 	for _, info := range h.plugins.Loaded() {
 		p := PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size, Reserved: h.memory.reserved(info.Name)}
 		if slot, ok := h.plugins.Slot(info.Name); ok {

@@ -13,6 +13,9 @@ import (
 	"github.com/rhost/rhost/host/workflow"
 )
 
+// maxItems is how many records the matcher is shown at a time.
+const maxItems = 512
+
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
 	events, err := decodeEvents(f, l.events)
 	if err != nil {
@@ -20,16 +23,6 @@ func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
 	}
 	l.events = events
 	return l.onRecords(ctx, f, events)
-}
-
-// onRecords decides a frame whose events are decoded.
-func (l *lane) onRecords(ctx context.Context, f *eventlog.Frame, events []event.Event) error {
-	for i := range f.Records {
-		if err := l.onRecord(ctx, f.At(i), &f.Records[i], &events[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // decodeEvents decodes the events of a frame: as many as it has records, those that
@@ -49,30 +42,81 @@ func decodeEvents(f *eventlog.Frame, dst []event.Event) ([]event.Event, error) {
 	return dst, nil
 }
 
-// onRecord decides what one record of the log causes. Up to the recorded
-// progress it only rebuilds the matcher: what it caused is in RUN. ev is the
-// record's event, if it is one.
-func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record, ev *event.Event) error {
+// onRecords decides a frame whose events are decoded. The matcher is shown what
+// lies between two changes of rules, and then the records are decided one by one.
+func (l *lane) onRecords(ctx context.Context, f *eventlog.Frame, events []event.Event) error {
+	for i := 0; i < len(f.Records); {
+		if f.Records[i].Kind == eventlog.Revision {
+			if err := l.onRevision(ctx, f.At(i), &f.Records[i]); err != nil {
+				return err
+			}
+			i++
+			continue
+		}
+		n := l.match(f.Records[i:], events[i:])
+		for k := range n {
+			if err := l.onRecord(ctx, f.At(i+k), &f.Records[i+k], &events[i+k], l.found.Of(k)); err != nil {
+				return err
+			}
+		}
+		i += n
+	}
+	return nil
+}
+
+// match shows the matcher records, up to the next that changes the rules. It
+// returns how many they are.
+func (l *lane) match(recs []eventlog.Record, events []event.Event) int {
+	l.items = l.items[:0]
+	for i := range recs {
+		r := &recs[i]
+		if r.Kind == eventlog.Revision || i == maxItems {
+			break
+		}
+		it := cep.Item{Pos: cep.Position{Lane: r.Lane, Seq: r.LaneSeq}}
+		switch r.Kind {
+		case eventlog.Event:
+			it.Event, it.At = &events[i], clockOf(r, &events[i])
+		case eventlog.Tick:
+			it.At = r.Ingest
+		case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim:
+		}
+		l.items = append(l.items, it)
+	}
+	l.matcher.Feed(l.items, &l.found)
+	return len(l.items)
+}
+
+func (l *lane) onRevision(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+	l.pos = pos
+	if err := l.revise(ctx, r); err != nil {
+		return err
+	}
+	if l.live() {
+		l.outbox.reached(pos)
+	}
+	return nil
+}
+
+// onRecord decides what one record of the log causes, and the matches that it
+// completed. Up to the recorded progress there is nothing to decide: what the
+// record caused is in RUN. ev is the record's event, if it is one.
+func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record, ev *event.Event, matches []cep.Match) error {
 	l.pos = pos
 	switch r.Kind {
 	case eventlog.Event:
 		if err := l.arrived(ctx, r, ev); err != nil {
 			return err
 		}
-	case eventlog.Revision:
-		if err := l.revise(ctx, r); err != nil {
-			return err
-		}
 	case eventlog.Checkpoint:
 		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
-	case eventlog.Tick:
+	case eventlog.Tick, eventlog.Revision, eventlog.Claim:
 	}
-	l.matches = feedTo(l.matcher, r, ev, l.matches[:0])
 	if !l.live() {
 		return nil
 	}
-	for i := range l.matches {
-		if err := l.onMatch(ctx, &l.matches[i], depthOf(r)); err != nil {
+	for i := range matches {
+		if err := l.onMatch(ctx, &matches[i], depthOf(r)); err != nil {
 			return err
 		}
 	}
@@ -85,27 +129,19 @@ func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.
 
 // feed hands one record of EV to a matcher.
 func feed(m *cep.Matcher, r *eventlog.Record, dst []cep.Match) ([]cep.Match, error) {
-	var ev event.Event
-	if r.Kind == eventlog.Event {
-		var err error
-		if ev, _, err = event.DecodeBinary(r.Body); err != nil {
-			return dst, fmt.Errorf("decode event: %w", err)
-		}
-	}
-	return feedTo(m, r, &ev, dst), nil
-}
-
-// feedTo hands one record, of which ev is the event, to a matcher.
-func feedTo(m *cep.Matcher, r *eventlog.Record, ev *event.Event, dst []cep.Match) []cep.Match {
 	at := cep.Position{Lane: r.Lane, Seq: r.LaneSeq}
 	switch r.Kind {
 	case eventlog.Event:
-		return m.Feed(ev, at, clockOf(r, ev), dst)
+		ev, _, err := event.DecodeBinary(r.Body)
+		if err != nil {
+			return dst, fmt.Errorf("decode event: %w", err)
+		}
+		return m.Feed(&ev, at, clockOf(r, &ev), dst), nil
 	case eventlog.Tick:
-		return m.Advance(r.Ingest, at, dst)
-	case eventlog.Revision, eventlog.Checkpoint:
+		return m.Advance(r.Ingest, at, dst), nil
+	case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim:
 	}
-	return dst
+	return dst, nil
 }
 
 // live reports whether the record in hand lies beyond the recorded progress.

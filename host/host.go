@@ -236,6 +236,7 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 		h.report(Notice{Kind: "warning", Text: "plugin " + name + ": " + text})
 	}
 	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].plan() }
+	o.CanonicalNaN = func(name string) bool { return h.config.Plugins[name].CanonicalNaN }
 	limit := h.config.Limits.limit()
 	if cache == "" && h.config.Limits.GuestMemory == 0 {
 		limit = 0 // what this machine has says nothing of the one that will run it

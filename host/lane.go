@@ -44,7 +44,7 @@ const (
 type lane struct {
 	laneParts
 
-	matcher *cep.Matcher
+	matcher *cep.Lanes
 	rules   *RuleSet
 	began   time.Time            // when the first rules came into force
 	since   map[string]time.Time // when rules became what they are, if that was later
@@ -57,8 +57,9 @@ type lane struct {
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
 	knownTo eventlog.Position // from here on nothing is known
 	cursors map[string][]byte // checkpoints of sources
-	matches []cep.Match       // scratch
-	events  []event.Event     // scratch
+	items   []cep.Item        // scratch, with events and found
+	events  []event.Event
+	found   cep.Found
 
 	inForce    atomic.Pointer[RuleSet]  // rules, for everyone
 	revision   atomic.Pointer[Revision] // the latest
@@ -106,6 +107,7 @@ type laneParts struct {
 	lib    *ruleLibrary
 	hub    *notify.Hub
 	state  *state
+	lanes  laneLayout
 	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now
 	ticks  bool                        // the wall clock moves an idle lane's time
 	logger *slog.Logger

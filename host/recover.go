@@ -83,7 +83,7 @@ func (l *lane) flowOptions(ctx context.Context) workflow.Options {
 
 // fromNothing is the state of a lane before the log begins.
 func (l *lane) fromNothing(ctx context.Context) error {
-	if ev, run := l.log.First(), l.log.RunLog().First(); ev.Frame > 1 || run > 1 {
+	if ev, run := l.log.First(), l.log.RunLog().First(); !l.whole() {
 		return fmt.Errorf("the log begins with frame %d, and frame %d of RUN: no snapshot of what came before can be read; restore the data folder from a backup: %w",
 			ev.Frame, run, errors.Join(l.unreadable...))
 	}
@@ -94,7 +94,7 @@ func (l *lane) fromNothing(ctx context.Context) error {
 	}
 	l.rules = empty
 	l.inForce.Store(empty)
-	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
+	l.matcher = cep.NewLanes(empty.Program, cep.Options{Tenant: l.tenant}, l.lanes.n, l.lanes.by)
 	return nil
 }
 

@@ -266,7 +266,7 @@ func (r *laneRig) future() []string {
 	}
 	older, err := r.lib.older(draining)
 	require.NoError(r.t, err)
-	m, err := cep.RestoreMatcher(r.rules.Program, cep.Options{Tenant: r.tenant}, r.matcher.AppendSnapshot(nil), older...)
+	m, err := cep.RestoreMatcher(r.rules.Program, cep.Options{Tenant: r.tenant}, r.matcher.Capture().Append(nil), older...)
 	require.NoError(r.t, err)
 	said := []string{m.Now().String(), fmt.Sprint(m.Stats().Events, m.Stats().Matches)}
 	var matches []cep.Match

@@ -35,7 +35,8 @@ type snapshotNote struct {
 	Index   uint32    `json:"index"`
 	Run     uint64    `json:"run"` // frame of RUN that is in it last
 	At      time.Time `json:"at"`
-	Bytes   int       `json:"bytes"` // of the blob
+	Bytes   int       `json:"bytes"`           // of the blob
+	Lanes   string    `json:"lanes,omitempty"` // how the matcher's events were spread
 }
 
 func (n *snapshotNote) position() eventlog.Position {
@@ -229,7 +230,7 @@ func (l *lane) publish(ctx context.Context, job *snapshotJob) snapshotEnd {
 	took := time.Since(began) - waited
 	c := job.capture
 	note := &snapshotNote{
-		Version: noteVersion, Digest: sandbox.Digest(b), Frame: c.at.Frame, Index: c.at.Index, Run: c.tail.run, At: c.taken, Bytes: len(b),
+		Version: noteVersion, Digest: sandbox.Digest(b), Frame: c.at.Frame, Index: c.at.Index, Run: c.tail.run, At: c.taken, Bytes: len(b), Lanes: l.lanes.String(),
 	}
 	text, err := json.Marshal(note)
 	if err == nil {
@@ -329,29 +330,51 @@ func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for i, stored := range notes {
-		note, err := l.recoverFrom(ctx, stored)
-		if err == nil {
-			l.snaps.latest, l.snaps.taken = note, note.At
-			return true, nil
+	for _, otherLanes := range []bool{false, true} {
+		if otherLanes && l.whole() {
+			break // a replay of everything is exact
 		}
-		if ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed) {
-			return false, err
+		for i, stored := range notes {
+			note, err := l.recoverFrom(ctx, stored, otherLanes)
+			switch {
+			case err == nil:
+				l.snaps.latest, l.snaps.taken = note, note.At
+				return true, nil
+			case errors.Is(err, errOtherLanes):
+				continue
+			case ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed):
+				return false, err
+			}
+			l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
+				"snapshot", i+1, "of", len(notes), "error", err)
+			l.unreadable = append(l.unreadable, err)
 		}
-		l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
-			"snapshot", i+1, "of", len(notes), "error", err)
-		l.unreadable = append(l.unreadable, err)
 	}
 	return false, nil
 }
 
-func (l *lane) recoverFrom(ctx context.Context, stored storedNote) (*snapshotNote, error) {
+// whole reports whether the log goes back to its beginning.
+func (l *lane) whole() bool { return l.log.First().Frame <= 1 && l.log.RunLog().First() <= 1 }
+
+// errOtherLanes is the error of a snapshot whose matcher had other lanes than are
+// asked for.
+var errOtherLanes = errors.New("the snapshot is of other lanes")
+
+// recoverFrom brings the lane to a snapshot: one of this lane's layout, or else one
+// of another, whose matcher is built anew.
+func (l *lane) recoverFrom(ctx context.Context, stored storedNote, otherLanes bool) (*snapshotNote, error) {
+	if stored.err != nil && otherLanes {
+		return nil, errOtherLanes // it was told before
+	}
 	if stored.err != nil {
 		return nil, stored.err
 	}
 	note, err := readNote(stored.body)
 	if err != nil {
 		return nil, err
+	}
+	if (note.Lanes != l.lanes.String()) != otherLanes {
+		return nil, errOtherLanes
 	}
 	b, err := l.snaps.store.GetBlob(ctx, note.Digest)
 	if err != nil {
@@ -365,7 +388,7 @@ func (l *lane) recoverFrom(ctx context.Context, stored storedNote) (*snapshotNot
 		err = fmt.Errorf("%w: it is ahead of the log, which ends at %v and frame %d of RUN", errSnapshot, l.log.Tail(), l.log.RunLog().Tail())
 	}
 	if err == nil {
-		err = l.restore(ctx, s)
+		err = l.restore(ctx, s, otherLanes)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s of %v: %w", short(note.Digest), note.At, err)

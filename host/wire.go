@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -44,7 +43,7 @@ func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 func (h *Host) wire(ctx context.Context) error {
 	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: h.clock.now}
 	h.admit = admit
-	h.calls = dispatch.New(dispatch.Config{Workers: runtime.GOMAXPROCS(0), QueuePerTenant: callQueue, Logger: h.logger})
+	h.calls = dispatch.New(dispatch.ForGuests(callQueue, h.logger))
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
 
 	client, err := egress.New(h.config.Egress.config())
@@ -63,7 +62,7 @@ func (h *Host) wire(ctx context.Context) error {
 	}
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
-		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
+		lanes: h.config.layout(), start: run.start, ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
 		snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done

@@ -58,8 +58,8 @@ func (v *version) wakeUp(ctx context.Context) *waking {
 		v.module, v.waking = w.module, nil
 		v.woken++
 		v.mu.Unlock()
+		v.leave(ctx) // first, so that whoever waited finds no call but its own
 		close(w.done)
-		v.leave(ctx)
 	}()
 	return w
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"strings"
 
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/abi/manifest"
@@ -24,6 +25,8 @@ type Source struct {
 	Name  string // plugin name, for messages and stack traces
 	File  string // where it came from, for messages; may be empty
 	Bytes []byte // Wasm binary or script text; not changed, not kept
+	// CanonicalNaN has Wasm make the same NaNs on every machine. Scripts see none.
+	CanonicalNaN bool
 }
 
 // Module is one compiled version of a plugin. It is safe for concurrent use.
@@ -61,6 +64,24 @@ type Info struct {
 	Entry   string
 }
 
+// canonicalNaN ends the Runtime of a module that was compiled so.
+const canonicalNaN = ", canonical NaN"
+
+// RuntimeOf is the Runtime of a module that was compiled from src by an engine whose
+// own is runtime.
+func (src Source) RuntimeOf(runtime string) string {
+	if src.CanonicalNaN {
+		return runtime + canonicalNaN
+	}
+	return runtime
+}
+
+// As returns src for a module like one that has that Runtime.
+func (src Source) As(runtime string) Source {
+	src.CanonicalNaN = strings.HasSuffix(runtime, canonicalNaN)
+	return src
+}
+
 // The proposals that Info names, as an operator types them.
 const (
 	TailCalls     = "tail_calls"
@@ -73,8 +94,8 @@ type Instance interface {
 	// gives a *Fault and no reply. Usage is filled in either way. ctx ends the
 	// call early as a FaultDeadline. Not safe for concurrent use.
 	Invoke(ctx context.Context, call *abi.Call, s *Session) (abi.Reply, Usage, error)
-	// Reusable reports whether the next call would find the instance as new.
-	// After a fault it never is.
+	// Reusable reports whether the next call would find the instance as new. An
+	// engine that cannot be sure of that after a fault says no.
 	Reusable() bool
 	// Close releases the instance. It must not be running.
 	Close(ctx context.Context) error

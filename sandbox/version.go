@@ -20,6 +20,7 @@ type version struct {
 	plan   Plan // its Spares, Wake and Closed
 	room   *room
 	gauge  gauge
+	size   batchSize
 
 	mu        sync.Mutex
 	module    Module        // guarded by mu; nil while it is unloaded
@@ -44,6 +45,8 @@ func newVersion(m Module, plan Plan, r *room) *version {
 // it, also when the engine panics.
 func (v *version) runEntered(ctx context.Context, call *abi.Call, session *Session) (abi.Reply, Usage, error) {
 	defer v.leave(ctx)
+	begin()
+	defer end()
 	return v.run(ctx, call, session)
 }
 
@@ -53,10 +56,13 @@ func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (ab
 		v.gauge.add(ctx, Usage{}, err)
 		return abi.Reply{}, Usage{Module: v.digest}, err
 	}
-	session.runsOn(v.module.Info(), call)
+	session.runsOn(v.info, call)
 	reply, usage, err := inst.Invoke(ctx, call, session)
 	usage.Module = v.digest
 	v.gauge.add(ctx, usage, err)
+	if err != nil {
+		session.drop()
+	}
 	if closeErr := v.give(ctx, inst); closeErr != nil && err == nil {
 		err = fmt.Errorf("close instance of %s: %w", v.info.Name, closeErr)
 	}

@@ -26,7 +26,7 @@ func allCodes() map[string]string {
 	all := map[string]string{
 		yamldoc.CodeSyntax:    "The file is not YAML at this place. The message says what was expected; indentation by spaces and a missing quote are the usual causes.",
 		yamldoc.CodeQuote:     "YAML would take away or change a part of the text, such as what follows ` #`, or a text that begins with ! & * [ { or holds `: `. Put it in single quotes.",
-		yamldoc.CodeRefused:   "Tags, anchors, aliases, merge keys and directives are not taken here: a file says what it says in place.",
+		yamldoc.CodeRefused:   "Tags, anchors, aliases, merge keys and directives are not taken here: a file says what it says in place. Nor is a second document after --- where a file holds one, as rhost.yaml does.",
 		yamldoc.CodeLimit:     "The document is too large or too deep. Split it.",
 		yamldoc.CodeEncoding:  "The file is not UTF-8, or holds control characters.",
 		yamldoc.CodeDuplicate: "A key stands twice in one map. YAML readers differ in which one they take, so neither is taken.",

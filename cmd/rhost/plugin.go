@@ -137,7 +137,7 @@ force. Scripts run as they are; building one checks it.`,
 				took, done := time.Duration(0), "checked"
 				if f.Source != "" {
 					done = "built"
-					if took, err = deploy.Build(cmd.Context(), f); err != nil {
+					if took, err = buildPatiently(cmd, f); err != nil {
 						return err
 					}
 				}
@@ -158,6 +158,24 @@ force. Scripts run as they are; building one checks it.`,
 		},
 	}
 }
+
+// buildPatiently is deploy.Build for a person, who is told when it takes long.
+func buildPatiently(cmd *cobra.Command, f deploy.Found) (took time.Duration, err error) {
+	text := "still building " + f.Name
+	if f.Lang == deploy.Go {
+		text += "; the first build of all compiles Go's library for Wasm"
+	}
+	said := make(chan error, 1)
+	timer := time.AfterFunc(quietBuild, func() { said <- newStyle(cmd.ErrOrStderr()).line("%s", text) })
+	took, err = deploy.Build(cmd.Context(), f)
+	if !timer.Stop() {
+		err = errors.Join(err, <-said)
+	}
+	return took, err
+}
+
+// quietBuild is how long a build may say nothing.
+const quietBuild = 5 * time.Second
 
 func notBuiltYet(f deploy.Found) error {
 	return usage(fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source)))

@@ -82,7 +82,7 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 		b.WriteByte('\n')
 	}
 	if v := s.Revision; v != nil {
-		fmt.Fprintf(&b, "%s, as they are since %s: %s\n", plural(len(s.Rules), "rule"), stamp(v.At), clean(v.Text))
+		fmt.Fprintf(&b, "%s%s, as they are since %s: %s\n", plural(len(s.Rules), "rule"), onLanes(s.Lanes), stamp(v.At), clean(v.Text))
 		writeChanges(&b, out, v)
 	}
 	if l := s.Log; l != nil {

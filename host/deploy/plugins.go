@@ -23,6 +23,9 @@ type Options struct {
 	Engines map[Kind]sandbox.Engine
 	// Spares is how many idle instances a plugin keeps.
 	Spares int
+	// CanonicalNaN says of a plugin that Wasm is to make the same NaNs on every machine.
+	// May be nil.
+	CanonicalNaN func(name string) bool
 	// Reserve reserves the memory that a version may hold, before it is tried and
 	// once more when it is known how much that is; an error keeps it out. release
 	// gives it back and is called once. Nil reserves nothing.

@@ -52,7 +52,10 @@ func (p *Plugins) compile(ctx context.Context, f Found, src []byte) (sandbox.Mod
 	if !ok {
 		return nil, &sandbox.Refusal{Module: f.Name, Reason: fmt.Sprintf("no engine runs %s plugins", f.Kind)}
 	}
-	return engine.Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
+	return engine.Compile(ctx, sandbox.Source{
+		Name: f.Name, File: f.File, Bytes: src,
+		CanonicalNaN: p.opts.CanonicalNaN != nil && p.opts.CanonicalNaN(f.Name),
+	})
 }
 
 func (p *Plugins) reserve(name string, m sandbox.Module) (release func(), err error) {

@@ -70,19 +70,28 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 	if a.tolerant {
 		tries = claimTries
 	}
+	var sent uint64 // place of a frame of this call whose fate is unknown
+	deadline := time.Now().Add(a.s.timeout)
 	for try := 1; ; try++ {
 		if a.doubt {
-			if err := a.resolve(ctx, adopt); err != nil {
-				return h, false, err
-			}
+			before := a.tail.seq
+			err := a.resolve(ctx, adopt)
 			if h.seq != 0 && a.tail.is(&h) {
-				return h, true, nil
+				return h, true, nil // whatever followed it
+			}
+			if err != nil {
+				return h, false, a.unless(sent, err)
+			}
+			// The place may be taken by a frame that a leader has, and cannot show
+			// before others have it as well. That passes, or the leader goes.
+			if a.s.patience > 0 && try > 1 && a.tail.seq == before && time.Now().Before(deadline) && pause(ctx, tryPause) {
+				try = 2
 			}
 		}
 		h = a.header()
 		b, err := build(&h)
 		if err != nil || b == nil {
-			return h, false, err
+			return h, false, a.unless(sent, err)
 		}
 		if err = a.store(ctx, &h, b); err == nil {
 			return h, false, nil
@@ -90,10 +99,23 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 		undo()
 		stale, uncertain := errors.Is(err, ErrStale), errors.Is(err, ErrUncertain)
 		a.doubt = stale || uncertain
+		if uncertain {
+			sent = h.seq
+		}
 		if !a.doubt || try >= tries || uncertain && try > 1 {
-			return h, false, err
+			return h, false, a.unless(sent, err)
 		}
 	}
+}
+
+// unless adds to err that a frame sent before, at place sent, may be stored late,
+// unless its place has been taken. The next try at that place is the same frame
+// again, so that it does no harm to have sent both.
+func (a *appender) unless(sent uint64, err error) error {
+	if err == nil || sent <= a.tail.seq || errors.Is(err, ErrUncertain) || errors.Is(err, ErrFenced) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUncertain, err)
 }
 
 // header is the start of the next frame's header.
@@ -130,7 +152,7 @@ func (a *appender) advance(h *header) {
 // this process are adopted; a frame of anybody else means that the stream is
 // no longer ours.
 func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
-	st, err := a.s.State(ctx)
+	st, err := a.s.stateFrom(ctx, a.tail.seq)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}

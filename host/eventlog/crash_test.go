@@ -25,6 +25,7 @@ const (
 	// childEnv makes the test binary a child that writes to the log in the
 	// folder it names until it is killed.
 	childEnv  = "RHOST_EVENTLOG_CHILD"
+	serveEnv  = "RHOST_EVENTLOG_SERVE"         // makes it a server of a cluster, with this configuration
 	childOnce = "RHOST_EVENTLOG_CHILD_COMMITS" // so many commits, one by one
 	killsEnv  = "RHOST_KILLS"                  // kills in TestKilled; 5 if unset
 

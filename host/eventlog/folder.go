@@ -22,14 +22,16 @@ type folder struct {
 	logger *slog.Logger
 	lock   *os.File
 
+	checked bool // the streams are this process's to check, and have witnesses
+
 	mu     sync.Mutex // guards the rest
 	groups map[int]*witness
 	unsure bool // something stored may not be what a clean stop would vouch for
 }
 
-// openFolder takes dir for this process, and reads what was left behind when it
-// was last open, before the storage engine changes anything.
-func openFolder(dir, owner string, logger *slog.Logger) (*folder, error) {
+// openFolder takes dir for this process and, if checked, reads what was left behind
+// when it was last open, before the storage engine changes anything.
+func openFolder(dir, owner string, logger *slog.Logger, checked bool) (*folder, error) {
 	if err := prepareDir(dir); err != nil {
 		return nil, err
 	}
@@ -37,10 +39,10 @@ func openFolder(dir, owner string, logger *slog.Logger) (*folder, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	f := &folder{dir: dir, logger: logger, lock: lock, groups: make(map[int]*witness)}
+	f := &folder{dir: dir, logger: logger, lock: lock, checked: checked, groups: make(map[int]*witness)}
 	if free, ok := diskFree(dir); ok && free < leastFree {
 		err = fmt.Errorf("%w: %d bytes are free, a log needs %d to start", ErrDiskFull, free, leastFree)
-	} else {
+	} else if checked {
 		err = explain(f.inspect())
 	}
 	if err != nil {

@@ -15,8 +15,9 @@ import (
 // share is code that nobody can change, and never memory or what start-up leaves in
 // it. It is safe for concurrent use.
 type Cache struct {
-	dir  string
-	kept wazero.CompilationCache
+	dir   string
+	kept  wazero.CompilationCache
+	turns *turns
 }
 
 // OpenCache opens the cache in a folder. It holds executable code: the folder is made
@@ -26,7 +27,7 @@ func OpenCache(dir string) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache of compiled modules: %w", err)
 	}
-	return &Cache{dir: dir, kept: kept}, nil
+	return &Cache{dir: dir, kept: kept, turns: newTurns()}, nil
 }
 
 // Close releases the cache. The engines that use it are closed first.

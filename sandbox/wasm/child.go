@@ -153,7 +153,7 @@ func CompileChild(ctx context.Context, cache string, in io.Reader, out io.Writer
 	if err != nil {
 		return say(1, "%v", err)
 	}
-	e := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(kept))}
+	e := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(kept)), turns: kept.turns}
 	if _, err := e.compile(ctx, wasm); err != nil {
 		return say(refusedCode, "%v", err)
 	}

@@ -96,6 +96,7 @@ type Engine struct {
 	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
 	cache     *Cache // of its own, nil when that is another's or nothing is kept
+	turns     *turns // those of the cache, where there is one
 	compiler  compiler
 	closed    atomic.Bool
 }
@@ -115,8 +116,9 @@ func New(o Options) (*Engine, error) {
 		}
 		e.cache = cache
 	}
+	e.turns = newTurns()
 	if cache != nil {
-		e.compiler.cache = cache.dir
+		e.compiler.cache, e.turns = cache.dir, cache.turns
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache))
 	modules := map[string][]hostFunc{
@@ -182,7 +184,7 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	pass, err := fuel.Instrument(src.Bytes, e.config())
+	pass, err := fuel.Instrument(src.Bytes, e.config(src))
 	if err != nil {
 		return nil, e.refuse(src, err)
 	}
@@ -207,10 +209,11 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 }
 
 // config says how modules are rewritten.
-func (e *Engine) config() fuel.Config {
+func (e *Engine) config(src sandbox.Source) fuel.Config {
 	return fuel.Config{
 		Bounds: e.options.Bounds, Profile: e.options.Profile != nil,
-		TailCalls: e.options.TailCalls, ExtendedConst: e.options.ExtendedConst,
+		TailCalls: e.options.TailCalls, ExtendedConst: e.options.ExtendedConst, CanonicalNaN: src.CanonicalNaN,
+		SparePage: true, // for shrink
 	}
 }
 
@@ -227,7 +230,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	wants := functions(pass.Info)
 	linked, changed, err := e.admission.relink(src.Bytes, pass.Info, about)
 	if err == nil && changed {
-		pass, err = fuel.Instrument(linked, e.config())
+		pass, err = fuel.Instrument(linked, e.config(src))
 	}
 	if err != nil {
 		return admitted{}, nil, refusal(src.Name, err)
@@ -239,7 +242,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	if guest.foreign != nil && about != nil && (about.Batch || about.Encoding != manifest.Frame) {
 		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "manifest: batch and encoding are of guests that speak " + v1.Module, Fix: "leave them out"}
 	}
-	guest.info.Name, guest.info.Engine, guest.info.Runtime = src.Name, e.Name(), runtimeOf()
+	guest.info.Name, guest.info.Engine, guest.info.Runtime = src.Name, e.Name(), src.RuntimeOf(runtimeOf())
 	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
 	guest.info.Functions, guest.info.Manifest = wants, about
@@ -282,6 +285,9 @@ func (e *Engine) compile(ctx context.Context, wasm []byte) (code wazero.Compiled
 			err = fmt.Errorf("it failed: %v", r)
 		}
 	}()
+	turn := e.turns.of(wasm)
+	turn.Lock()
+	defer turn.Unlock()
 	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), wasm)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/wasm"
 	. "github.com/rhost/rhost/sandbox/wasm/wasmtest"
@@ -47,4 +48,31 @@ func TestProposals(t *testing.T) {
 	assert.Equal(t, sandbox.FaultFuel, sandbox.KindOf(err), "%v", err)
 
 	assert.Nil(t, compile(t, e, "echo", echo()).Info().Proposals)
+}
+
+// signOfNaN ends as ok if 0/0 has no sign, which is what processors do not agree on.
+func signOfNaN() []byte {
+	zero := append(Code{0x44}, make(Code, 8)...) // f64.const 0
+	m := New()
+	m.Invoke(nil, zero, zero, Op(0xa3), Op(0xbd), I64(63), Op(0x88), Wrap())
+	return m.Bytes()
+}
+
+func TestCanonicalNaN(t *testing.T) {
+	e := newEngine(t)
+	src := sandbox.Source{Name: "nan", Bytes: signOfNaN(), CanonicalNaN: true}
+	m, err := e.Compile(t.Context(), src)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, m.Close(t.Context())) }()
+	reply, usage, err := once(t, m, newWorld(), callWith(""))
+	require.NoError(t, err)
+	assert.Equal(t, abi.ResultOK, reply.Result)
+	plain := compile(t, e, "nan", signOfNaN())
+	_, want, err := once(t, plain, newWorld(), callWith(""))
+	require.NoError(t, err)
+	assert.Equal(t, want.Fuel, usage.Fuel)
+
+	assert.Equal(t, plain.Info().Runtime+", canonical NaN", m.Info().Runtime)
+	assert.Equal(t, src, src.As(m.Info().Runtime), "a record tells how it ran")
+	assert.False(t, src.As(plain.Info().Runtime).CanonicalNaN)
 }

@@ -9,6 +9,7 @@ func Instrument(wasm []byte, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.canonicalNaN, m.noise = c.CanonicalNaN, c.noise
 	w := &moduleWriter{m: m, c: c.withDefaults(), l: newLayout(m, c)}
 	if err := w.bodies(); err != nil {
 		return nil, err
