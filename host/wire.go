@@ -55,7 +55,7 @@ func (h *Host) wire(ctx context.Context) error {
 		return err
 	}
 	run := &runner{
-		http: httpStep(client), file: fileStep(h.files),
+		http: httpStep(client), file: fileStep(h.files, h.logger),
 		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, hub: h.hub, blobs: h.blobs,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 		setup:  h.setup, egress: client, app: h.app,
