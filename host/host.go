@@ -79,6 +79,7 @@ type Host struct {
 
 	log     *eventlog.Log
 	blobs   *heldBlobs // of the log
+	clock   *clock
 	hub     *notify.Hub
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
@@ -102,7 +103,7 @@ type Host struct {
 // source is read and nothing is served until Run. The errors name file, key and
 // fix; every problem of the folder is reported at once.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{opts: o, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), hub: notify.NewHub(), state: newState()}
+	h := &Host{opts: o, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), clock: newClock(), hub: notify.NewHub(), state: newState()}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -187,12 +188,19 @@ func (h *Host) open(ctx context.Context) error {
 		return fmt.Errorf("open data folder: %w; choose another with --data", err)
 	}
 	log, err := eventlog.Open(ctx, eventlog.Config{
-		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run",
+		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now,
 	})
 	if err != nil {
 		return err
 	}
 	h.log, h.blobs = log, newHeldBlobs(log)
+	if tail := log.Tail(); tail.Frame > 0 { // what is in the log is in the past
+		last, err := timeOf(ctx, log, tail.Frame)
+		if err != nil {
+			return err
+		}
+		h.clock.atLeast(last)
+	}
 	h.lib = newRuleLibrary(h.blobs)
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
 		Keep: h.blobs.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
@@ -334,7 +342,7 @@ func (h *Host) retain(ctx context.Context) error {
 func (h *Host) keeper() *keeper {
 	return &keeper{
 		config: h.config.Retention.withDefaults(), log: h.log, dir: filepath.Join(h.data, "log"), ledger: filepath.Join(h.data, "plugins.json"),
-		blobs: h.blobs, now: time.Now,
+		blobs: h.blobs, now: h.clock.now,
 	}
 }
 
@@ -355,7 +363,7 @@ func (h *Host) sweep(ctx context.Context) error {
 func (h *Host) drain(core context.Context) error {
 	ctx, cancel := context.WithTimeout(core, drainTime)
 	defer cancel()
-	if err := h.lane.untilIdle(ctx, time.Now().Add(drainTime)); err != nil && core.Err() == nil {
+	if err := h.lane.untilIdle(ctx, h.clock.now().Add(drainTime)); err != nil && core.Err() == nil {
 		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
 	}
 	if err := h.lane.snapshotNow(ctx); err != nil && core.Err() == nil {
