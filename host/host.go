@@ -81,6 +81,7 @@ type Host struct {
 
 	log     *eventlog.Log
 	blobs   *heldBlobs // of the log
+	clock   *clock
 	hub     *notify.Hub
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
@@ -111,7 +112,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // newHost makes a host in its place, whose log is closed with it.
 func newHost(ctx context.Context, o Options, at place) (*Host, error) {
-	h := &Host{opts: o, place: at, log: at.log, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), hub: notify.NewHub(), state: newState()}
+	h := &Host{opts: o, place: at, log: at.log, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), clock: at.clock, hub: notify.NewHub(), state: newState()}
+	if h.clock == nil {
+		h.clock = newClock()
+	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -200,7 +204,7 @@ func (h *Host) open(ctx context.Context) error {
 			return fmt.Errorf("%s: cluster: the host is part of a cluster; only `rhost run` takes part in one", h.config.Cluster.Pos)
 		}
 		log, err := eventlog.Open(ctx, eventlog.Config{
-			Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run",
+			Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now,
 		})
 		if err != nil {
 			return err
@@ -208,6 +212,13 @@ func (h *Host) open(ctx context.Context) error {
 		h.log = log
 	}
 	h.blobs = newHeldBlobs(h.log)
+	if tail := h.log.Tail(); tail.Frame > 0 { // what is in the log is in the past
+		last, err := timeOf(ctx, h.log, tail.Frame)
+		if err != nil {
+			return err
+		}
+		h.clock.atLeast(last)
+	}
 	h.lib = newRuleLibrary(h.blobs)
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
 		Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
@@ -350,7 +361,7 @@ func (h *Host) retain(ctx context.Context) error {
 func (h *Host) keeper() *keeper {
 	return &keeper{
 		config: h.config.Retention.withDefaults(), log: h.log, size: h.logSize, ledger: filepath.Join(h.data, "plugins.json"),
-		blobs: h.blobs, now: time.Now,
+		blobs: h.blobs, now: h.clock.now,
 	}
 }
 
@@ -371,7 +382,7 @@ func (h *Host) sweep(ctx context.Context) error {
 func (h *Host) drain(core context.Context) error {
 	ctx, cancel := context.WithTimeout(core, drainTime)
 	defer cancel()
-	if err := h.lane.untilIdle(ctx, time.Now().Add(drainTime)); err != nil && core.Err() == nil {
+	if err := h.lane.untilIdle(ctx, h.clock.now().Add(drainTime)); err != nil && core.Err() == nil {
 		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
 	}
 	if err := h.lane.snapshotNow(ctx); err != nil && core.Err() == nil {

@@ -24,7 +24,7 @@ const (
 	progressEvery   = time.Second     // how stale the recorded progress may be when nothing is decided
 	maxConflictRuns = 10              // runs of a call whose state changed under it
 	diskFullWait    = time.Second     // between tries to write while the disk is full
-	stuckFlow       = 250 * time.Hour // a timer that far away is as good as none
+	lookAgain       = 5 * time.Second // at the clock, while something waits for a time: it may be set forward
 )
 
 // lane is the one goroutine in which a tenant's events, matches and executions
@@ -298,7 +298,8 @@ func (l *lane) idle() bool {
 
 // untilNext is how long the lane may sleep.
 func (l *lane) untilNext() time.Duration {
-	next := stuckFlow
+	const forever = 1 << 62
+	next := time.Duration(forever)
 	now := l.now()
 	if at, ok := l.flows.NextTimer(); ok {
 		next = min(next, at.Sub(now))
@@ -311,6 +312,9 @@ func (l *lane) untilNext() time.Duration {
 	}
 	if s := &l.snaps; s.store != nil && s.job == nil && !s.fresh {
 		next = min(next, max(snapshotAtMost-now.Sub(s.taken), time.Second))
+	}
+	if next < forever {
+		next = min(next, lookAgain)
 	}
 	return max(next, 0)
 }

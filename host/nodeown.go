@@ -21,12 +21,13 @@ const moveTimeout = 10 * time.Second
 // was lost it stops in the middle, and what it still writes the log refuses.
 func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
 	began := time.Now()
-	log, err := n.claim(ctx, group, epoch)
+	clock := newClock()
+	log, err := n.claim(ctx, group, epoch, clock)
 	if err != nil {
 		return err
 	}
 	h, err := newHost(ctx, n.opts, place{
-		node: n.name(), api: n.API(), log: log, serve: n.serve,
+		node: n.name(), api: n.API(), log: log, clock: clock, serve: n.serve,
 		size: func(ctx context.Context) (int64, error) { return n.sizeOf(ctx, group) },
 	})
 	if err != nil {
@@ -53,8 +54,8 @@ func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
 }
 
 // claim opens the log of a group and takes it over.
-func (n *Node) claim(ctx context.Context, group int, epoch uint64) (*eventlog.Log, error) {
-	log, err := n.engine.Open(ctx, group, eventlog.Config{Logger: n.logger})
+func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock) (*eventlog.Log, error) {
+	log, err := n.engine.Open(ctx, group, eventlog.Config{Logger: n.logger, Now: c.now})
 	if err != nil {
 		return nil, err
 	}

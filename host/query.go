@@ -138,7 +138,29 @@ func (r records) pageFrom(ctx context.Context, from uint64, q api.Query, pick fu
 	if err != nil && !errors.Is(err, errPageFull) {
 		return api.Page{}, err
 	}
-	return page, nil
+	page.Since, err = begins(ctx, r.log)
+	return page, err
+}
+
+// begins is when the log begins, where its beginning was removed, and else zero.
+func begins(ctx context.Context, log *eventlog.Log) (at time.Time, err error) {
+	first := log.First()
+	if first.Frame <= 1 && log.RunLog().First() <= 1 {
+		return at, nil
+	}
+	return timeOf(ctx, log, first.Frame)
+}
+
+// timeOf is when a frame of EV came.
+func timeOf(ctx context.Context, log *eventlog.Log, frame uint64) (at time.Time, err error) {
+	err = log.Read(ctx, eventlog.Position{Frame: frame}, func(f *eventlog.Frame) error {
+		at = f.Records[0].Ingest
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return at, err
 }
 
 // A cursor is a place in RUN: frame and index. A frame has far fewer records

@@ -155,7 +155,7 @@ func (k *keeper) cut(ctx context.Context) (time.Time, error) {
 	var cut time.Time
 	if k.config.Age > 0 {
 		// By the newest record, when the clock has run ahead of it.
-		newest, err := k.timeOf(ctx, tail.Frame)
+		newest, err := timeOf(ctx, k.log, tail.Frame)
 		if err != nil {
 			return cut, err
 		}
@@ -168,7 +168,7 @@ func (k *keeper) cut(ctx context.Context) (time.Time, error) {
 		}
 		if over := size - int64(k.config.Bytes); over > 0 {
 			share := float64(over) / float64(size)
-			at, err := k.timeOf(ctx, first.Frame+uint64(share*float64(tail.Frame-first.Frame)))
+			at, err := timeOf(ctx, k.log, first.Frame+uint64(share*float64(tail.Frame-first.Frame)))
 			if err != nil {
 				return cut, err
 			}
@@ -185,18 +185,6 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// timeOf is when a frame of EV came.
-func (k *keeper) timeOf(ctx context.Context, frame uint64) (at time.Time, err error) {
-	err = k.log.Read(ctx, eventlog.Position{Frame: frame}, func(f *eventlog.Frame) error {
-		at = f.Records[0].Ingest
-		return errEnough
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return at, err
 }
 
 // release removes what is older than cut, as far as the floor allows.
@@ -481,12 +469,11 @@ type LogSummary struct {
 func (h *Host) logSummary(ctx context.Context) *LogSummary {
 	first := h.log.First()
 	s := &LogSummary{Begin: strconv.FormatUint(first.Frame, 10), End: h.log.Tail().String()}
-	if first.Frame > 1 {
-		if at, err := (&keeper{log: h.log}).timeOf(ctx, first.Frame); err == nil {
-			s.Since = at
-		}
+	var err error
+	if s.Since, err = begins(ctx, h.log); err != nil {
+		return nil
 	}
-	err := h.lane.ask(ctx, func() {
+	err = h.lane.ask(ctx, func() {
 		if note := h.lane.snaps.latest; note != nil {
 			s.Snapshot, s.Bytes = note.At, note.Bytes
 		}

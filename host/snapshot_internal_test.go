@@ -98,7 +98,7 @@ func rigWith(t *testing.T, c eventlog.Config, now func() time.Time, keep func(*e
 }
 
 func (r *laneRig) start(cmd workflow.Command) bool {
-	if cmd.Plugin == "hold" || hash(cmd.Key)%5 == 0 && cmd.Attempt == 1 {
+	if cmd.Plugin == "hold" || cmd.Plugin != "again" && hash(cmd.Key)%5 == 0 && cmd.Attempt == 1 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.held = append(r.held, cmd)
@@ -125,6 +125,9 @@ func (r *laneRig) free() {
 }
 
 func answer(cmd workflow.Command) workflow.Result {
+	if cmd.Plugin == "again" {
+		return cmd.Fail(workflow.FailTimeout, "timed out")
+	}
 	_, own, _ := strings.Cut(cmd.Key, "/") // without the origin of the log
 	switch n := hash(fmt.Sprint(own, cmd.Attempt)); n % 8 {
 	case 0:

@@ -120,7 +120,7 @@ func (l *lane) restore(ctx context.Context, s *laneState, otherLanes bool) error
 	if err != nil {
 		return err
 	}
-	matcher := l.matcher
+	var matcher *cep.Lanes
 	if otherLanes {
 		err = l.rebuild(ctx, set, s.at)
 		matcher = l.matcher

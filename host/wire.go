@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/rhost/rhost/host/connect"
 	"github.com/rhost/rhost/host/connect/files"
@@ -43,7 +42,7 @@ func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 
 // wire joins the parts that New has loaded.
 func (h *Host) wire(ctx context.Context) error {
-	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: time.Now}
+	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: h.clock.now}
 	h.admit = admit
 	h.calls = dispatch.New(dispatch.ForGuests(callQueue, h.logger))
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
@@ -57,14 +56,15 @@ func (h *Host) wire(ctx context.Context) error {
 		return err
 	}
 	run := &runner{
-		http: httpStep(client), file: fileStep(h.files),
+		http: httpStep(client), file: fileStep(h.files, h.logger),
 		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, hub: h.hub, blobs: h.blobs,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 		setup:  h.setup, egress: client, app: h.app,
 	}
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
-		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) }, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
+		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) },
+		ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
 		snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done

@@ -85,6 +85,9 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 		fmt.Fprintf(&b, "%s%s, as they are since %s: %s\n", plural(len(s.Rules), "rule"), onLanes(s.Lanes), stamp(v.At), clean(v.Text))
 		writeChanges(&b, out, v)
 	}
+	if l := s.Log; l != nil {
+		writeLog(&b, l, now)
+	}
 	if s.Busy != "" {
 		fmt.Fprintln(&b, out.yellow(clean(s.Busy)))
 	}
@@ -92,6 +95,20 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 		return err
 	}
 	return showCounts(out, s.Matching)
+}
+
+// writeLog says what is kept of the log, and what a restart replays.
+func writeLog(b *strings.Builder, l *host.LogSummary, now time.Time) {
+	since := "from the beginning"
+	if !l.Since.IsZero() {
+		since = "since " + stamp(l.Since)
+	}
+	if l.Snapshot.IsZero() {
+		fmt.Fprintf(b, "log kept %s · no snapshot yet\n", since)
+		return
+	}
+	fmt.Fprintf(b, "log kept %s · snapshot of %s, %s ago; a restart replays about %s\n", since, host.Size(int64(l.Bytes)),
+		now.Sub(l.Snapshot).Round(time.Second), (time.Duration(l.Replay) * time.Millisecond).String())
 }
 
 // maxRows is how many rules a status shows to people; --json has more.

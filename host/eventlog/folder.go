@@ -93,8 +93,8 @@ func nameFolder(doing, dir string, err error) error {
 }
 
 // inspect opens the witnesses. Unless the folder was closed in good order, it
-// checks the stored streams against them; else those whose index the engine will
-// not take, for it reads the blocks then.
+// checks the stored streams against them; else those that the engine will not
+// take by their index, for it reads the blocks then, and changes them.
 func (f *folder) inspect() error {
 	first, said, err := f.witnessOf(0)
 	if err != nil {
@@ -135,7 +135,7 @@ func (f *folder) check(group int, clean bool) error {
 // folder that was closed in good order, will take its index for it.
 func (f *folder) checkStream(name string, clean bool, said, floor *testimony) error {
 	if clean {
-		if ok, err := indexed(f.dir, name); ok || err != nil {
+		if ok, err := vouched(f.dir, name); ok || err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,11 @@ func (f *folder) close() error {
 	var errs []error
 	for group, w := range f.groups {
 		if group == 0 && !f.unsure {
-			errs = append(errs, w.sayClean(true))
+			err := writeInventory(f.dir)
+			if err == nil {
+				err = w.sayClean(true)
+			}
+			errs = append(errs, err)
 		}
 		errs = append(errs, w.close())
 	}

@@ -76,6 +76,14 @@ func (s *natsStore) Notes() Notes                  { return s.notes }
 func (s *natsStore) Blobs() Blobs                  { return &s.engine.blobs }
 func (s *natsStore) Free() (int64, bool)           { return s.engine.free() }
 
+// broken is why the engine stores nothing any more, or nil.
+func (s *natsStore) broken() error {
+	if text := s.engine.log.stuck.Load(); text != nil {
+		return fmt.Errorf("%w: %s", ErrBroken, *text)
+	}
+	return nil
+}
+
 // Close gives the connections back. The engine goes on.
 func (s *natsStore) Close() error {
 	s.mu.Lock()

@@ -52,6 +52,10 @@ func TestDamageAboveTheFloor(t *testing.T) {
 	killed = copyOf(t, dir)
 	stop()
 	require.NoError(t, os.RemoveAll(filepath.Join(killed, "jetstream", "$G", "streams", "SNAP")))
+	l, stop = open(t, eventlog.Config{Dir: killed, DedupWindow: -1})
+	assert.Equal(t, frame(3), l.First(), "the witness knows as well")
+	stop()
+	require.NoError(t, os.Remove(filepath.Join(killed, "witness")))
 	_, err = eventlog.Open(t.Context(), eventlog.Config{Dir: killed, DedupWindow: -1})
 	require.ErrorContains(t, err, "stream EV, frame 1: the stream starts with frame 3")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	// that a frame fits an external server as well.
 	maxPayload   = 1 << 20
 	startTimeout = 10 * time.Second
+	// criticalWrite is in what the server logs of a write that failed. It refuses
+	// all others of the stream from then on, without an answer.
+	criticalWrite = "ritical write error"
 )
 
 // serverOptions are those of a server without a listener, reached through pipes,
@@ -72,6 +76,7 @@ type engineLog struct {
 	peers bool // errors may be another server's trouble, which passes
 	ready atomic.Bool
 	worst atomic.Pointer[string] // last error
+	stuck atomic.Pointer[string] // a write that failed, after which the engine writes no more
 }
 
 func (l *engineLog) put(level slog.Level, format string, v ...any) {
@@ -95,6 +100,9 @@ func (l *engineLog) Warnf(format string, v ...any) {
 func (l *engineLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.worst.Store(&text)
+	if strings.Contains(text, criticalWrite) {
+		l.stuck.CompareAndSwap(nil, &text)
+	}
 	level := slog.LevelError
 	if l.peers {
 		level = slog.LevelWarn
