@@ -15,7 +15,7 @@ type place struct {
 	node  string // of a cluster
 	api   string // address of the node's API
 	log   *eventlog.Log
-	clock *clock // of the log
+	clock *clock                               // of the log
 	size  func(context.Context) (int64, error) // of the log
 	serve func(context.Context, *Host) error   // has requests reach the host, until ctx ends
 }
