@@ -162,6 +162,30 @@ func TestRestartFromSnapshot(t *testing.T) {
 	}
 }
 
+// A host whose newest snapshot is damaged says so, and starts from the one before.
+func TestDamagedSnapshotIsReported(t *testing.T) {
+	app := newApp(t, crashApp)
+	l := app.start()
+	l.send(crashEvents()[:5]...)
+	l.settle()
+	want := outcomeOf(l)
+	require.NoError(t, l.lane.snapshotNow(t.Context()))
+	good := l.lane.snaps.latest
+	bad := []byte("no snapshot")
+	require.NoError(t, l.log.PutBlob(t.Context(), eventlog.BlobDigest(bad), bad))
+	note, err := json.Marshal(snapshotNote{Version: noteVersion, Digest: eventlog.BlobDigest(bad), Frame: good.Frame, Index: good.Index, Run: good.Run})
+	require.NoError(t, err)
+	require.NoError(t, l.log.Snapshots().Append(t.Context(), note))
+	require.NoError(t, l.lane.ask(t.Context(), func() { l.lane.snaps.store = nil })) // the end takes no other
+	l.stop()
+	l = app.start()
+	l.noticed("warning", "a snapshot cannot be read")
+	require.NotNil(t, l.lane.snaps.latest)
+	assert.Equal(t, good.Digest, l.lane.snaps.latest.Digest)
+	l.settle()
+	assert.Equal(t, want, outcomeOf(l))
+}
+
 func TestRetentionConfig(t *testing.T) {
 	for text, want := range map[string]RetentionConfig{
 		"":                                  {keepAge(30 * 24 * time.Hour), 10 << 30},

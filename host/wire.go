@@ -77,6 +77,9 @@ func (h *Host) wire(ctx context.Context) error {
 	if err := h.lane.recover(ctx); err != nil {
 		return fmt.Errorf("recover %s: %w", h.data, err)
 	}
+	for _, err := range h.lane.unreadable {
+		h.report(Notice{Kind: "warning", Text: "a snapshot cannot be read; an earlier one or the whole log was used instead", Err: err})
+	}
 	if h.sources, err = h.newSources(); err != nil {
 		return err
 	}
