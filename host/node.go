@@ -38,6 +38,8 @@ type Node struct {
 	table  cluster.Table   // guarded by mu; the leases, as last read
 	seen   time.Time       // guarded by mu; when that was
 	front  *front          // guarded by mu; of the host that runs here; nil: none
+
+	forward *forwarder // guarded by mu; nil until the servers can be reached
 }
 
 // Clustered reports whether rhost.yaml, with what o sets of it, makes the host a
@@ -144,6 +146,10 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		}
 		return err
 	}
+	peers, err := n.engine.Peers(n.name())
+	if err != nil {
+		return err
+	}
 	m, err := cluster.NewMember(cluster.Config{
 		Node:   cluster.Node{Name: n.name(), Version: n.opts.Version, API: n.API()},
 		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own,
@@ -155,10 +161,19 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		return err
 	}
 	n.mu.Lock()
-	n.member = m
+	n.member, n.forward = m, newForwarder(peers, n.logger)
 	n.mu.Unlock()
 	started()
-	return m.Run(ctx)
+	// Other nodes are answered while the log is handed over.
+	core, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, core := errgroup.WithContext(core)
+	g.Go(func() error { return n.servePeers(core, peers) })
+	g.Go(func() error {
+		defer stop()
+		return m.Run(ctx)
+	})
+	return g.Wait()
 }
 
 // leases waits until the servers can store something.

@@ -60,45 +60,45 @@ func (n *Node) handlers() (list [2]http.Handler) {
 	return list
 }
 
-// pass hands a request to the host, if it runs here.
+// pass hands a request to the host, here or on the node that owns the log.
 func (n *Node) pass(w http.ResponseWriter, r *http.Request, door int) {
+	if n.answer(w, r, door) {
+		return
+	}
+	owner, fwd := n.owner()
+	if owner == "" || fwd == nil {
+		w.Header().Set("Retry-After", "1")
+		api.WriteProblem(w, http.StatusServiceUnavailable, "no node owns the log at the moment; try again")
+		return
+	}
+	fwd.forward(w, r, owner, door)
+}
+
+// answer hands a request to the host, and reports whether it runs here.
+func (n *Node) answer(w http.ResponseWriter, r *http.Request, door int) bool {
 	f, ok := n.enter()
 	if !ok {
-		n.elsewhere(w)
-		return
+		return false
 	}
 	defer f.inside.Done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(f.ctx, cancel)()
 	f.handlers[door].ServeHTTP(w, r.WithContext(ctx))
+	return true
 }
 
-// elsewhere refuses what only the owner can do.
-func (n *Node) elsewhere(w http.ResponseWriter) {
-	owner, known := n.owner()
-	text := "no node owns the log at the moment; try again"
-	if known {
-		text = "node " + owner.Name + " owns the log; ask it"
-		if owner.API != "" {
-			text += " at " + owner.API
-		}
-	}
-	w.Header().Set("Retry-After", "1")
-	api.WriteProblem(w, http.StatusServiceUnavailable, text)
-}
-
-// owner is the node that owns the tenant's group, by the leases.
-func (n *Node) owner() (cluster.Node, bool) {
+// owner is the node that owns the tenant's group, by the leases, and the way there.
+// It is none when the leases say that it is this one: it is just beginning, or has
+// just ended.
+func (n *Node) owner() (string, *forwarder) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o, ok := n.table.Groups[tenantGroup]
-	if !ok || o.Node == n.name() { // it is just beginning, or has just ended
-		return cluster.Node{}, false
+	o := n.table.Groups[tenantGroup].Node
+	if o == n.name() {
+		o = ""
 	}
-	node := n.table.Nodes[o.Node]
-	node.Name = o.Node
-	return node, true
+	return o, n.forward
 }
 
 // readyz says whether this node could own the log: it reaches the leases, and can

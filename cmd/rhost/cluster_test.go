@@ -32,6 +32,9 @@ do:
 rule: echo
 when: {pattern: e, define: {e: type == "load.echo"}}
 ---
+rule: other
+when: {pattern: e, define: {e: type == "load.other"}}
+---
 rule: five
 when: {pattern: "e{5}", define: {e: type == "load.event"}, by: data.k, within: 24h, skip: past-last}
 `,
@@ -228,17 +231,22 @@ func (l *load) halt() []string {
 // TestClusterTakesOver kills the owner with -9 and stops the next one, under load.
 // Every event that was acknowledged is matched once, what matches emit comes once,
 // and the owner that was stopped finds out that it is not the owner any more. In the
-// long form this goes on for ten minutes.
+// long form (RHOST_SOAK=1) this goes on for ten minutes, or for RHOST_SOAK if that is a
+// time.
 func TestClusterTakesOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("leases take seconds to end")
 	}
 	c := startTrio(t)
-	c.owner(-1)
+	c.anywhere(c.owner(-1))
 	l := c.load()
 	end := time.Now()
-	if os.Getenv("RHOST_SOAK") != "" {
-		end = end.Add(10 * time.Minute)
+	if soak := os.Getenv("RHOST_SOAK"); soak != "" {
+		d, err := time.ParseDuration(soak)
+		if err != nil {
+			d = 10 * time.Minute
+		}
+		end = end.Add(d)
 	}
 	for round := 1; ; round++ {
 		l.more()
@@ -251,6 +259,30 @@ func TestClusterTakesOver(t *testing.T) {
 	}
 	l.more()
 	c.check(l.halt())
+}
+
+// anywhere asks the nodes that are not the owner: their API, their local socket, and
+// for what goes on.
+func (c *trio) anywhere(owner int) {
+	c.t.Helper()
+	for i := range c.api {
+		if i == owner {
+			continue
+		}
+		tail := start(c.t, "tail", "rhost:matches", "--url", "http://"+c.api[i])
+		require.Eventually(c.t, func() bool {
+			body := fmt.Sprintf(`{"specversion":"1.0","id":"tail-%d-%d","source":"load","type":"load.other"}`, i, time.Now().UnixNano())
+			code, _ := c.call(i, http.MethodPost, "/v1/events", "application/cloudevents+json", []byte(body))
+			return code == http.StatusAccepted && len(tail.lines) > 0
+		}, 10*time.Second, 50*time.Millisecond, "node %d does not pass requests on: %s", i, tail.said())
+		tail.waitFor("other")
+		tail.kill()
+		code, answer := c.call(i, http.MethodGet, "/readyz", "", nil)
+		assert.Equal(c.t, http.StatusOK, code, "readyz of node %d: %s", i, answer)
+		out, err := exec.CommandContext(c.t.Context(), "rhost", "status", "--data", c.args[i][4], "--json").Output()
+		require.NoError(c.t, err)
+		assert.Contains(c.t, string(out), fmt.Sprintf(`"node": %q`, string(rune('a'+owner))))
+	}
 }
 
 // killOwner kills the owner and starts it again once another has taken over.

@@ -1,0 +1,87 @@
+package host
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// doorHeader says, between nodes, by which door a request came in: what the local
+// socket may ask for, the owner answers as it would on its own.
+const doorHeader = "Rhost-Door"
+
+// doors are the values of doorHeader, in the order of handlers.
+func doors() [2]string { return [2]string{"local", "listen"} }
+
+const (
+	dialTimeout = 3 * time.Second
+	peerIdle    = 30 * time.Second // a connection to another node that nobody uses
+)
+
+// forwarder sends requests to the node that owns the log, over the connection to
+// the servers. Nothing is sent again by itself: a client that gets no answer does,
+// and events with the id of before are accepted once.
+type forwarder struct {
+	peers   *eventlog.Peers
+	proxies [2]*httputil.ReverseProxy
+}
+
+// newForwarder forwards to the node whose name is the host of a request.
+func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
+	f := &forwarder{peers: p}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
+			node, _, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			return p.Dial(ctx, node)
+		},
+		IdleConnTimeout: peerIdle, MaxIdleConnsPerHost: 16, DisableCompression: true,
+	}
+	for i, door := range doors() {
+		f.proxies[i] = &httputil.ReverseProxy{
+			Transport:     transport,
+			FlushInterval: -1, // streams are followed as they come
+			ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.Out.URL.Scheme, r.Out.URL.Host = "http", r.In.URL.Host
+				r.Out.Header.Set(doorHeader, door)
+			},
+			ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+				w.Header().Set("Retry-After", "1")
+				api.WriteProblem(w, http.StatusServiceUnavailable, "node "+r.URL.Host+" owns the log and does not answer ("+err.Error()+"); try again")
+			},
+		}
+	}
+	return f
+}
+
+// forward sends a request to another node.
+func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, node string, door int) {
+	out := r.Clone(r.Context())
+	out.URL.Host = node
+	f.proxies[door].ServeHTTP(w, out)
+}
+
+// servePeers answers what other nodes forward, until ctx ends.
+func (n *Node) servePeers(ctx context.Context, p *eventlog.Peers) error {
+	return serveHTTP(ctx, p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		door := 1
+		if r.Header.Get(doorHeader) == doors()[0] {
+			door = 0
+		}
+		if !n.answer(w, r, door) {
+			w.Header().Set("Retry-After", "1")
+			api.WriteProblem(w, http.StatusServiceUnavailable, "the log is about to have another owner; try again")
+		}
+	}))
+}
