@@ -72,11 +72,12 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 	}
 	for try := 1; ; try++ {
 		if a.doubt {
-			if err := a.resolve(ctx, adopt); err != nil {
-				return h, false, err
-			}
+			err := a.resolve(ctx, adopt)
 			if h.seq != 0 && a.tail.is(&h) {
-				return h, true, nil
+				return h, true, nil // whatever follows it
+			}
+			if err != nil {
+				return h, false, err
 			}
 		}
 		h = a.header()
@@ -140,11 +141,11 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 	err = a.s.scan(ctx, a.tail.seq+1, st.Last, func(seq uint64, b []byte) error {
 		return a.adopt(seq, b, adopt)
 	})
-	if err != nil {
-		return err
+	if damage := (*CorruptError)(nil); err != nil && !errors.Is(err, ErrFenced) && !errors.As(err, &damage) {
+		err = fmt.Errorf("%w: %w", ErrUncertain, err) // it could not be read, and may be there
 	}
-	a.doubt = false
-	return nil
+	a.doubt = err != nil
+	return err
 }
 
 func (a *appender) adopt(seq uint64, b []byte, adopt adoptFunc) error {
