@@ -25,10 +25,14 @@ func (l *lane) onAck(a ack) error {
 		a.batch.emits[i].seq = a.seq
 	}
 	l.emits = append(l.emits, a.batch.emits...)
+	// What goes to disk up to the batch of a snapshot is in that, and is not folded
+	// again: else each snapshot would be a reason for the next.
+	if len(a.batch.recs) > 0 && !l.snaps.covers() {
+		l.snaps.spent(time.Duration(len(a.batch.recs)) * foldRecord)
+	}
 	if a.batch.snap != nil {
 		l.onDisk(a.batch.snap, a.batch, a.seq)
 	}
-	l.snaps.spent(time.Duration(len(a.batch.recs)) * foldRecord)
 	for _, saved := range a.batch.saved {
 		close(saved)
 	}

@@ -120,6 +120,19 @@ func (s *snapshots) spent(d time.Duration) {
 	s.fresh = false
 }
 
+// covers reports whether a snapshot is under way whose batch is not on disk yet.
+func (s *snapshots) covers() bool {
+	if s.job == nil {
+		return false
+	}
+	select {
+	case <-s.job.acked:
+		return false
+	default:
+		return true
+	}
+}
+
 // wants reports whether it is time for another snapshot.
 func (s *snapshots) wants(now time.Time) bool {
 	switch {
