@@ -70,6 +70,7 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 	if a.tolerant {
 		tries = claimTries
 	}
+	unsure := false // a try of this frame may still arrive
 	for try := 1; ; try++ {
 		if a.doubt {
 			err := a.resolve(ctx, adopt)
@@ -77,7 +78,7 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 				return h, true, nil // whatever follows it
 			}
 			if err != nil {
-				return h, false, err
+				return h, false, orUncertain(err, unsure)
 			}
 		}
 		h = a.header()
@@ -91,10 +92,21 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 		undo()
 		stale, uncertain := errors.Is(err, ErrStale), errors.Is(err, ErrUncertain)
 		a.doubt = stale || uncertain
+		unsure = unsure || uncertain
 		if !a.doubt || try >= tries || uncertain && try > 1 {
-			return h, false, err
+			return h, false, orUncertain(err, unsure)
 		}
 	}
+}
+
+// orUncertain keeps an answer from saying more than is known: that the last try of
+// a frame came to nothing says nothing of the ones before. Nor may such a frame be
+// sent again under another number, so the cause is told in words alone.
+func orUncertain(err error, unsure bool) error {
+	if damage := (*CorruptError)(nil); !unsure || errors.Is(err, ErrFenced) || errors.As(err, &damage) {
+		return err // somebody else's frame is in its place
+	}
+	return fmt.Errorf("%w: %s", ErrUncertain, err.Error())
 }
 
 // header is the start of the next frame's header.
@@ -138,6 +150,9 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 	if st.Last < a.tail.seq {
 		return a.s.corrupt(st.Last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.Last, a.tail.seq))
 	}
+	if err := a.passed(ctx, st.First); err != nil {
+		return err
+	}
 	err = a.s.scan(ctx, a.tail.seq+1, st.Last, func(seq uint64, b []byte) error {
 		return a.adopt(seq, b, adopt)
 	})
@@ -146,6 +161,24 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 	}
 	a.doubt = err != nil
 	return err
+}
+
+// passed reports that frames which this process has never seen were written, and
+// released, so that the stream starts behind them. If nobody says so, they are
+// missing.
+func (a *appender) passed(ctx context.Context, first uint64) error {
+	if first <= a.tail.seq+1 {
+		return nil
+	}
+	floor, err := a.s.floor(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	if first > floor {
+		return nil
+	}
+	a.fenced.Store(true)
+	return fmt.Errorf("%w: it has released stream %s up to frame %d: %w", ErrFenced, a.s.Name(), first, ErrUncertain)
 }
 
 func (a *appender) adopt(seq uint64, b []byte, adopt adoptFunc) error {

@@ -109,8 +109,8 @@ func OpenStore(ctx context.Context, s Store, c Config) (*Log, error) {
 func openOn(ctx context.Context, s Store, c Config, w *witness, said [witnessSlots]*testimony) (*Log, error) {
 	c = c.withDefaults()
 	l := &Log{cfg: c, store: s, closing: make(chan struct{}), recent: newRecent(c.RecentBytes), free: s.Free}
-	l.events = &stream{Stream: s.Stream(EventStream), timeout: c.AckTimeout}
-	runs := &stream{Stream: s.Stream(RunStream), timeout: c.AckTimeout}
+	l.events = l.stream(s, EventStream)
+	runs := l.stream(s, RunStream)
 	writer := cmp.Or(c.Writer, rand.Uint64())
 	l.notes = notes{store: s.Notes(), writer: writer, stamp: func() int64 { return l.stamp(time.Now()) }, within: c.AckTimeout}
 	l.committer = newCommitter(l, l.appender(l.events, eventFrame, w, slotEvents, writer))
@@ -122,6 +122,16 @@ func openOn(ctx context.Context, s Store, c Config, w *witness, said [witnessSlo
 		return nil, err
 	}
 	return l, nil
+}
+
+func (l *Log) stream(s Store, kind StreamKind) *stream {
+	return &stream{Stream: s.Stream(kind), timeout: l.cfg.AckTimeout, floor: func(ctx context.Context) (uint64, error) {
+		f, err := l.floors(ctx)
+		if kind == RunStream {
+			return f.run, err
+		}
+		return f.ev, err
+	}}
 }
 
 func (l *Log) appender(s *stream, typ frameType, w *witness, slot int, writer uint64) *appender {

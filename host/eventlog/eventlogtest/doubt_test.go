@@ -47,10 +47,10 @@ func (s doubtfulStream) Scan(ctx context.Context, from, to uint64, fn func(uint6
 	return s.Stream.Scan(ctx, from, to, fn)
 }
 
-func openDoubtful(t *testing.T, m *eventlogtest.Model) (*doubtful, *eventlog.Log) {
+func openDoubtful(t *testing.T, m *eventlogtest.Model, writer uint64) (*doubtful, *eventlog.Log) {
 	t.Helper()
 	s := &doubtful{Store: m.Node().Store(0)}
-	l, err := eventlog.OpenStore(t.Context(), s, eventlog.Config{Writer: 1})
+	l, err := eventlog.OpenStore(t.Context(), s, eventlog.Config{Writer: writer})
 	require.NoError(t, err)
 	return s, l
 }
@@ -70,7 +70,7 @@ func commitOne(t *testing.T, l *eventlog.Log) error {
 // A frame was sent, the answer got lost, and then nothing could be read: the frame
 // may be there, and nobody may be told that it is not.
 func TestCommitThatCannotBeReadBackIsUncertain(t *testing.T) {
-	s, l := openDoubtful(t, eventlogtest.New(eventlogtest.Config{}))
+	s, l := openDoubtful(t, eventlogtest.New(eventlogtest.Config{}), 1)
 	s.after = func() { s.blind = true }
 	require.ErrorIs(t, commitOne(t, l), eventlog.ErrUncertain)
 	s.after = func() {}
@@ -86,7 +86,7 @@ func TestCommitThatCannotBeReadBackIsUncertain(t *testing.T) {
 // behind it: the frame is part of the log, and whoever waits for it is told so.
 func TestCommitBeforeAClaimIsAcked(t *testing.T) {
 	m := eventlogtest.New(eventlogtest.Config{})
-	s, l := openDoubtful(t, m)
+	s, l := openDoubtful(t, m, 1)
 	s.after = func() {
 		other, err := eventlog.OpenStore(t.Context(), m.Node().Store(0), eventlog.Config{Writer: 2})
 		require.NoError(t, err)
@@ -94,4 +94,48 @@ func TestCommitBeforeAClaimIsAcked(t *testing.T) {
 	}
 	require.NoError(t, commitOne(t, l))
 	assert.ErrorIs(t, commitOne(t, l), eventlog.ErrFenced)
+}
+
+// The first try of a frame gets no answer and is still under way, the second is
+// refused: that one was refused does not say that nothing will be stored.
+func TestCommitWithATryUnderWayIsUncertain(t *testing.T) {
+	var faults []int // of the tries to come
+	m := eventlogtest.New(eventlogtest.Config{Choose: func(int) (fault int) {
+		if len(faults) > 0 {
+			fault, faults = faults[0], faults[1:]
+		}
+		return fault
+	}})
+	_, l := openDoubtful(t, m, 1)
+	const late, none, refused = 1, 0, 2 // none: whether what is late lands just then
+	m.Set(func(c *eventlogtest.Config) { c.Rates = eventlogtest.Rates{Late: 1, Refused: 1} })
+	faults = []int{late, none, refused}
+	require.ErrorIs(t, commitOne(t, l), eventlog.ErrUncertain)
+	require.True(t, m.Land())
+	m.Set(func(c *eventlogtest.Config) { c.Rates = eventlogtest.Rates{} })
+	require.NoError(t, commitOne(t, l))
+	assert.Equal(t, eventlog.Position{Frame: 2}, l.Tail(), "both are there")
+}
+
+// An owner that was away finds neither its own end of the log nor the claim: the next
+// owner has released both. That is no damage.
+func TestStaleOwnerOfAReleasedLogIsFenced(t *testing.T) {
+	m := eventlogtest.New(eventlogtest.Config{})
+	_, stale := openDoubtful(t, m, 1)
+	require.NoError(t, commitOne(t, stale))
+	_, err := stale.RunLog().Append(t.Context(), []eventlog.RunRecord{{Kind: 1}})
+	require.NoError(t, err)
+
+	_, owner := openDoubtful(t, m, 2)
+	require.NoError(t, owner.Claim(t.Context(), "owner", 1))
+	for range 3 {
+		_, err := owner.RunLog().Append(t.Context(), []eventlog.RunRecord{{Kind: 1}})
+		require.NoError(t, err)
+	}
+	require.NoError(t, owner.Release(t.Context(), owner.Tail(), owner.RunLog().Tail()))
+
+	_, err = stale.RunLog().Append(t.Context(), []eventlog.RunRecord{{Kind: 1}})
+	require.ErrorIs(t, err, eventlog.ErrFenced)
+	err = stale.RunLog().Replay(t.Context(), 1, func(uint64, []eventlog.RunRecord) error { return nil })
+	require.ErrorIs(t, err, eventlog.ErrOutside)
 }
