@@ -75,6 +75,11 @@ func actionSuite(ctx context.Context) ([]measure, func() error, error) {
 			measure{name: g.name + ", p99", unit: "ms", fn: func(context.Context, time.Duration) (float64, error) { return lat.p99, nil }},
 		)
 	}
+	queued, slot, err := batchMeasures(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	measures, slots = append(measures, queued...), append(slots, slot)
 	return measures, func() error {
 		for _, s := range slots {
 			if err := s.Swap(ctx, nil, 0); err != nil {

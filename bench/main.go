@@ -16,11 +16,12 @@ import (
 )
 
 func main() {
-	o := options{sizes: []int{1000, 100_000}}
+	o := options{sizes: []int{1000, 100_000}, events: []int{1_000_000, 10_000_000}}
 	flag.IntVar(&o.runs, "runs", 3, "how often each measure is taken")
 	flag.DurationVar(&o.time, "time", 500*time.Millisecond, "how long one taking lasts")
 	flag.BoolVar(&o.json, "json", false, "print JSON, one figure a line")
 	flag.Func("sizes", "numbers of rules for match and rules, separated by commas (default 1000,100000; 1000000 takes minutes and 6 GB)", o.setSizes)
+	flag.Func("events", "numbers of events for recovery, separated by commas (default 1000000,10000000; 50000000 takes minutes and 8 GB of disk)", o.setEvents)
 	flag.StringVar(&o.only, "only", "", "take only measures whose names contain this")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
@@ -34,24 +35,34 @@ func main() {
 
 // options are the flags, and what a suite is set up for.
 type options struct {
-	runs  int
-	time  time.Duration
-	json  bool
-	only  string
-	sizes []int
-	rules int // of the sizes, the one at hand
+	runs   int
+	time   time.Duration
+	json   bool
+	only   string
+	sizes  []int
+	events []int
+	rules  int // of the sizes, the one at hand
 }
 
-func (o *options) setSizes(text string) error {
-	o.sizes = nil
+func (o *options) setSizes(text string) (err error) {
+	o.sizes, err = numbers(text)
+	return err
+}
+
+func (o *options) setEvents(text string) (err error) {
+	o.events, err = numbers(text)
+	return err
+}
+
+func numbers(text string) (list []int, err error) {
 	for _, s := range strings.Split(text, ",") {
 		n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is no number of rules", s)
+			return nil, fmt.Errorf("%q is no number above 0", s)
 		}
-		o.sizes = append(o.sizes, n)
+		list = append(list, n)
 	}
-	return nil
+	return list, nil
 }
 
 // command runs suites, or one of the processes that the suite rules starts.

@@ -18,8 +18,18 @@ type measure struct {
 	fn   func(ctx context.Context, d time.Duration) (float64, error)
 	once bool // taken in the first run only, because it takes long or does not vary
 
+	// against are ratios to what was measured beside it in the same run.
+	against []against
+
 	// recorded is a figure from elsewhere, of what cannot be built here; fn is nil.
 	recorded float64
+}
+
+// against is a ratio of a measure to something that was taken in turn with it; ratio
+// gives that of the latest run.
+type against struct {
+	base  string
+	ratio func() float64
 }
 
 // suite is a group of measures that run interleaved. setup prepares them and
@@ -39,6 +49,7 @@ func suites() []suite {
 		{name: "stateful", what: "patterns and windows, one core", setup: statefulSuite, oneCore: true},
 		{name: "keys", what: "partial matches of many keys: rate, and memory of a key", setup: keysSuite, oneCore: true},
 		{name: "shared", what: "many rules that begin alike, one core", setup: sharedSuite, oneCore: true},
+		{name: "lanes", what: "one log on several lanes, all cores", setup: lanesSuite},
 		{name: "latency", what: "from an event handed to the matcher to its match", setup: latencySuite},
 		{name: "alloc", what: "allocations an event", setup: allocSuite, oneCore: true},
 		{name: "sigma", what: "40 published Sigma rules and their events, one core", setup: sigmaSuite, oneCore: true},
@@ -46,8 +57,9 @@ func suites() []suite {
 		{name: "action", what: "match → plugin call finished, in memory", setup: plain(actionSuite)},
 		{name: "swap", what: "versions of a plugin swapped at full load", setup: plain(swapSuite)},
 		{name: "extism", what: "calls of an Extism plugin, one goroutine, beside Extism's own SDK", setup: plain(extismSuite)},
-		{name: "neighbour", what: "a quiet tenant beside another that misbehaves", setup: plain(neighbourSuite)},
+		{name: "neighbour", what: "a quiet tenant beside another that misbehaves; ratios are medians of those in each run", setup: plain(neighbourSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
+		{name: "recovery", what: "starting again: replay, snapshots, parked executions", setup: recoverySuite},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}
 }
@@ -71,6 +83,14 @@ type figure struct {
 	Recorded bool      `json:"recorded,omitempty"` // not measured here
 	Base     string    `json:"base,omitempty"`
 	Ratio    float64   `json:"ratio,omitempty"` // to the median of Base
+	Against  []ratios  `json:"against,omitempty"`
+}
+
+// ratios are those to one base; the median of the runs is what counts.
+type ratios struct {
+	Base   string    `json:"base"`
+	Runs   []float64 `json:"runs"`
+	Median float64   `json:"median"`
 }
 
 // run takes every measure in turn, runs times over, so that a slow moment of the
@@ -92,6 +112,7 @@ func (s suite) run(ctx context.Context, o options) ([]figure, error) {
 				return nil, fmt.Errorf("%s: %w", m.name, err)
 			}
 			figures[i].Runs = append(figures[i].Runs, v)
+			figures[i].compare(m.against)
 		}
 	}
 	for i, m := range measures {
@@ -110,6 +131,18 @@ func (s suite) run(ctx context.Context, o options) ([]figure, error) {
 		}
 	}
 	return figures, done()
+}
+
+// compare takes down the ratios of a run.
+func (f *figure) compare(list []against) {
+	if f.Against == nil {
+		f.Against = make([]ratios, len(list))
+	}
+	for n, a := range list {
+		r := &f.Against[n]
+		r.Base, r.Runs = a.base, append(r.Runs, a.ratio())
+		r.Median = median(r.Runs)
+	}
 }
 
 func median(v []float64) float64 {
@@ -153,6 +186,9 @@ func (f *figure) line(width int) string {
 	}
 	if f.Ratio > 0 {
 		line += fmt.Sprintf("  %.3g× %s", f.Ratio, f.Base)
+	}
+	for _, r := range f.Against {
+		line += fmt.Sprintf("  %.3g× %s", r.Median, r.Base)
 	}
 	return line
 }

@@ -31,6 +31,13 @@
 // have open in common is kept and fed once, and a rule takes a copy of a key when
 // an event meets a condition of its own there.
 //
+// # Lanes
+//
+// Events may be spread over lanes by the value at a path (part.go). Each lane's
+// matcher follows the rules that go by that path, and says which events the others
+// need; those are followed by one more matcher, and together all of them find what
+// one matcher would.
+//
 // # Why
 //
 // Program.Plan tells how a rule will be matched: which engine and why, where the

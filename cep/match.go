@@ -27,6 +27,7 @@ type Match struct {
 	Why          []Reason     // with Options.Explain; see Explain
 
 	key   string
+	place int32 // of the rule
 	prog  *Program
 	plan  *plan // nil for a bare rule
 	pairs []engine.Pair
@@ -196,7 +197,7 @@ func (m *Matcher) given(rs *ruleState, pos Position, dst []Match) []Match {
 func (m *Matcher) match(rs *ruleState, d *engine.Done, pos Position) Match {
 	out := Match{
 		Rule: rs.rule, At: d.At, Trigger: "time", TriggerPos: pos, Deadline: d.Deadline,
-		Timeout: d.Outcome == engine.TimedOut, key: d.Key, prog: m.prog, plan: rs.plan, pairs: d.Pairs,
+		Timeout: d.Outcome == engine.TimedOut, key: d.Key, place: rs.place, prog: m.prog, plan: rs.plan, pairs: d.Pairs,
 	}
 	kind := kindTime
 	switch d.Outcome {
@@ -243,7 +244,7 @@ func (m *Matcher) single(rs *ruleState, dst []Match) []Match {
 	out := Match{
 		Rule: rs.rule, At: m.now, Trigger: h.Event.ID, TriggerEvent: &h.Event, TriggerPos: h.Pos,
 		Bind: []Binding{{rs.rule.When.Pattern.Elems[0].Name, []*event.Event{&h.Event}, []Position{h.Pos}}},
-		key:  string(rs.keyBuf), prog: m.prog, plan: rs.plan, pairs: []engine.Pair{{Elem: 0, Held: h}},
+		key:  string(rs.keyBuf), place: rs.place, prog: m.prog, plan: rs.plan, pairs: []engine.Pair{{Elem: 0, Held: h}},
 	}
 	id := m.identity(rs.rule, kindEvent, out.key)
 	id.bound(out.Bind)

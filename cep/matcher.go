@@ -18,6 +18,9 @@ type Options struct {
 	// Tables is what conditions see as table.NAME; see Matcher.SetTables.
 	Tables *Tables
 
+	// Part is which rules the matcher follows, of a program for several lanes.
+	Part Part
+
 	apart bool // rules that begin alike share nothing all the same
 }
 
@@ -56,6 +59,8 @@ type Matcher struct {
 	scratch index.Scratch
 	ids     []index.ID   // conditions that hold
 	touched []*ruleState // rules it concerns, in order
+	forward bool         // it concerns rules of another part
+	ours    []int32      // scratch: places of rules that must be shown every event
 	heard   []*stem      // prefixes it concerns
 	parted  []*family    // of which rules have forked
 	id      idText       // of the match being made
@@ -76,7 +81,9 @@ func (m *Matcher) follow(p *Program) {
 	m.rules = append(m.rules, make([]*ruleState, max(0, p.places.len()-len(m.rules)))...)
 	m.adopt(p)
 	for _, place := range p.always {
-		m.rule(place)
+		if m.opt.Part.has(p.places.at(int(place)).plan) {
+			m.rule(place)
+		}
 	}
 }
 
@@ -170,7 +177,9 @@ func (m *Matcher) Advance(at time.Time, pos Position, dst []Match) []Match {
 func (m *Matcher) begin(at time.Time) {
 	m.begun, m.now = true, at.UTC()
 	for _, place := range m.prog.always {
-		m.start(m.rule(place))
+		if m.opt.Part.has(m.prog.places.at(int(place)).plan) {
+			m.start(m.rule(place))
+		}
 	}
 }
 
@@ -186,19 +195,23 @@ func (m *Matcher) start(rs *ruleState) {
 func (m *Matcher) look() {
 	clear(m.touched)
 	m.touched = m.touched[:0]
+	m.forward = false
 	p := m.prog
 	m.ids = p.index.Match(&m.scratch, &m.env.seen, m.ids[:0])
 	for _, id := range m.ids {
 		u := p.uses.at(int(id))
+		if !m.mine(u.place) {
+			continue
+		}
 		if u.prefix != 0 && m.stems != nil {
 			m.share(u)
 			continue
 		}
 		m.mark(m.rule(u.place), u.cond, u.exact)
 	}
-	m.wake(m.alert)
-	if m.stems == nil {
-		m.wake(p.alike)
+	m.wake(m.alerts(m.alert))
+	if alike := m.alerts(p.alike); m.stems == nil {
+		m.wake(alike)
 	}
 	m.overhear()
 	for _, rs := range m.draining {
@@ -227,6 +240,10 @@ func (m *Matcher) wake(places []int32) {
 
 // ask evaluates the conditions of a rule that drains, which no index has.
 func (m *Matcher) ask(rs *ruleState) {
+	if rs.away {
+		m.forward = m.forward || m.concerns(rs)
+		return
+	}
 	for i, p := range rs.plan.preds {
 		if p.Correlated() {
 			m.mark(rs, uint8(i), false)

@@ -16,6 +16,8 @@ type ruleState struct {
 	place    int32        // among the rules of the current program
 	age      int          // how many programs came before the one it is of
 	draining bool         // begins nothing new
+	away     bool         // it drains on the lane of the rest, which needs its events until then
+	until    time.Time    // zero: for ever
 	foreign  bool         // of a program that numbers its fields in another way
 	err      error        // why it was stopped
 	counts   RuleStats
@@ -46,7 +48,7 @@ func newRuleState(m *Matcher, place int32) *ruleState {
 
 // known reports whether there is anything to tell about the rule.
 func (rs *ruleState) known() bool {
-	return rs.open() || rs.err != nil || rs.total() != (RuleStats{})
+	return rs.away || rs.open() || rs.err != nil || rs.total() != (RuleStats{})
 }
 
 // before orders rules: by place, and of one place those that drain first, the
@@ -68,10 +70,10 @@ func (rs *ruleState) sees(m *Matcher) *predicate.Event {
 
 // value reads a field of the event being fed.
 func (rs *ruleState) value(m *Matcher, f field) event.Value {
-	if rs.foreign || f.slot >= len(m.fields) {
+	if rs.foreign {
 		return m.input.Ev.Get(f.path)
 	}
-	return m.fields[f.slot]
+	return m.read(f)
 }
 
 // visit shows the event to one rule.

@@ -72,7 +72,11 @@ func (m *Matcher) Capture() *Capture {
 	e.Uint(uint64(len(rules)))
 	number, families := numbered(rules)
 	for _, rs := range rules {
-		e.Uint(uint64(m.swaps - rs.age))
+		age := 0 // which only orders the versions of a rule that drain
+		if rs.draining {
+			age = m.swaps - rs.age
+		}
+		e.Uint(uint64(age))
 		rs.append(e, number[rs.family])
 	}
 	e.Uint(uint64(len(families)))
@@ -164,6 +168,9 @@ func RestoreMatcher(p *Program, o Options, snapshot []byte, older ...*Program) (
 		return nil, d.Err()
 	}
 	for _, place := range p.always { // of rules that the snapshot does not know
+		if !o.Part.has(p.places.at(int(place)).plan) {
+			continue
+		}
 		if rs := m.rule(place); !rs.open() && rs.err == nil {
 			m.start(rs)
 		}
@@ -263,7 +270,10 @@ func (r *restorer) find(age int, draining bool, name, version string) (*ruleStat
 			continue
 		}
 		rs := &ruleState{rule: e.get(), plan: e.plan, place: place, age: m.swaps - age, draining: true, foreign: p.fields != m.prog.fields}
-		if e.plan.engine != nil {
+		switch part := m.opt.Part; {
+		case !part.Rest && part.placement(e.plan) == Rekeyed:
+			m.send(rs)
+		case e.plan.engine != nil:
 			rs.state = e.plan.engine.New()
 		}
 		m.draining = append(m.draining, rs)

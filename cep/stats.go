@@ -35,7 +35,7 @@ type RuleStats struct {
 func (m *Matcher) Stats() Stats {
 	s := Stats{Events: m.seen, Matches: m.matches, Timers: len(m.timers.heap)}
 	for _, rs := range m.all() {
-		if !rs.known() {
+		if rs.away || !rs.known() {
 			continue
 		}
 		r := rs.total()

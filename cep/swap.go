@@ -55,6 +55,7 @@ func (m *Matcher) Swap(p *Program) []Change {
 		}
 	}
 	m.enlist(was, related)
+	m.depart(was, related)
 	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
 		place, there := p.names.get(rs.rule.Name)
 		ends := Dropped
@@ -63,6 +64,9 @@ func (m *Matcher) Swap(p *Program) []Change {
 			if there = e.runs(); there && e.get().OnChange == syntax.Reset && (old == nil || old.version() != e.version()) {
 				there, ends = false, Reset
 			}
+		}
+		if !there && rs.away {
+			return true
 		}
 		if !there {
 			changes = append(changes, m.discard(rs, ends))
@@ -116,21 +120,20 @@ func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
 		m.drop(rs)
 		return changes
 	}
-	same := e.plan != nil && e.plan.same == rs.plan.same
-	switch on := e.get().OnChange; {
-	case on == syntax.Reset:
+	switch fate(rs.plan, e) {
+	case Reset:
 		return append(changes, m.discard(rs, Reset))
-	case same && on != syntax.Drain:
+	case Kept:
 		open := rs.size().Runs
 		rs.recount()
 		m.keep(rs, place)
 		return append(changes, Change{Rule: rs.rule.Name, Action: Kept, Open: open})
-	case rs.plan.needs.Always: // it goes by the clock, and has nothing to finish
+	case Dropped: // it goes by the clock, and has nothing to finish
 		m.drop(rs)
 		return changes
 	default:
 		ch := Change{Rule: rs.rule.Name, Action: Drained, Open: rs.size().Runs}
-		if on == syntax.Keep {
+		if e.get().OnChange == syntax.Keep {
 			ch.Why = "the new version does not mean the same"
 		}
 		m.leave(rs, true)
@@ -141,6 +144,21 @@ func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
 		}
 		m.draining = append(m.draining, rs)
 		return append(changes, ch)
+	}
+}
+
+// fate says what becomes of what a rule has open when it is changed.
+func fate(was *plan, e *entry) Action {
+	same := e.plan != nil && e.plan.same == was.same
+	switch on := e.get().OnChange; {
+	case on == syntax.Reset:
+		return Reset
+	case same && on != syntax.Drain:
+		return Kept
+	case was.needs.Always:
+		return Dropped
+	default:
+		return Drained
 	}
 }
 
@@ -168,6 +186,9 @@ func (m *Matcher) discard(rs *ruleState, a Action) Change {
 // retire forgets the rules that have drained.
 func (m *Matcher) retire() {
 	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
+		if rs.away && (rs.until.IsZero() || !rs.until.Before(m.now)) {
+			return false
+		}
 		if rs.open() || rs.err != nil { // what stopped is told until the next Swap
 			return false
 		}

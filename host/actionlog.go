@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 	"unique"
 
@@ -44,6 +45,9 @@ func (a Action) message() notify.Message {
 // decides; a query folds what it reads from RUN.
 type actionFold struct {
 	open map[string]*openExecution // by execution id
+	// partly says that the beginning of the log was removed: of executions that
+	// started there the rule is not known.
+	partly bool
 }
 
 // openExecution is what the records of an execution do not repeat.
@@ -74,6 +78,10 @@ func (f *actionFold) fold(rec workflow.Record) (Action, bool) {
 		return Action{}, false
 	}
 	x := f.open[rec.Execution]
+	if x == nil && f.partly {
+		x = &openExecution{Match: matchOf(rec.Execution)}
+		f.open[rec.Execution] = x
+	}
 	if x == nil {
 		return Action{}, false
 	}
@@ -109,6 +117,15 @@ func (f *actionFold) fold(rec workflow.Record) (Action, bool) {
 		return Action{}, false
 	}
 	return a, true
+}
+
+// matchOf is the match that started an execution, which is named after it.
+func matchOf(execution string) string {
+	id, ok := strings.CutPrefix(execution, "x-")
+	if !ok {
+		return ""
+	}
+	return "m-" + id
 }
 
 // begin notes an attempt, which end forgets.

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/host/dispatch"
 	"github.com/rhost/rhost/host/egress"
+	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
@@ -41,12 +43,20 @@ type runner struct {
 // there is no room now.
 func (r *runner) start(cmd workflow.Command) bool {
 	d, do := r.steps, r.http
+	var batch *dispatch.Batch
 	switch cmd.Action {
 	case workflow.ActionRun:
 		d, do = r.calls, r.call
-		if set, ok := r.setup(cmd.Plugin); ok && set.grant.Has(abi.CapHTTP) {
-			d = r.steps // it may wait for others
+		set, ok := r.setup(cmd.Plugin)
+		if !ok {
+			break // the call says so
 		}
+		if set.grant.Has(abi.CapHTTP) {
+			d = r.steps // it may wait for others
+		} else {
+			batch = r.batchOf(cmd, set)
+		}
+		set.slot.Wake(context.Background()) // while the call waits for its turn
 	case workflow.ActionFile:
 		do = r.file
 	case workflow.ActionHTTP, workflow.ActionEmit, workflow.ActionNotify:
@@ -60,6 +70,7 @@ func (r *runner) start(cmd workflow.Command) bool {
 			} // else the host stops; the intent stays open and runs again
 		},
 		Panicked: func(err error) { r.answer(cmd.Fail(workflow.FailInternal, err.Error())) },
+		Batch:    batch,
 	})
 	return err == nil
 }
@@ -75,7 +86,12 @@ func (r *runner) answer(res workflow.Result) {
 
 // call runs a plugin.
 func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result {
-	vars, err := decodePayload(ctx, cmd.Payload, r.blobs)
+	var vars *matchVars
+	var err error
+	whileStarved(ctx, r.logger, func() error {
+		vars, err = decodePayload(ctx, cmd.Payload, r.blobs)
+		return elsewhere(err)
+	})
 	if err != nil {
 		return cmd.Fail(workflow.FailInternal, err.Error())
 	}
@@ -89,6 +105,15 @@ func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result
 	res := resultOf(cmd, r.caller.Call(ctx, act), vars.match.At)
 	res.Calls = encodeTape(rec, cmd.Key)
 	return res
+}
+
+// elsewhere is an error of reading the log that says nothing of what is stored: it
+// may be readable in a moment.
+func elsewhere(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, eventlog.ErrUnavailable) {
+		return err
+	}
+	return nil
 }
 
 // action is the call of a plugin that a command asks for.

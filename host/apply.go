@@ -175,6 +175,8 @@ func (a *applier) compare() error {
 // gives the names of all that the bundle has.
 func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err error) {
 	names = make(map[string]bool)
+	trial := a.Host.plugins.Trial()
+	defer trial.End()
 	var errs []error
 	for _, name := range a.names {
 		f, ok := deploy.FoundAt(a.app, name)
@@ -192,7 +194,7 @@ func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err 
 		}
 		var change deploy.Change
 		if err == nil {
-			change, err = a.Host.plugins.Check(ctx, f, u)
+			change, err = trial.Check(ctx, f, u)
 		}
 		if err != nil {
 			errs = append(errs, err)

@@ -62,7 +62,10 @@ func (b backend) Match(ctx context.Context, id string) (json.RawMessage, error) 
 }
 
 func (b backend) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
-	return b.records().deadLetters(ctx)
+	var list []json.RawMessage
+	var err error
+	asked := b.lane.ask(ctx, func() { list, err = lettersOf(b.lane.flows, b.lane.bad) })
+	return list, errors.Join(apiError(asked), err)
 }
 
 func (b backend) Redrive(ctx context.Context, id string) error {
@@ -91,6 +94,9 @@ func (b backend) Status(ctx context.Context) (json.RawMessage, error) {
 	var err error
 	if s.Matching, err = b.Matching(ctx); err != nil {
 		s.Busy = "the lane does not answer: " + err.Error() + "; what rules have counted is not known"
+	}
+	if s.Busy == "" {
+		s.Log = b.logSummary(ctx)
 	}
 	return json.Marshal(s)
 }
@@ -155,12 +161,15 @@ type Summary struct {
 	Rules   []string        `json:"rules"`
 	Digest  string          `json:"rules_digest"`
 	Plugins []PluginSummary `json:"plugins"`
+	Memory  GuestMemory     `json:"guest_memory"`
 	Sources []SourceSummary `json:"sources"`
 	Counts  Counts          `json:"counts"`
+	Lanes   *LaneSummary    `json:"lanes,omitempty"` // nil: one
 
-	Revision *Revision `json:"revision,omitempty"` // the latest change of rules; nil before the first
-	Matching *Matching `json:"matching,omitempty"` // of a status; Summary leaves it out
-	Busy     string    `json:"busy,omitempty"`     // why a status is without
+	Log      *LogSummary `json:"log,omitempty"`      // of a status; Summary leaves it out
+	Revision *Revision   `json:"revision,omitempty"` // the latest change of rules; nil before the first
+	Matching *Matching   `json:"matching,omitempty"` // of a status; Summary leaves it out
+	Busy     string      `json:"busy,omitempty"`     // why a status is without
 }
 
 // PluginSummary describes a plugin's version in force.
@@ -169,6 +178,10 @@ type PluginSummary struct {
 	Engine string `json:"engine"`
 	Digest string `json:"digest"`
 	Size   int    `json:"size"`
+	// Reserved is the memory that is reserved for it, in bytes. Warm says that it is
+	// loaded: one that is not called is unloaded until it is.
+	Reserved int64 `json:"reserved"`
+	Warm     bool  `json:"warm"`
 }
 
 // Counts are totals since the host began.
@@ -193,9 +206,13 @@ func (h *Host) Summary() Summary {
 // loaded describes what was read from the app folder.
 func (h *Host) loaded() Summary {
 	rules := h.rules.Load()
-	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest}
+	s := Summary{Version: h.opts.Version, App: h.app, Began: h.began, Rules: rules.names(), Digest: rules.Digest, Memory: h.memory.summary(), Lanes: h.config.layout().summary(rules)}
 	for _, info := range h.plugins.Loaded() {
-		s.Plugins = append(s.Plugins, PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size})
+		p := PluginSummary{Name: info.Name, Engine: info.Engine, Digest: info.Digest, Size: info.Size, Reserved: h.memory.reserved(info.Name)}
+		if slot, ok := h.plugins.Slot(info.Name); ok {
+			p.Warm = slot.Held().Warm
+		}
+		s.Plugins = append(s.Plugins, p)
 	}
 	return s
 }

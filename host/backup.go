@@ -191,8 +191,14 @@ func VerifyBackup(ctx context.Context, dir string, progress func(done, total int
 // whole reports what records name and the backup does not have.
 func (r *recordReader) whole(rep *BackupReport) []error {
 	errs := r.missing(rep.Blob)
-	if err := r.checkProgress(); err != nil {
-		errs = append(errs, err)
+	first := make(map[string]uint64)
+	for i := range rep.Manifest.Streams {
+		first[rep.Manifest.Streams[i].Name] = rep.Manifest.Streams[i].First
+	}
+	for _, err := range []error{r.checkProgress(), r.checkSnapshot(rep.Manifest.Notes, first, rep.Blob)} {
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errs
 }

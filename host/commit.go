@@ -67,11 +67,12 @@ func (l *lane) write(ctx context.Context, recs []eventlog.RunRecord) (uint64, er
 }
 
 // whileFull does fn again and again while the disk is full: nothing was written
-// then, and nothing decided so far is lost by waiting.
+// then, and nothing decided so far is lost by waiting. Where something may have
+// been, doing it again could do it twice.
 func whileFull(ctx context.Context, logger *slog.Logger, fn func() error) error {
 	for {
 		err := fn()
-		if !errors.Is(err, eventlog.ErrDiskFull) || ctx.Err() != nil {
+		if !errors.Is(err, eventlog.ErrDiskFull) || errors.Is(err, eventlog.ErrUncertain) || ctx.Err() != nil {
 			return err
 		}
 		logger.Error("the disk is full; matching waits until there is room", "error", err)

@@ -34,8 +34,18 @@ type Config struct {
 	Notify  map[string]NotifyConfig `yaml:"notify"`
 	Egress  EgressConfig            `yaml:"egress"`
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
+	// Lanes is on how many processors events are matched, spread by the value at
+	// PartitionBy; 1 needs none.
+	Lanes       int    `yaml:"lanes"`
+	PartitionBy string `yaml:"partition_by"`
 	// Signatures says what signatures plugins need.
 	Signatures SignatureConfig `yaml:"signatures"`
+	// Retention says how much of the log is kept.
+	Retention RetentionConfig `yaml:"retention"`
+	// Wasm says what modules may use beyond the core of the language.
+	Wasm WasmConfig `yaml:"wasm"`
+	// Limits bound what all plugins have together.
+	Limits GuestLimits `yaml:"limits"`
 }
 
 // SourceConfig declares one source, by exactly one of its keys.
@@ -50,10 +60,14 @@ type SourceConfig struct {
 
 // PluginConfig is what an operator says of a plugin.
 type PluginConfig struct {
-	Pos    yamldoc.Pos    `yaml:",pos"`
-	Grant  []string       `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
-	Limits LimitsConfig   `yaml:"limits"`
-	Config map[string]any `yaml:"config"` // handed to the plugin
+	Pos    yamldoc.Pos  `yaml:",pos"`
+	Grant  []string     `yaml:"grant"` // capabilities; absent: what the plugin asks for, but http and secret
+	Limits LimitsConfig `yaml:"limits"`
+	// Instances is how many there may be at once; absent: as many as calls run.
+	Instances int `yaml:"instances"`
+	// CanonicalNaN has its Wasm make the same NaNs on every machine.
+	CanonicalNaN bool           `yaml:"canonical_nan"`
+	Config       map[string]any `yaml:"config"` // handed to the plugin
 	// Export names the function to call of an Extism plugin that has several.
 	Export string      `yaml:"export"`
 	HTTP   *HTTPConfig `yaml:"http"` // where its requests may go
@@ -78,6 +92,13 @@ type LimitsConfig struct {
 	Output      yamldoc.Bytes `yaml:"output"`
 	Effects     int           `yaml:"effects"`
 	EffectBytes yamldoc.Bytes `yaml:"effect_bytes"`
+}
+
+// WasmConfig admits modules that use proposals of the language, which are young in
+// compilers and in the engine.
+type WasmConfig struct {
+	TailCalls     bool `yaml:"tail_calls"`
+	ExtendedConst bool `yaml:"extended_const"`
 }
 
 // NotifyConfig says where a topic goes beside those who subscribe to it.
@@ -148,7 +169,7 @@ func ReadConfig(app string, set []string) (Config, error) {
 		return Config{}, err
 	}
 	if len(docs) > 1 {
-		return Config{}, yamldoc.Errorf(docs[1].Pos, "", "config", "put everything into the first", "rhost.yaml holds one document")
+		return Config{}, yamldoc.Errorf(docs[1].Pos, "", yamldoc.CodeRefused, "put everything into the first", "rhost.yaml holds one document")
 	}
 	root := &yamldoc.Node{Kind: yamldoc.Map, Pos: yamldoc.Pos{File: "rhost.yaml"}}
 	if len(docs) == 1 {
@@ -238,6 +259,9 @@ func (c Config) withDefaults() Config {
 	if c.Tenant == "" {
 		c.Tenant = "default"
 	}
+	if c.Lanes == 0 {
+		c.Lanes = 1
+	}
 	return c
 }
 
@@ -253,7 +277,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.checkLanes())
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {

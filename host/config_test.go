@@ -28,7 +28,7 @@ func app(t *testing.T, files map[string]string) string {
 func TestReadConfig(t *testing.T) {
 	c, err := host.ReadConfig(t.TempDir(), nil)
 	require.NoError(t, err)
-	assert.Equal(t, host.Config{DataDir: ".rhost", Listen: "127.0.0.1:4000", Tenant: "default"}, c)
+	assert.Equal(t, host.Config{DataDir: ".rhost", Listen: "127.0.0.1:4000", Tenant: "default", Lanes: 1}, c)
 
 	dir := app(t, map[string]string{"rhost.yaml": "# nothing but a comment\n", "in/a.log": ""})
 	c, err = host.ReadConfig(dir, []string{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
@@ -12,45 +13,117 @@ import (
 	"github.com/rhost/rhost/host/workflow"
 )
 
+// maxItems is how many records the matcher is shown at a time.
+const maxItems = 512
+
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
+	events, err := decodeEvents(f, l.events)
+	if err != nil {
+		return err
+	}
+	l.events = events
+	return l.onRecords(ctx, f, events)
+}
+
+// decodeEvents decodes the events of a frame: as many as it has records, those that
+// are no events left empty. They are made of dst where it has room, and of the
+// frame's bytes.
+func decodeEvents(f *eventlog.Frame, dst []event.Event) ([]event.Event, error) {
+	dst = slices.Grow(dst[:0], len(f.Records))[:len(f.Records)]
 	for i := range f.Records {
-		if err := l.onRecord(ctx, f.At(i), &f.Records[i]); err != nil {
-			return err
+		if f.Records[i].Kind != eventlog.Event {
+			continue
 		}
+		var err error
+		if dst[i], _, err = event.DecodeBinary(f.Records[i].Body); err != nil {
+			return nil, fmt.Errorf("%s of the log: decode event: %w", f.At(i), err)
+		}
+	}
+	return dst, nil
+}
+
+// onRecords decides a frame whose events are decoded. The matcher is shown what
+// lies between two changes of rules, and then the records are decided one by one.
+func (l *lane) onRecords(ctx context.Context, f *eventlog.Frame, events []event.Event) error {
+	for i := 0; i < len(f.Records); {
+		if f.Records[i].Kind == eventlog.Revision {
+			if err := l.onRevision(ctx, f.At(i), &f.Records[i]); err != nil {
+				return err
+			}
+			i++
+			continue
+		}
+		n := l.match(f.Records[i:], events[i:])
+		for k := range n {
+			if err := l.onRecord(ctx, f.At(i+k), &f.Records[i+k], &events[i+k], l.found.Of(k)); err != nil {
+				return err
+			}
+		}
+		i += n
 	}
 	return nil
 }
 
-// onRecord decides what one record of the log causes. Up to the recorded
-// progress it only rebuilds the matcher: what it caused is in RUN.
-func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+// match shows the matcher records, up to the next that changes the rules. It
+// returns how many they are.
+func (l *lane) match(recs []eventlog.Record, events []event.Event) int {
+	l.items = l.items[:0]
+	for i := range recs {
+		r := &recs[i]
+		if r.Kind == eventlog.Revision || i == maxItems {
+			break
+		}
+		it := cep.Item{Pos: cep.Position{Lane: r.Lane, Seq: r.LaneSeq}}
+		switch r.Kind {
+		case eventlog.Event:
+			it.Event, it.At = &events[i], clockOf(r, &events[i])
+		case eventlog.Tick:
+			it.At = r.Ingest
+		case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim:
+		}
+		l.items = append(l.items, it)
+	}
+	l.matcher.Feed(l.items, &l.found)
+	return len(l.items)
+}
+
+func (l *lane) onRevision(ctx context.Context, pos eventlog.Position, r *eventlog.Record) error {
+	l.pos = pos
+	if err := l.revise(ctx, r); err != nil {
+		return err
+	}
+	if l.live() {
+		l.outbox.reached(pos)
+	}
+	return nil
+}
+
+// onRecord decides what one record of the log causes, and the matches that it
+// completed. Up to the recorded progress there is nothing to decide: what the
+// record caused is in RUN. ev is the record's event, if it is one.
+func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.Record, ev *event.Event, matches []cep.Match) error {
 	l.pos = pos
 	switch r.Kind {
 	case eventlog.Event:
-		if err := l.arrived(ctx, r); err != nil {
-			return err
-		}
-	case eventlog.Revision:
-		if err := l.revise(ctx, r); err != nil {
+		if err := l.arrived(ctx, r, ev); err != nil {
 			return err
 		}
 	case eventlog.Checkpoint:
 		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
-	case eventlog.Tick:
-	}
-	var err error
-	if l.matches, err = feed(l.matcher, r, l.matches[:0]); err != nil {
-		return fmt.Errorf("%s of the log: %w", pos, err)
+	case eventlog.Tick, eventlog.Revision, eventlog.Claim:
 	}
 	if !l.live() {
 		return nil
 	}
-	for i := range l.matches {
-		if err := l.onMatch(ctx, &l.matches[i], depthOf(r)); err != nil {
+	for i := range matches {
+		if err := l.onMatch(ctx, &matches[i], depthOf(r)); err != nil {
 			return err
 		}
 	}
 	l.outbox.reached(pos)
+	if len(l.known) > 0 && !l.recovering {
+		l.forgetKnown()
+	}
 	return nil
 }
 
@@ -66,7 +139,7 @@ func feed(m *cep.Matcher, r *eventlog.Record, dst []cep.Match) ([]cep.Match, err
 		return m.Feed(&ev, at, clockOf(r, &ev), dst), nil
 	case eventlog.Tick:
 		return m.Advance(r.Ingest, at, dst), nil
-	case eventlog.Revision, eventlog.Checkpoint:
+	case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim:
 	}
 	return dst, nil
 }
@@ -76,26 +149,19 @@ func (l *lane) live() bool { return l.pos.Compare(l.replay) > 0 }
 
 // arrived counts an event, shows it to whoever watches, and keeps it when it is
 // the report of something that a source could not read.
-func (l *lane) arrived(ctx context.Context, r *eventlog.Record) error {
+func (l *lane) arrived(ctx context.Context, r *eventlog.Record, ev *event.Event) error {
 	if !l.live() {
 		return nil
 	}
 	l.counts.events.Add(1)
 	watched := l.hub.Wanted(notify.TopicEvents)
-	if !watched && r.Flags&flagReport == 0 {
-		return nil
-	}
-	ev, _, err := event.DecodeBinary(r.Body)
-	if err != nil {
-		return fmt.Errorf("decode event: %w", err)
-	}
 	if watched {
 		l.hub.Publish(notify.Message{Topic: notify.TopicEvents, At: r.Ingest, Payload: ev.AppendJSON(nil)})
 	}
 	if r.Flags&flagReport == 0 {
 		return nil
 	}
-	rec := badRecordOf(&ev, r)
+	rec := badRecordOf(ev, r)
 	if l.known[rec.Key] {
 		return nil
 	}
@@ -120,7 +186,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l.log, l.logger})
+	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger})
 	if err != nil {
 		return err
 	}
@@ -192,7 +258,7 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l.log, l.logger}, r)
+	r, err := shrink(ctx, patient{l.blobs, l.logger}, r)
 	if err != nil {
 		return err
 	}

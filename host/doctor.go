@@ -72,7 +72,7 @@ func Doctor(ctx context.Context, o DoctorOptions) (*Diagnosis, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &doctor{DoctorOptions: o, Diagnosis: Diagnosis{App: o.App}, reader: newRecordReader()}
+	d := &doctor{DoctorOptions: o, Diagnosis: Diagnosis{App: o.App}, reader: newRecordReader(), first: make(map[string]uint64)}
 	if err := d.folders(); err != nil {
 		return nil, err
 	}
@@ -99,6 +99,7 @@ type doctor struct {
 	reader *recordReader
 	newest time.Time // stamp in the log
 	blobs  *eventlog.BlobIndex
+	first  map[string]uint64 // first frame of each stream
 	done   int64
 	total  int64
 }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,10 +58,7 @@ func (d *doctor) bundle() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &job{})
-	}
-	if err != nil {
+	if _, err := parseJob(text, err); err != nil {
 		d.add("apply.json", Damage, fmt.Sprintf("%s: %v", name, err), "the host does not start", "move the file away and apply the bundle again")
 		return
 	}
@@ -77,10 +73,12 @@ func (d *doctor) seed() {
 		d.well("seed", "none yet")
 	case err != nil:
 		d.add("seed", Damage, err.Error(), "the host does not start", "look at its permissions")
-	case len(b) != seedBytes:
-		d.add("seed", Damage, fmt.Sprintf("%s has %d bytes, and a seed %d", name, len(b), seedBytes), "the host does not start",
-			"restore it from a backup, or remove it to have another made: calls that run again then draw other random bytes")
 	default:
+		if _, err := checkSeed(name, b); err != nil {
+			d.add("seed", Damage, err.Error(), "the host does not start",
+				"restore it from a backup, or remove it to have another made: calls that run again then draw other random bytes")
+			return
+		}
 		d.well("seed", "there")
 	}
 }

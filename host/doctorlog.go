@@ -57,16 +57,13 @@ func (d *doctor) log(ctx context.Context) {
 	}
 	d.witness(cut)
 	for _, name := range names {
-		switch name {
-		case "BLOB":
-		case "SNAP":
-			d.notes(ctx, cut)
-		default:
+		if name != "BLOB" && name != "SNAP" {
 			d.stream(ctx, cut, name)
 		}
 	}
 	d.engineFiles()
 	d.blobStream(ctx, cut)
+	d.snapshots(ctx, cut)
 	if err := d.reader.checkProgress(); err != nil {
 		d.add("progress", Damage, err.Error(), "frames that were decided on are lost", fixRestore)
 	} else {
@@ -138,6 +135,7 @@ func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
 	if err != nil {
 		bad.add(err)
 	}
+	d.first[name] = ext.First
 	what := "stream " + name
 	switch {
 	case len(bad.list) > 0:
@@ -149,26 +147,30 @@ func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
 	}
 }
 
-// notes reads where snapshots are.
-func (d *doctor) notes(ctx context.Context, cut *eventlog.Cut) {
+// snapshots reads where snapshots are, and the newest.
+func (d *doctor) snapshots(ctx context.Context, cut *eventlog.Cut) {
 	var bad troubles
-	list, err := cut.SnapshotNotes(ctx, func(err *eventlog.CorruptError) error {
+	notes, err := cut.SnapshotNotes(ctx, func(err *eventlog.CorruptError) error {
 		bad.add(err)
 		return nil
 	})
 	if err != nil {
 		bad.add(err)
 	}
-	for _, note := range list {
-		if _, err := eventlog.ReadSnapshotNote(note); err != nil {
-			bad.add(err)
-		}
+	if err := d.reader.checkSnapshot(notes, d.first, d.blobs.Get); err != nil {
+		bad.add(err)
 	}
-	if len(bad.list) > 0 {
-		d.add("snapshots", Damage, bad.String(), "a start takes an older snapshot, or reads the whole log; after a crash it refuses", fixRestore)
-		return
+	switch released := d.first["EV"] > 1 || d.first["RUN"] > 1; {
+	case len(bad.list) == 0 && len(notes) == 0:
+		d.well("snapshots", "none yet")
+	case len(bad.list) == 0:
+		d.well("snapshots", "%d; the newest is there", len(notes))
+	case released:
+		d.add("snapshots", Damage, bad.String(), "a start takes the snapshot before, if that can be read, and fails else", fixRestore)
+	default:
+		d.add("snapshots", Warning, bad.String(), "a start takes the snapshot before, or reads the whole log: nothing is lost; after a crash it refuses damaged blocks",
+			"start the host, which takes another, or "+fixRestore)
 	}
-	d.well("snapshots", "%d", len(list))
 }
 
 func (d *doctor) torn(what string, bytes int64, last uint64) {

@@ -42,6 +42,8 @@ type Options struct {
 	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
 	Once    bool     // end when every finite source is read and what it caused is done
 	Version string
+	// WholeLog recovers from the beginning of the log, as if there were no snapshot.
+	WholeLog bool
 	// Compiler is a command that compiles Wasm; see wasm.Options. Empty compiles in
 	// this process.
 	Compiler []string
@@ -76,8 +78,12 @@ type Host struct {
 	readyIn  time.Duration // written before anything is served
 
 	log     *eventlog.Log
+	blobs   *heldBlobs // of the log
+	clock   *clock
 	hub     *notify.Hub
 	plugins *deploy.Plugins
+	memory  *guestMemory // that is reserved for them
+	cache   *wasm.Cache  // of compiled modules; nil when nothing is kept
 	engines map[deploy.Kind]sandbox.Engine
 	lib     *ruleLibrary
 	rules   atomic.Pointer[RuleSet] // of the app folder, as last compiled without error
@@ -97,7 +103,7 @@ type Host struct {
 // source is read and nothing is served until Run. The errors name file, key and
 // fix; every problem of the folder is reported at once.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{opts: o, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), hub: notify.NewHub(), state: newState()}
+	h := &Host{opts: o, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), clock: newClock(), hub: notify.NewHub(), state: newState()}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -182,15 +188,22 @@ func (h *Host) open(ctx context.Context) error {
 		return fmt.Errorf("open data folder: %w; choose another with --data", err)
 	}
 	log, err := eventlog.Open(ctx, eventlog.Config{
-		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run",
+		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now,
 	})
 	if err != nil {
 		return err
 	}
-	h.log = log
-	h.lib = newRuleLibrary(log)
+	h.log, h.blobs = log, newHeldBlobs(log)
+	if tail := log.Tail(); tail.Frame > 0 { // what is in the log is in the past
+		last, err := timeOf(ctx, log, tail.Frame)
+		if err != nil {
+			return err
+		}
+		h.clock.atLeast(last)
+	}
+	h.lib = newRuleLibrary(h.blobs)
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
-		Keep: log.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
+		Keep: h.blobs.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
 	})
 }
 
@@ -203,8 +216,14 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 		if seed, err = keptSeed(filepath.Join(h.data, "seed")); err != nil {
 			return fmt.Errorf("open data folder: %w", err)
 		}
+		if h.cache, err = wasm.OpenCache(cache); err != nil {
+			return err
+		}
 	}
-	engines, err := NewEngines(wasm.Options{CacheDir: cache, Compiler: h.opts.Compiler, Seed: seed})
+	engines, err := NewEngines(wasm.Options{
+		Cache: h.cache, Compiler: h.opts.Compiler, Seed: seed,
+		TailCalls: h.config.Wasm.TailCalls, ExtendedConst: h.config.Wasm.ExtendedConst,
+	})
 	if err != nil {
 		return err
 	}
@@ -216,7 +235,14 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	o.Note = func(name, text string) {
 		h.report(Notice{Kind: "warning", Text: "plugin " + name + ": " + text})
 	}
-	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].Rollout.plan() }
+	o.Plan = func(name string) sandbox.Plan { return h.config.Plugins[name].plan() }
+	o.CanonicalNaN = func(name string) bool { return h.config.Plugins[name].CanonicalNaN }
+	limit := h.config.Limits.limit()
+	if cache == "" && h.config.Limits.GuestMemory == 0 {
+		limit = 0 // what this machine has says nothing of the one that will run it
+	}
+	h.memory = newGuestMemory(h.tenant, limit, int64(h.config.Limits.PerTenant))
+	o.Reserve, o.Reserved = h.reserve, h.memory.reserved
 	o.Rolled, o.Test = h.rolled, h.tryPlugin
 	o.Building = func(name string) {
 		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its source"})
@@ -287,7 +313,9 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	g.Go(func() error { return h.watchConfig(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
 	g.Go(func() error { return h.sweep(edges) })
+	g.Go(func() error { return h.cool(edges) })
 	g.Go(func() error { return h.announce(edges) })
+	g.Go(func() error { return h.retain(edges) })
 	err := g.Wait()
 	return errors.Join(err, h.drain(core))
 }
@@ -302,6 +330,20 @@ func (h *Host) runSources(ctx context.Context, stop func()) error {
 		stop()
 	}
 	return err
+}
+
+// retain removes what of the log need not be kept.
+func (h *Host) retain(ctx context.Context) error {
+	return h.keeper().run(ctx, func(err error) {
+		h.report(Notice{Kind: "warning", Text: "what is old could not be removed from the log", Err: err})
+	})
+}
+
+func (h *Host) keeper() *keeper {
+	return &keeper{
+		config: h.config.Retention.withDefaults(), log: h.log, dir: filepath.Join(h.data, "log"), ledger: filepath.Join(h.data, "plugins.json"),
+		blobs: h.blobs, now: h.clock.now,
+	}
 }
 
 // sweep empties, once a day, what file steps keep so that they can be undone.
@@ -321,7 +363,7 @@ func (h *Host) sweep(ctx context.Context) error {
 func (h *Host) drain(core context.Context) error {
 	ctx, cancel := context.WithTimeout(core, drainTime)
 	defer cancel()
-	if err := h.lane.untilIdle(ctx, time.Now().Add(drainTime)); err != nil && core.Err() == nil {
+	if err := h.lane.untilIdle(ctx, h.clock.now().Add(drainTime)); err != nil && core.Err() == nil {
 		h.report(Notice{Kind: "warning", Text: "some actions are still running; they run again after a restart"})
 	}
 	if err := h.lane.snapshotNow(ctx); err != nil && core.Err() == nil {
@@ -350,6 +392,9 @@ func (h *Host) Close() error {
 	}
 	for _, e := range h.engines {
 		errs = append(errs, e.Close(ctx))
+	}
+	if h.cache != nil {
+		errs = append(errs, h.cache.Close(ctx))
 	}
 	if h.log != nil {
 		errs = append(errs, h.log.Close())

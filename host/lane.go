@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
@@ -23,7 +24,7 @@ const (
 	progressEvery   = time.Second     // how stale the recorded progress may be when nothing is decided
 	maxConflictRuns = 10              // runs of a call whose state changed under it
 	diskFullWait    = time.Second     // between tries to write while the disk is full
-	stuckFlow       = 250 * time.Hour // a timer that far away is as good as none
+	lookAgain       = 5 * time.Second // at the clock, while something waits for a time: it may be set forward
 )
 
 // lane is the one goroutine in which a tenant's events, matches and executions
@@ -43,7 +44,7 @@ const (
 type lane struct {
 	laneParts
 
-	matcher *cep.Matcher
+	matcher *cep.Lanes
 	rules   *RuleSet
 	began   time.Time            // when the first rules came into force
 	since   map[string]time.Time // when rules became what they are, if that was later
@@ -54,8 +55,11 @@ type lane struct {
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
+	knownTo eventlog.Position // from here on nothing is known
 	cursors map[string][]byte // checkpoints of sources
-	matches []cep.Match       // scratch
+	items   []cep.Item        // scratch, with events and found
+	events  []event.Event
+	found   cep.Found
 
 	inForce    atomic.Pointer[RuleSet]  // rules, for everyone
 	revision   atomic.Pointer[Revision] // the latest
@@ -99,9 +103,11 @@ type laneParts struct {
 	tenant string
 	id     uint32
 	log    *eventlog.Log
+	blobs  blobs // of the log
 	lib    *ruleLibrary
 	hub    *notify.Hub
 	state  *state
+	lanes  laneLayout
 	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now
 	ticks  bool                        // the wall clock moves an idle lane's time
 	logger *slog.Logger
@@ -109,6 +115,7 @@ type laneParts struct {
 	newLog func() string // draws the origin of a log that has none; nil: at random
 
 	snapshots snapshotStore // nil: none
+	wholeLog  bool          // recovered without one
 }
 
 // running is a command that dispatch has, or that waits to run again.
@@ -292,7 +299,8 @@ func (l *lane) idle() bool {
 
 // untilNext is how long the lane may sleep.
 func (l *lane) untilNext() time.Duration {
-	next := stuckFlow
+	const forever = 1 << 62
+	next := time.Duration(forever)
 	now := l.now()
 	if at, ok := l.flows.NextTimer(); ok {
 		next = min(next, at.Sub(now))
@@ -305,6 +313,9 @@ func (l *lane) untilNext() time.Duration {
 	}
 	if s := &l.snaps; s.store != nil && s.job == nil && !s.fresh {
 		next = min(next, max(snapshotAtMost-now.Sub(s.taken), time.Second))
+	}
+	if next < forever {
+		next = min(next, lookAgain)
 	}
 	return max(next, 0)
 }

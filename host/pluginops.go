@@ -76,10 +76,11 @@ func pluginError(err error) error {
 	var refused *sandbox.Refusal
 	var fault *sandbox.Fault
 	var unsigned *signature.Error
+	var short *shortage
 	switch {
 	case errors.Is(err, deploy.ErrUnknown):
 		return api.Kind(api.ErrNotFound, err)
-	case errors.As(err, &refused), errors.As(err, &fault), errors.As(err, &unsigned), errors.Is(err, sandbox.ErrSelfTest):
+	case errors.As(err, &refused), errors.As(err, &fault), errors.As(err, &unsigned), errors.As(err, &short), errors.Is(err, sandbox.ErrSelfTest):
 		return api.Kind(api.ErrInvalid, err)
 	}
 	return apiError(err)

@@ -57,8 +57,8 @@ func (h *Host) setupOf(name string, info sandbox.Info) pluginSetup {
 // CodeSettings is the code of settings that a plugin does not take.
 const CodeSettings = "plugin-config"
 
-// tryPlugin keeps a version out whose settings do not fit it, or that does not
-// get through the sample call of its manifest. What it asks for and is not
+// tryPlugin keeps a version out whose settings do not fit it, whose start-up faults,
+// or that does not get through the sample call of its manifest. What it asks for and is not
 // granted is told to whoever starts the host.
 func (h *Host) tryPlugin(ctx context.Context, name string, m sandbox.Module) error {
 	s := h.setupOf(name, m.Info())
@@ -67,7 +67,7 @@ func (h *Host) tryPlugin(ctx context.Context, name string, m sandbox.Module) err
 	}
 	about := s.info.Manifest
 	if about == nil {
-		return nil
+		return sandbox.Start(ctx, m, s.limits())
 	}
 	if about.Config != nil {
 		if err := s.checkSettings(name, about.Config); err != nil {
@@ -80,7 +80,7 @@ func (h *Host) tryPlugin(ctx context.Context, name string, m sandbox.Module) err
 		}
 	}
 	if about.Sample == nil {
-		return nil
+		return sandbox.Start(ctx, m, s.limits())
 	}
 	call, sv := sampleCall(name, about.Sample, s.conf.json)
 	_, err := sandbox.SelfTest(ctx, m, call, sandbox.NewSession(sv, s.grant, s.limits()))
@@ -227,6 +227,9 @@ func (p PluginConfig) validate(name string) []error {
 	}
 	if p.Limits.limits().Negative() {
 		bad("limits", "no limit may be below 0")
+	}
+	if p.Instances < 0 || p.Instances > maxInstances {
+		bad("instances", "write a number from 1 to %d, or leave it out", maxInstances)
 	}
 	if err := p.Rollout.validate(); err != nil {
 		bad("rollout", "%w", err)

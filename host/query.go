@@ -72,6 +72,7 @@ func (r records) matches(ctx context.Context, q api.Query) (api.Page, error) {
 // is needed to tell of its end, so the fold starts at the beginning.
 func (r records) actions(ctx context.Context, q api.Query) (api.Page, error) {
 	fold := newActionFold()
+	fold.partly = r.log.RunLog().First() > 1
 	return r.pageFrom(ctx, 0, q, func(rec *eventlog.RunRecord) (json.RawMessage, error) {
 		if rec.Kind != runFlow {
 			return nil, nil
@@ -113,6 +114,9 @@ func (r records) page(ctx context.Context, q api.Query, pick func(*eventlog.RunR
 // picked and left out.
 func (r records) pageFrom(ctx context.Context, from uint64, q api.Query, pick func(*eventlog.RunRecord) (json.RawMessage, error)) (api.Page, error) {
 	page := api.Page{Items: []json.RawMessage{}}
+	if from != 0 { // what lay before the first was removed since
+		from = max(from, r.log.RunLog().First())
+	}
 	err := replayRun(ctx, r.log, from, func(seq uint64, recs []eventlog.RunRecord) error {
 		for i := range recs {
 			item, err := pick(&recs[i])
@@ -134,7 +138,29 @@ func (r records) pageFrom(ctx context.Context, from uint64, q api.Query, pick fu
 	if err != nil && !errors.Is(err, errPageFull) {
 		return api.Page{}, err
 	}
-	return page, nil
+	page.Since, err = begins(ctx, r.log)
+	return page, err
+}
+
+// begins is when the log begins, where its beginning was removed, and else zero.
+func begins(ctx context.Context, log *eventlog.Log) (at time.Time, err error) {
+	first := log.First()
+	if first.Frame <= 1 && log.RunLog().First() <= 1 {
+		return at, nil
+	}
+	return timeOf(ctx, log, first.Frame)
+}
+
+// timeOf is when a frame of EV came.
+func timeOf(ctx context.Context, log *eventlog.Log, frame uint64) (at time.Time, err error) {
+	err = log.Read(ctx, eventlog.Position{Frame: frame}, func(f *eventlog.Frame) error {
+		at = f.Records[0].Ingest
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return at, err
 }
 
 // A cursor is a place in RUN: frame and index. A frame has far fewer records
@@ -187,9 +213,11 @@ func letterOfBad(b BadRecord) (json.RawMessage, error) {
 // deadLetters folds the log into what failed for good and was neither redriven
 // nor dropped, oldest first: executions, then records.
 func (r records) deadLetters(ctx context.Context) ([]json.RawMessage, error) {
-	flows := workflow.NewEngine(workflow.Options{})
-	bad := newBadRecords()
-	err := replayRun(ctx, r.log, 0, func(seq uint64, recs []eventlog.RunRecord) error {
+	flows, bad, from, err := r.lettersSoFar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = replayRun(ctx, r.log, from, func(seq uint64, recs []eventlog.RunRecord) error {
 		for i := range recs {
 			if err := foldLetters(flows, bad, &recs[i]); err != nil {
 				return fmt.Errorf("frame %d of RUN: %w", seq, err)
@@ -200,6 +228,37 @@ func (r records) deadLetters(ctx context.Context) ([]json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	return lettersOf(flows, bad)
+}
+
+// lettersSoFar gives the dead letters of the newest snapshot that can be read, and
+// the frame of RUN that follows it.
+func (r records) lettersSoFar(ctx context.Context) (*workflow.Engine, *badRecords, uint64, error) {
+	notes, err := r.log.Snapshots().Newest(ctx, keptSnapshots)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	for _, one := range notes {
+		note, err := readNote(one.Body)
+		if err != nil || one.Err != nil {
+			continue // a start tells of it
+		}
+		b, err := r.log.GetBlob(ctx, note.Digest)
+		if err != nil {
+			continue
+		}
+		if s, err := readSnapshot(b, workflow.Options{}); err == nil {
+			return s.flows, &badRecords{list: s.bad}, s.run + 1, nil
+		}
+	}
+	if first := r.log.RunLog().First(); first > 1 {
+		return nil, nil, 0, fmt.Errorf("the log begins with frame %d of RUN, and no snapshot of what came before can be read", first)
+	}
+	return workflow.NewEngine(workflow.Options{}), newBadRecords(), 0, nil
+}
+
+// lettersOf lists dead letters as they are printed.
+func lettersOf(flows *workflow.Engine, bad *badRecords) ([]json.RawMessage, error) {
 	var out []json.RawMessage
 	for _, d := range flows.DeadLetters() {
 		letter, err := letterOf(d)

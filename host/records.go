@@ -57,7 +57,7 @@ func (r *recordReader) event(stream string, seq uint64, rec *eventlog.Record) er
 		}
 	case eventlog.Revision:
 		r.need(rec.Key, stream, seq, "rules in force from there on")
-	case eventlog.Tick, eventlog.Checkpoint:
+	case eventlog.Tick, eventlog.Checkpoint, eventlog.Claim:
 	default:
 		return fmt.Errorf("%s is unknown: a newer version has written it", rec.Kind)
 	}
@@ -160,6 +160,39 @@ func neededFiles(set []byte, get func(digest string) ([]byte, error)) error {
 func (r *recordReader) checkProgress() error {
 	if last := r.ends["EV"]; r.progress.Frame > last {
 		return fmt.Errorf("stream RUN says that everything up to %s of stream EV was decided, which ends with frame %d", r.progress, last)
+	}
+	return nil
+}
+
+// checkSnapshot reads the newest of the notes that say where snapshots are, and what
+// it names. A log that has let go of its start cannot be read without one.
+func (r *recordReader) checkSnapshot(notes [][]byte, first map[string]uint64, get func(digest string) ([]byte, error)) error {
+	if len(notes) == 0 {
+		if first["EV"] > 1 || first["RUN"] > 1 {
+			return fmt.Errorf("the log starts with frame %d of EV and frame %d of RUN, and there is no snapshot of what was before", first["EV"], first["RUN"])
+		}
+		return nil
+	}
+	body, err := eventlog.ReadSnapshotNote(notes[len(notes)-1])
+	if err != nil {
+		return err
+	}
+	note, err := readNote(body)
+	if err != nil {
+		return err
+	}
+	b, err := get(note.Digest)
+	switch {
+	case err != nil:
+	case len(b) != note.Bytes:
+		err = fmt.Errorf("it has %d bytes, not %d", len(b), note.Bytes)
+	case note.Frame > r.ends["EV"] || note.Run > r.ends["RUN"]:
+		err = fmt.Errorf("it is ahead of the log, which ends with frame %d of EV and frame %d of RUN", r.ends["EV"], r.ends["RUN"])
+	case note.Frame+1 < first["EV"] || note.Run+1 < first["RUN"]:
+		err = fmt.Errorf("it ends before the log begins, with frame %d of EV and frame %d of RUN", first["EV"], first["RUN"])
+	}
+	if err != nil {
+		return fmt.Errorf("snapshot %s of %v: %w", short(note.Digest), note.At, err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/cep"
+	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/workflow"
 )
@@ -63,7 +64,7 @@ func (l *lane) recover(ctx context.Context) error {
 	if err := l.replayEvents(ctx); err != nil {
 		return err
 	}
-	clear(l.known) // what lay beyond the progress is decided
+	l.forgetKnown()
 	if l.pos != from || l.log.RunLog().Tail() > folded {
 		l.snaps.spent(time.Since(began))
 	}
@@ -89,7 +90,7 @@ func (l *lane) flowOptions(ctx context.Context) workflow.Options {
 
 // fromNothing is the state of a lane before the log begins.
 func (l *lane) fromNothing(ctx context.Context) error {
-	if ev, run := l.log.First(), l.log.RunLog().First(); ev.Frame > 1 || run > 1 {
+	if ev, run := l.log.First(), l.log.RunLog().First(); !l.whole() {
 		return fmt.Errorf("the log begins with frame %d, and frame %d of RUN: no snapshot of what came before can be read; restore the data folder from a backup: %w",
 			ev.Frame, run, errors.Join(l.unreadable...))
 	}
@@ -100,8 +101,15 @@ func (l *lane) fromNothing(ctx context.Context) error {
 	}
 	l.rules = empty
 	l.inForce.Store(empty)
-	l.matcher = cep.NewMatcher(empty.Program, cep.Options{Tenant: l.tenant})
+	l.matcher = cep.NewLanes(empty.Program, cep.Options{Tenant: l.tenant}, l.lanes.n, l.lanes.by)
 	return nil
+}
+
+// forgetKnown lets go of what is known once it is decided.
+func (l *lane) forgetKnown() {
+	if len(l.known) > 0 && l.pos.Compare(l.knownTo) >= 0 {
+		clear(l.known)
+	}
 }
 
 // foldFrame applies one batch of RUN, its progress first: of a batch that ended
@@ -174,22 +182,29 @@ func (l *lane) dropForwarded(to uint64) {
 	l.emits = left
 }
 
-// replayEvents feeds the log to the matcher, and strikes the emitted events
-// that reached EV without a record of it.
+// replayEvents feeds the log to the matcher, and strikes the emitted events that
+// reached EV without a record of it. Where more has been decided than may wait for
+// the disk, it leaves the rest of the log to Run.
 func (l *lane) replayEvents(ctx context.Context) error {
 	waiting := make(map[eventlog.DedupKey]bool, len(l.emits))
 	for i := range l.emits {
 		waiting[l.sendable(&l.emits[i]).Dedup] = true
 	}
-	err := l.log.Read(ctx, l.pos.Next(), func(f *eventlog.Frame) error {
-		for i := range f.Records {
-			if len(waiting) > 0 {
-				delete(waiting, f.Records[i].Dedup)
-			}
+	l.knownTo = l.log.Tail()
+	stopped := false
+	err := readAhead(ctx, l.log, l.pos.Next(), func(f *eventlog.Frame, events []event.Event) error {
+		for i := 0; i < len(f.Records) && len(waiting) > 0; i++ {
+			delete(waiting, f.Records[i].Dedup)
 		}
-		return l.onFrame(ctx, f)
+		if stopped = stopped || l.live() && l.full(); !stopped {
+			return l.onRecords(ctx, f, events)
+		}
+		if len(waiting) == 0 {
+			return errEnough
+		}
+		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return fmt.Errorf("replay the log: %w", err)
 	}
 	var left []emitted
@@ -200,4 +215,62 @@ func (l *lane) replayEvents(ctx context.Context) error {
 	}
 	l.emits = left
 	return nil
+}
+
+// errEnough ends a replay before the end of the log.
+var errEnough = errors.New("enough")
+
+// aheadFrames is how many frames are read and decoded before they are replayed.
+const aheadFrames = 4
+
+// decoded is a frame with its events.
+type decoded struct {
+	frame  *eventlog.Frame
+	events []event.Event
+}
+
+// readAhead hands the frames from a position on to fn, while the next ones are read
+// and decoded. fn may keep neither frames nor events.
+func readAhead(ctx context.Context, log *eventlog.Log, from eventlog.Position, fn func(*eventlog.Frame, []event.Event) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	frames, used := make(chan decoded, aheadFrames), make(chan []event.Event, aheadFrames+2)
+	ended := make(chan error, 1)
+	go func() {
+		defer close(frames)
+		ended <- log.Read(ctx, from, func(f *eventlog.Frame) error {
+			var events []event.Event
+			select {
+			case events = <-used:
+			default:
+			}
+			events, err := decodeEvents(f, events)
+			if err != nil {
+				return err
+			}
+			select {
+			case frames <- decoded{f, events}:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	var err error
+	for d := range frames {
+		if err != nil {
+			continue // what is under way
+		}
+		if err = fn(d.frame, d.events); err != nil {
+			stop()
+		}
+		select {
+		case used <- d.events:
+		default:
+		}
+	}
+	stop()
+	if end := <-ended; err == nil {
+		err = end
+	}
+	return err
 }

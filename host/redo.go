@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/rhost/rhost/host/sumline"
 )
 
 // redo writes several files of an app folder so that a crash leaves all of them as
@@ -39,7 +41,7 @@ func (r redo) begin(changes []FileChange, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(r.path(), text); err != nil {
+	if err := writeDurably(r.path(), sumline.Add(append(text, '\n'))); err != nil {
 		return fmt.Errorf("note the bundle: %w", err)
 	}
 	return nil
@@ -51,10 +53,7 @@ func (r redo) finish() error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // opening the data folder says it better
 		return nil
 	}
-	var j job
-	if err == nil {
-		err = json.Unmarshal(text, &j)
-	}
+	j, err := parseJob(text, err)
 	if err != nil {
 		return fmt.Errorf("finish a bundle that was being applied: %s: %w", r.path(), err)
 	}
@@ -79,6 +78,17 @@ func (r redo) finish() error {
 		}
 	}
 	return os.Remove(r.path())
+}
+
+// parseJob reads what was written down, unless it could not be read.
+func parseJob(text []byte, err error) (j job, _ error) {
+	if err == nil {
+		text, err = sumline.Check(text)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &j)
+	}
+	return j, err
 }
 
 // order puts what is built after what it is built from, or a start would build it

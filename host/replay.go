@@ -74,7 +74,9 @@ func (a *Archive) Replay(ctx context.Context, o ReplayOptions, fn func(*Replayed
 	}
 	defer func() { err = errors.Join(err, r.close(context.WithoutCancel(ctx))) }()
 	if o.With != nil {
-		if r.trial, err = r.compile(ctx, o.With.Plugin, o.With.Kind, o.With.File, o.With.Source); err != nil {
+		if r.trial, err = r.compile(ctx, o.With.Kind, sandbox.Source{
+			Name: o.With.Plugin, File: o.With.File, Bytes: o.With.Source, CanonicalNaN: r.config.Plugins[o.With.Plugin].CanonicalNaN,
+		}); err != nil {
 			return err
 		}
 		o.Query.Plugin = o.With.Plugin
@@ -96,7 +98,7 @@ type rerun struct {
 	app     string
 	tenant  tenants.Name
 	engines map[deploy.Kind]sandbox.Engine
-	modules map[string]*sandbox.Slot // by digest
+	modules map[string]*sandbox.Slot // by digest, and whether it makes canonical NaNs
 	caller  *dispatch.Caller
 	secrets *runner
 	trial   *sandbox.Slot // nil: each call runs on its own version
@@ -112,7 +114,10 @@ func newRerun(a *Archive, o ReplayOptions) (*rerun, error) {
 	if err != nil {
 		return nil, fmt.Errorf("random bytes of calls begin with the seed of the data folder: %w", err)
 	}
-	engines, err := NewEngines(wasm.Options{CacheDir: filepath.Join(o.Data, "cache"), Seed: seed})
+	engines, err := NewEngines(wasm.Options{
+		CacheDir: filepath.Join(o.Data, "cache"), Seed: seed,
+		TailCalls: true, ExtendedConst: true, // what ran was admitted
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +159,12 @@ func (r *rerun) forget(ctx context.Context) error {
 }
 
 // compile makes a version ready. The error is that of a version no engine takes.
-func (r *rerun) compile(ctx context.Context, name string, kind deploy.Kind, file string, src []byte) (*sandbox.Slot, error) {
+func (r *rerun) compile(ctx context.Context, kind deploy.Kind, src sandbox.Source) (*sandbox.Slot, error) {
 	engine, ok := r.engines[kind]
 	if !ok {
 		return nil, fmt.Errorf("no engine runs %q plugins", kind)
 	}
-	module, err := engine.Compile(ctx, sandbox.Source{Name: name, File: file, Bytes: src})
+	module, err := engine.Compile(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +174,9 @@ func (r *rerun) compile(ctx context.Context, name string, kind deploy.Kind, file
 
 // version finds the module that a call ran on.
 func (r *rerun) version(ctx context.Context, c *PastCall, t *tape) (*sandbox.Slot, error) {
-	if slot, ok := r.modules[c.Digest]; ok {
+	as := sandbox.Source{Name: c.Plugin}.As(t.Runtime)
+	key := as.RuntimeOf(c.Digest)
+	if slot, ok := r.modules[key]; ok {
 		return slot, nil
 	}
 	src, err := r.log.log.GetBlob(ctx, c.Digest)
@@ -181,11 +188,12 @@ func (r *rerun) version(ctx context.Context, c *PastCall, t *tape) (*sandbox.Slo
 			return nil, err
 		}
 	}
-	slot, err := r.compile(ctx, c.Plugin, deploy.Kind(t.Engine), "", src)
+	as.Bytes = src
+	slot, err := r.compile(ctx, deploy.Kind(t.Engine), as)
 	if err != nil {
 		return nil, fmt.Errorf("the module that ran does not load any more: %w", err)
 	}
-	r.modules[c.Digest] = slot
+	r.modules[key] = slot
 	return slot, nil
 }
 

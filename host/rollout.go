@@ -40,6 +40,13 @@ func (c RolloutConfig) validate() error {
 	return nil
 }
 
+// plan says how a version of the plugin comes into force.
+func (p PluginConfig) plan() sandbox.Plan {
+	plan := p.Rollout.plan()
+	plan.Instances = p.instances()
+	return plan
+}
+
 func (c RolloutConfig) plan() sandbox.Plan {
 	return sandbox.Plan{Shadow: c.Shadow, Canary: float64(c.Canary), Back: sandbox.RollbackIf{
 		Faults: float64(c.RollbackIf.Faults), P99: float64(c.RollbackIf.P99), Fuel: float64(c.RollbackIf.Fuel),

@@ -20,7 +20,6 @@ type ruleLibrary struct {
 	mu       sync.Mutex
 	ready    map[string]*RuleSet // guarded by mu; by row
 	making   int                 // guarded by mu; sets that are being made ready
-	kept     map[string]bool     // guarded by mu; files known to be among the blobs
 	flows    map[string]*noted   // guarded by mu; by digest of the definition
 	versions map[string]*noted   // guarded by mu; by rule version
 	last     *RuleSet            // guarded by mu; whose definitions were noted last
@@ -35,7 +34,7 @@ type blobs interface {
 
 func newRuleLibrary(b blobs) *ruleLibrary {
 	return &ruleLibrary{
-		blobs: b, ready: make(map[string]*RuleSet), kept: make(map[string]bool),
+		blobs: b, ready: make(map[string]*RuleSet),
 		flows: make(map[string]*noted), versions: make(map[string]*noted),
 	}
 }
@@ -44,15 +43,12 @@ func newRuleLibrary(b blobs) *ruleLibrary {
 // ready for that.
 func (l *ruleLibrary) keep(ctx context.Context, set *RuleSet) error {
 	for _, p := range set.parts {
-		if p.blob == "" || l.has(p.blob) {
+		if p.blob == "" {
 			continue
 		}
 		if err := l.blobs.PutBlob(ctx, p.blob, []byte(p.Text)); err != nil {
 			return fmt.Errorf("keep %s: %w", p.Name, err)
 		}
-		l.mu.Lock()
-		l.kept[p.blob] = true
-		l.mu.Unlock()
 	}
 	encoded, err := set.encode()
 	if err != nil {
@@ -63,12 +59,6 @@ func (l *ruleLibrary) keep(ctx context.Context, set *RuleSet) error {
 	}
 	l.prepare(set)
 	return nil
-}
-
-func (l *ruleLibrary) has(blob string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.kept[blob]
 }
 
 // prepare has a rule set ready for the revision that puts it in force.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/eventlog/eventlogtest"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 )
@@ -27,6 +28,8 @@ type simOwner struct {
 	log     *eventlog.Log // nil: not open yet
 	lane    *lane         // nil: not claimed yet
 	admit   *admission
+	clock   *clock
+	reads   int // of streams that go well before one fails; 0: all do
 	claimed bool
 	running bool // recovered
 	over    bool
@@ -81,7 +84,9 @@ func (p *simPatience) Err() error {
 
 // open opens the log.
 func (o *simOwner) open() {
-	c := eventlog.Config{Writer: o.id, Now: o.node.clock(o.w), MinFree: 2, RecentBytes: 1 << 14}
+	began := o.w.now
+	o.clock = &clock{wall: o.node.clock(o.w), elapsed: func() time.Duration { return o.w.now.Sub(began) }}
+	c := eventlog.Config{Writer: o.id, Now: o.clock.now, MinFree: 2, RecentBytes: 1 << 14}
 	if o.w.plant == plantNoDedup && o.g.epoch > 0 {
 		c.DedupRecords = 1
 	}
@@ -106,20 +111,33 @@ func (o *simOwner) claim() {
 
 // start recovers the lane.
 func (o *simOwner) start() {
-	lib := newRuleLibrary(o.log)
+	if !o.setClock() {
+		return
+	}
+	held := newHeldBlobs(o.log)
+	held.now = o.clock.now
+	lib := newRuleLibrary(held)
 	if !o.w.once(8) {
 		simCompiled.tell(lib, o.g.variant)
 	}
-	clock := o.node.clock(o.w)
 	o.lane = newLane(laneParts{
-		tenant: "default", log: o.log, lib: lib, hub: notify.NewHub(), state: newState(), start: o.begin,
-		ticks: true, logger: simQuiet, now: clock, snapshots: logSnapshots{o.log},
+		tenant: "default", log: o.log, blobs: held, lib: lib, hub: notify.NewHub(), state: newState(), start: o.begin,
+		ticks: true, logger: simQuiet, now: o.clock.now, snapshots: logSnapshots{held},
 		newLog: func() string { return "origin" + strconv.Itoa(o.g.no) },
 	})
 	o.lane.snaps.every = time.Hour // of real time, which decides nothing here
-	o.admit = &admission{tenant: "default", log: o.log, now: clock}
+	o.admit = &admission{tenant: "default", log: o.log, now: o.clock.now}
 	o.reading = make(map[*simSource]*simReading)
+	// The log is read by a goroutine of its own, which must draw nothing: whether
+	// that fails is drawn before.
+	var unread int
+	o.w.model.Set(func(c *eventlogtest.Config) { unread, c.Rates.Unread = c.Rates.Unread, 0 })
+	if unread > 0 && o.w.pick(1000) < 5*unread {
+		o.reads = 1 + o.w.pick(30)
+	}
 	err := o.lane.recover(simCtx)
+	o.w.model.Set(func(c *eventlogtest.Config) { c.Rates.Unread = unread })
+	o.reads = 0
 	if o.w.trace != nil {
 		from := "nothing"
 		if l := o.lane.snaps.latest; l != nil {
@@ -148,6 +166,17 @@ func (o *simOwner) start() {
 	}
 	o.running = true
 	o.settle()
+}
+
+// setClock sets the clock to where the log is, as a host does that starts.
+func (o *simOwner) setClock() bool {
+	tail := o.log.Tail()
+	if tail.Frame == 0 {
+		return true
+	}
+	last, err := timeOf(simCtx, o.log, tail.Frame)
+	o.clock.atLeast(last)
+	return o.check(err)
 }
 
 // check ends the owner when err is not nil, and reports whether it lives. Some

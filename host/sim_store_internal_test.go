@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"hash/maphash"
 
 	"github.com/rhost/rhost/host/eventlog"
@@ -40,6 +41,17 @@ var simHashSeed = maphash.MakeSeed()
 func (s simStream) Publish(ctx context.Context, seq uint64, b []byte) error {
 	s.owner.g.sent[simFrame{s.kind, seq, maphash.Bytes(simHashSeed, b)}] = s.owner.id
 	return s.Stream.Publish(ctx, seq, b)
+}
+
+func (s simStream) Scan(ctx context.Context, from, to uint64, fn func(uint64, []byte) error) error {
+	return s.Stream.Scan(ctx, from, to, func(seq uint64, b []byte) error {
+		if left := &s.owner.reads; *left > 0 {
+			if *left--; *left == 0 {
+				return fmt.Errorf("%w: nobody answered", eventlog.ErrUnavailable)
+			}
+		}
+		return fn(seq, b)
+	})
 }
 
 // simHistory is all that a stream has ever held, what was released included.

@@ -41,7 +41,7 @@ type laneCapture struct {
 	began          time.Time
 	since          map[string]time.Time
 	revision       *Revision
-	matcher        *cep.Capture
+	matcher        *cep.LanesCapture
 	draining       []*cep.Rule
 	flows          *workflow.Capture
 	values         map[string]stateValue

@@ -32,9 +32,13 @@ import (
 // notesInMemory keeps snapshots in the blobs of a log, and notes of them across
 // openings of that.
 type notesInMemory struct {
-	blobs
+	*eventlog.Log
 	mu    sync.Mutex
 	notes []storedNote // newest first; guarded by mu
+}
+
+func (n *notesInMemory) Remove(context.Context, string) error {
+	return nil // the test recovers from all of them
 }
 
 func (n *notesInMemory) AppendSnapshot(_ context.Context, note []byte) error {
@@ -54,9 +58,8 @@ func (n *notesInMemory) NewestSnapshots(_ context.Context, most int) ([]storedNo
 // world that gives the same answer to the same attempt, some of them late.
 type laneRig struct {
 	*lane
-	t     *testing.T
-	notes *notesInMemory
-	set   *RuleSet // latest put in force
+	t   *testing.T
+	set *RuleSet // latest put in force
 
 	stop  context.CancelFunc
 	group *errgroup.Group
@@ -69,25 +72,33 @@ type laneRig struct {
 // whole log.
 func rig(t *testing.T, dir string, snapshots *notesInMemory, now func() time.Time) *laneRig {
 	t.Helper()
-	log, err := eventlog.Open(t.Context(), eventlog.Config{Dir: dir})
+	return rigWith(t, eventlog.Config{Dir: dir}, now, func(log *eventlog.Log) (blobs, snapshotStore) {
+		if snapshots == nil {
+			return log, nil
+		}
+		snapshots.Log = log
+		return log, snapshots
+	})
+}
+
+// rigWith is a rig that keeps its blobs and snapshots where keep says.
+func rigWith(t *testing.T, c eventlog.Config, now func() time.Time, keep func(*eventlog.Log) (blobs, snapshotStore)) *laneRig {
+	t.Helper()
+	log, err := eventlog.Open(t.Context(), c)
 	require.NoError(t, err)
-	r := &laneRig{t: t, notes: snapshots, todo: make(chan workflow.Command, 1<<12)}
-	parts := laneParts{
-		tenant: "default", log: log, lib: newRuleLibrary(log), hub: notify.NewHub(), state: newState(),
-		start: r.start, logger: slog.New(slog.DiscardHandler), now: now,
-	}
-	if snapshots != nil {
-		snapshots.blobs = log
-		parts.snapshots = snapshots
-	}
-	r.lane = newLane(parts)
+	r := &laneRig{t: t, todo: make(chan workflow.Command, 1<<12)}
+	blobs, snapshots := keep(log)
+	r.lane = newLane(laneParts{
+		tenant: "default", log: log, blobs: blobs, lib: newRuleLibrary(blobs), hub: notify.NewHub(), state: newState(),
+		start: r.start, logger: slog.New(slog.DiscardHandler), now: now, snapshots: snapshots,
+	})
 	require.NoError(t, r.recover(t.Context()))
 	r.set = r.inForce.Load()
 	return r
 }
 
 func (r *laneRig) start(cmd workflow.Command) bool {
-	if hash(cmd.Key)%5 == 0 && cmd.Attempt == 1 {
+	if cmd.Plugin == "hold" || cmd.Plugin != "again" && hash(cmd.Key)%5 == 0 && cmd.Attempt == 1 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.held = append(r.held, cmd)
@@ -114,6 +125,9 @@ func (r *laneRig) free() {
 }
 
 func answer(cmd workflow.Command) workflow.Result {
+	if cmd.Plugin == "again" {
+		return cmd.Fail(workflow.FailTimeout, "timed out")
+	}
 	_, own, _ := strings.Cut(cmd.Key, "/") // without the origin of the log
 	switch n := hash(fmt.Sprint(own, cmd.Attempt)); n % 8 {
 	case 0:
@@ -199,11 +213,14 @@ func (r *laneRig) dump() map[string]string {
 	}
 	say("origin", r.origin)
 	say("place", []eventlog.Position{r.pos, r.replay})
-	say("rules", []any{r.rules.row, r.rules.Digest, r.rules.edited, r.began.UTC(), r.since, r.revision.Load()})
+	say("rules", []any{r.rules.row, r.rules.Digest, r.rules.edited, r.began.UTC(), r.since})
+	if rev := r.revision.Load(); rev != nil { // what is open is about: some of it may be over
+		say("revision", []any{rev.At, rev.Digest, rev.Text})
+	}
 	var order []string
 	r.rules.Program.All(func(rule *cep.Rule) bool { order = append(order, rule.Name+" "+rule.Version); return true })
 	say("order", order)
-	d["matcher"] = fmt.Sprintf("%q", r.matcher.AppendSnapshot(nil))
+	say("matcher", r.future())
 	var flows bytes.Buffer
 	c := r.flows.Capture()
 	require.NoError(r.t, c.WriteTo(&flows, func(string) {}))
@@ -237,6 +254,34 @@ func (r *laneRig) dump() map[string]string {
 	}
 	say("decided", decided)
 	return d
+}
+
+// future is what a copy of the matcher says to events that are always the same. What
+// it holds whose time is up makes no difference to that.
+func (r *laneRig) future() []string {
+	r.t.Helper()
+	var draining []cep.Source
+	for _, rule := range r.matcher.Draining() {
+		draining = append(draining, rule.Source())
+	}
+	older, err := r.lib.older(draining)
+	require.NoError(r.t, err)
+	m, err := cep.RestoreMatcher(r.rules.Program, cep.Options{Tenant: r.tenant}, r.matcher.Capture().Append(nil), older...)
+	require.NoError(r.t, err)
+	said := []string{m.Now().String(), fmt.Sprint(m.Stats().Events, m.Stats().Matches)}
+	var matches []cep.Match
+	rnd := rand.New(rand.NewPCG(5, 5))
+	for i := range 80 {
+		at := r.matcher.Now().Add(time.Duration(i*i) * 20 * time.Millisecond)
+		e := ev(string("abcd"[rnd.IntN(4)]), 100_000+i, fmt.Sprintf(`{"u":%d}`, rnd.IntN(4)))
+		e.Time = at
+		matches = m.Feed(&e, cep.Position{Lane: 1, Seq: uint64(1_000_000 + i)}, at, matches)
+	}
+	matches = m.Advance(r.matcher.Now().Add(3*time.Hour), cep.Position{Lane: 1, Seq: 2_000_000}, matches)
+	for i := range matches {
+		said = append(said, string(matches[i].AppendJSON(nil)))
+	}
+	return append(said, fmt.Sprintf("%+v", m.Stats()))
 }
 
 // someRules draws an app: its rules are in other orders, in other versions, there

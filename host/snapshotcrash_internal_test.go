@@ -171,9 +171,9 @@ func smallCapture(t require.TestingT) (*laneCapture, *ruleLibrary) {
 	require.NoError(t, err)
 	lib := newRuleLibrary(noBlobs{})
 	lib.know(set)
-	m := cep.NewMatcher(set.Program, cep.Options{Tenant: "default"})
+	m := cep.NewLanes(set.Program, cep.Options{Tenant: "default"}, 1, event.Path{})
 	first := ev("a", 1, `{"u":1}`)
-	m.Feed(&first, cep.Position{Seq: 1}, testDay, nil)
+	m.Feed([]cep.Item{{Event: &first, Pos: cep.Position{Seq: 1}, At: testDay}}, &cep.Found{})
 	flows := workflow.NewEngine(workflow.Options{Definition: lib.definition})
 	out := flows.Start(lib.flow(set.all()[0].Version), workflow.StartInfo{Key: "m-1", Rule: "r", Version: set.all()[0].Version, Payload: json.RawMessage(`{}`)}, testDay)
 	require.Len(t, out.Commands, 1)
@@ -248,7 +248,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		l := newLane(laneParts{tenant: s.tenant, lib: newRuleLibrary(noBlobs{}), state: newState(), now: time.Now})
-		if err := l.restore(context.Background(), s); err != nil {
+		if err := l.restore(context.Background(), s, false); err != nil {
 			assert.NotEmpty(t, fmt.Sprint(err))
 			assert.Nil(t, l.matcher, "nothing is in use")
 		}

@@ -12,13 +12,14 @@ import (
 // TestIdleLaneTakesNoSnapshots: the batch of a snapshot is no reason for the next
 // one, or a lane in which nothing happens would write one every hour for ever.
 func TestIdleLaneTakesNoSnapshots(t *testing.T) {
-	r := rig(t, filepath.Join(shortDir(t), "log"), &notesInMemory{}, time.Now)
+	notes := &notesInMemory{}
+	r := rig(t, filepath.Join(shortDir(t), "log"), notes, time.Now)
 	r.run()
 	r.settle()
 	require.NoError(t, r.snapshotNow(t.Context()))
 	assert.True(t, r.isFresh(), "after a snapshot")
 	require.NoError(t, r.snapshotNow(t.Context()), "which takes none")
-	assert.Len(t, r.notes.notes, 1)
+	assert.Len(t, notes.notes, 1)
 	r.crash()
 }
 

@@ -108,7 +108,7 @@ func (f *formReader) emitted() emitted {
 
 // restore puts a lane into the state of a snapshot. On an error the lane is as it
 // was.
-func (l *lane) restore(ctx context.Context, s *laneState) error {
+func (l *lane) restore(ctx context.Context, s *laneState, otherLanes bool) error {
 	if s.tenant != l.tenant {
 		return fmt.Errorf("%w: it is of tenant %s", errSnapshot, s.tenant)
 	}
@@ -120,7 +120,13 @@ func (l *lane) restore(ctx context.Context, s *laneState) error {
 	if err != nil {
 		return err
 	}
-	matcher, err := cep.RestoreMatcher(set.Program, cep.Options{Tenant: l.tenant, Tables: set.Tables}, s.matcher, older...)
+	var matcher *cep.Lanes
+	if otherLanes {
+		err = l.rebuild(ctx, set, s.at)
+		matcher = l.matcher
+	} else {
+		matcher, err = cep.RestoreLanes(set.Program, cep.Options{Tenant: l.tenant, Tables: set.Tables}, l.lanes.n, l.lanes.by, s.matcher, older...)
+	}
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,8 @@ type snapshotNote struct {
 	Index   uint32    `json:"index"`
 	Run     uint64    `json:"run"` // frame of RUN that is in it last
 	At      time.Time `json:"at"`
-	Bytes   int       `json:"bytes"` // of the blob
+	Bytes   int       `json:"bytes"`           // of the blob
+	Lanes   string    `json:"lanes,omitempty"` // how the matcher's events were spread
 }
 
 func (n *snapshotNote) position() eventlog.Position {
@@ -48,6 +49,8 @@ const noteVersion = 1
 // snapshotStore is where snapshots are kept: their bytes by digest, and a few notes.
 type snapshotStore interface {
 	blobs
+	// Remove removes a blob.
+	Remove(ctx context.Context, digest string) error
 	// AppendSnapshot adds a note, which counts from then on.
 	AppendSnapshot(ctx context.Context, note []byte) error
 	// NewestSnapshots gives the newest notes, newest first. An unreadable one has an
@@ -62,7 +65,7 @@ type storedNote struct {
 }
 
 // logSnapshots is the snapshotStore of a log.
-type logSnapshots struct{ *eventlog.Log }
+type logSnapshots struct{ *heldBlobs }
 
 func (s logSnapshots) AppendSnapshot(ctx context.Context, note []byte) error {
 	return s.Snapshots().Append(ctx, note)
@@ -262,7 +265,7 @@ func (l *lane) seal(ctx context.Context, job *snapshotJob) (*sealed, error) {
 	l.snaps.at("sealed")
 	c := job.capture
 	return &sealed{body: b, took: time.Since(began) - waited, note: &snapshotNote{
-		Version: noteVersion, Digest: sandbox.Digest(b), Frame: c.at.Frame, Index: c.at.Index, Run: c.tail.run, At: c.taken, Bytes: len(b),
+		Version: noteVersion, Digest: sandbox.Digest(b), Frame: c.at.Frame, Index: c.at.Index, Run: c.tail.run, At: c.taken, Bytes: len(b), Lanes: l.lanes.String(),
 	}}, nil
 }
 
@@ -281,8 +284,32 @@ func (l *lane) noteSealed(ctx context.Context, s *sealed) error {
 	if err == nil {
 		err = l.snaps.store.AppendSnapshot(ctx, text)
 	}
+	if err == nil {
+		l.removeOld(ctx)
+	}
 	l.snaps.at("published")
 	return err
+}
+
+// removeOld removes the snapshots that a new one leaves over. What stays behind is
+// found by the keeper.
+func (l *lane) removeOld(ctx context.Context) {
+	const beyond = 3 // a few, for those that a crash has left
+	stored, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots+beyond)
+	kept := make(map[string]bool)
+	for i, one := range stored {
+		note, bad := readNote(one.body)
+		switch {
+		case one.err != nil || bad != nil:
+		case i < keptSnapshots:
+			kept[note.Digest] = true
+		case !kept[note.Digest] && err == nil:
+			err = l.snaps.store.Remove(ctx, note.Digest)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		l.logger.Warn("a snapshot that is not needed any more is not removed yet", "error", err)
+	}
 }
 
 func (s *snapshots) at(place string) {
@@ -339,36 +366,58 @@ func (l *lane) snapshotNow(ctx context.Context) error {
 // recoverSnapshot brings the lane to the newest snapshot that can be read. ok is
 // false when there is none.
 func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
-	if l.snaps.store == nil {
+	if l.snaps.store == nil || l.wholeLog {
 		return false, nil
 	}
 	notes, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots)
 	if err != nil {
 		return false, err
 	}
-	for i, stored := range notes {
-		note, err := l.recoverFrom(ctx, stored)
-		if err == nil {
-			l.snaps.latest, l.snaps.taken = note, note.At
-			return true, nil
+	for _, otherLanes := range []bool{false, true} {
+		if otherLanes && l.whole() {
+			break // a replay of everything is exact
 		}
-		if ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed) {
-			return false, err
+		for i, stored := range notes {
+			note, err := l.recoverFrom(ctx, stored, otherLanes)
+			switch {
+			case err == nil:
+				l.snaps.latest, l.snaps.taken = note, note.At
+				return true, nil
+			case errors.Is(err, errOtherLanes):
+				continue
+			case ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed):
+				return false, err
+			}
+			l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
+				"snapshot", i+1, "of", len(notes), "error", err)
+			l.unreadable = append(l.unreadable, err)
 		}
-		l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
-			"snapshot", i+1, "of", len(notes), "error", err)
-		l.unreadable = append(l.unreadable, err)
 	}
 	return false, nil
 }
 
-func (l *lane) recoverFrom(ctx context.Context, stored storedNote) (*snapshotNote, error) {
+// whole reports whether the log goes back to its beginning.
+func (l *lane) whole() bool { return l.log.First().Frame <= 1 && l.log.RunLog().First() <= 1 }
+
+// errOtherLanes is the error of a snapshot whose matcher had other lanes than are
+// asked for.
+var errOtherLanes = errors.New("the snapshot is of other lanes")
+
+// recoverFrom brings the lane to a snapshot: one of this lane's layout, or else one
+// of another, whose matcher is built anew.
+func (l *lane) recoverFrom(ctx context.Context, stored storedNote, otherLanes bool) (*snapshotNote, error) {
+	if stored.err != nil && otherLanes {
+		return nil, errOtherLanes // it was told before
+	}
 	if stored.err != nil {
 		return nil, stored.err
 	}
 	note, err := readNote(stored.body)
 	if err != nil {
 		return nil, err
+	}
+	if (note.Lanes != l.lanes.String()) != otherLanes {
+		return nil, errOtherLanes
 	}
 	b, err := l.snaps.store.GetBlob(ctx, note.Digest)
 	if err != nil {
@@ -382,7 +431,7 @@ func (l *lane) recoverFrom(ctx context.Context, stored storedNote) (*snapshotNot
 		err = fmt.Errorf("%w: it is ahead of the log, which ends at %v and frame %d of RUN", errSnapshot, l.log.Tail(), l.log.RunLog().Tail())
 	}
 	if err == nil {
-		err = l.restore(ctx, s)
+		err = l.restore(ctx, s, otherLanes)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s of %v: %w", short(note.Digest), note.At, err)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/rhost/rhost/host/egress"
 	"github.com/rhost/rhost/host/files"
@@ -57,22 +59,54 @@ func openFolders(app, data string, granted map[string]string) (*files.Executor, 
 	return e, nil
 }
 
-// fileStep carries out file steps inside the granted folders.
-func fileStep(e *files.Executor) func(context.Context, workflow.Command) workflow.Result {
+// fileStep carries out file steps inside the granted folders. While the journal of
+// file steps has no room, they wait: that is no fault of theirs, and no attempt.
+func fileStep(e *files.Executor, logger *slog.Logger) func(context.Context, workflow.Command) workflow.Result {
 	return func(ctx context.Context, cmd workflow.Command) workflow.Result {
-		ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
-		defer cancel()
-		out, err := e.Do(ctx, cmd.Key, cmd.Args)
-		if err == nil {
-			return cmd.Answer(out)
+		var res workflow.Result
+		whileStarved(ctx, logger, func() (err error) {
+			ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
+			defer cancel()
+			var out []byte
+			out, err = e.Do(ctx, cmd.Key, cmd.Args)
+			res = fileResult(cmd, out, err)
+			if !errors.Is(err, files.ErrJournal) {
+				return nil
+			}
+			return err
+		})
+		return res
+	}
+}
+
+func fileResult(cmd workflow.Command, out []byte, err error) workflow.Result {
+	if err == nil {
+		return cmd.Answer(out)
+	}
+	var own *files.Error
+	switch {
+	case !errors.As(err, &own):
+		return cmd.Fail(workflow.FailInternal, err.Error())
+	case own.Kind == files.KindStopped:
+		return cmd.Fail(workflow.FailTimeout, err.Error()) // the host's own stop gives no answer
+	}
+	return cmd.Fail(workflow.FailureKind(own.Kind), err.Error())
+}
+
+// whileStarved does fn again and again while it fails for want of something of the
+// host's own, which is no result of the action. It ends with ctx: then the action
+// runs again after the restart.
+func whileStarved(ctx context.Context, logger *slog.Logger, fn func() error) {
+	for {
+		err := fn()
+		if err == nil || ctx.Err() != nil {
+			return
 		}
-		var own *files.Error
-		switch {
-		case !errors.As(err, &own):
-			return cmd.Fail(workflow.FailInternal, err.Error())
-		case own.Kind == files.KindStopped:
-			return cmd.Fail(workflow.FailTimeout, err.Error()) // the host's own stop gives no answer
+		logger.Error("an action waits for the host's own disk", "error", err)
+		select {
+		case <-time.After(diskFullWait):
+		case <-ctx.Done():
+			return
 		}
-		return cmd.Fail(workflow.FailureKind(own.Kind), err.Error())
 	}
 }

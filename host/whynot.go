@@ -35,7 +35,8 @@ type Running struct {
 	Now    time.Time    `json:"now,omitzero"`   // of the lane
 	Clock  string       `json:"clock"`          // what moves the lane's time: events, or wall when it also follows the clock
 	Counts []RuleCounts `json:"counts,omitempty"`
-	Busy   string       `json:"busy,omitempty"` // why the rest is missing
+	Busy   string       `json:"busy,omitempty"`  // why the rest is missing
+	Begins time.Time    `json:"begins,omitzero"` // when the log does, where its beginning was removed: nothing from before was looked at
 }
 
 // WhyNot reads the log again with the rule as it is now, so that explaining
@@ -76,6 +77,9 @@ func (b backend) running(ctx context.Context, rule *cep.Rule) Running {
 		m := b.lane.matching(rule.Name)
 		r.Since, r.Now, r.Counts = b.lane.inForceSince(rule.Name), m.Now, m.Rules
 	})
+	if begins, err := begins(ctx, b.log); err == nil {
+		r.Begins = begins
+	}
 	if err != nil {
 		r.Busy = "the lane does not answer: " + err.Error()
 	}

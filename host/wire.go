@@ -8,10 +8,8 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/rhost/rhost/host/connect"
 	"github.com/rhost/rhost/host/connect/files"
@@ -28,7 +26,7 @@ import (
 	"github.com/rhost/rhost/sandbox/wasm"
 )
 
-// NewEngines makes the engines of this program; o are the options of that for Wasm.
+// NewEngines makes the engines of one tenant; o are the options of that for Wasm.
 func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 	w, err := wasm.New(o)
 	if err != nil {
@@ -43,9 +41,9 @@ func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 
 // wire joins the parts that New has loaded.
 func (h *Host) wire(ctx context.Context) error {
-	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: time.Now}
+	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: h.clock.now}
 	h.admit = admit
-	h.calls = dispatch.New(dispatch.Config{Workers: runtime.GOMAXPROCS(0), QueuePerTenant: callQueue, Logger: h.logger})
+	h.calls = dispatch.New(dispatch.ForGuests(callQueue, h.logger))
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
 
 	client, err := egress.New(h.config.Egress.config())
@@ -57,15 +55,15 @@ func (h *Host) wire(ctx context.Context) error {
 		return err
 	}
 	run := &runner{
-		http: httpStep(client), file: fileStep(h.files),
-		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, hub: h.hub, blobs: h.log,
+		http: httpStep(client), file: fileStep(h.files, h.logger),
+		tenant: h.tenant, calls: h.calls, steps: h.steps, state: h.state, logger: h.logger, hub: h.hub, blobs: h.blobs,
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 		setup:  h.setup, egress: client, app: h.app,
 	}
 	h.lane = newLane(laneParts{
-		tenant: h.tenant.String(), log: h.log, lib: h.lib, hub: h.hub, state: h.state,
-		start: run.start, ticks: !admit.eventClock, logger: h.logger, now: time.Now,
-		snapshots: logSnapshots{h.log},
+		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
+		lanes: h.config.layout(), start: run.start, ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
+		snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
 	// Most logs have one revision and no more: the rules of the folder, which are

@@ -3,7 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync"
 
 	"github.com/rhost/rhost/abi"
 )
@@ -39,7 +39,7 @@ type BatchReply struct {
 // ErrNoBatch is the error of InvokeBatch where the module takes none.
 var ErrNoBatch = errors.New("the module takes no batches")
 
-// BatchResult is how a call ended that was given to CallBatch.
+// BatchResult is how a call ended that was given to Batch or CallBatch.
 type BatchResult struct {
 	Reply abi.Reply
 	Usage Usage
@@ -49,68 +49,120 @@ type BatchResult struct {
 	Session *Session
 }
 
-// CallBatch runs several calls, of one tenant and one rule, on the current version:
-// at once where the module takes batches, else one by one. A batch that faults is
-// discarded and its calls run one by one, so that the one that is to blame faults
-// alone. Every call has a result.
-//
-// Calls that are recorded or replayed, and all calls during a rollout, run one by
-// one.
+// CallBatch runs several calls, of one tenant and one rule: at once what Batch does,
+// the others one by one. Every call has a result.
 func (s *Slot) CallBatch(ctx context.Context, items []BatchItem) []BatchResult {
-	out := make([]BatchResult, 0, len(items))
-	for part := range slices.Chunk(items, MaxBatch) {
-		done, ok := s.batch(ctx, part)
-		if ok {
-			out = append(out, done...)
+	out := make([]BatchResult, len(items))
+	for i, done := range s.Batch(ctx, items) {
+		if done != nil {
+			out[i] = *done
 			continue
 		}
-		for _, item := range part {
-			session := item.Session
-			if session.HostCalls() > 0 {
-				session = session.fresh()
-			}
-			reply, usage, err := s.Call(ctx, item.Call, session)
-			out = append(out, BatchResult{Reply: reply, Usage: usage, Err: err, Session: session})
+		session := items[i].Session
+		if session.HostCalls() > 0 {
+			session = session.fresh()
 		}
+		reply, usage, err := s.Call(ctx, items[i].Call, session)
+		out[i] = BatchResult{Reply: reply, Usage: usage, Err: err, Session: session}
 	}
 	return out
 }
 
-// batch runs calls at once; ok is false when they have to run one by one.
-func (s *Slot) batch(ctx context.Context, items []BatchItem) (out []BatchResult, ok bool) {
-	taped := func(i BatchItem) bool { return i.Session.tape != nil }
-	if len(items) < 2 || slices.ContainsFunc(items, taped) {
-		return nil, false
+// Batch runs those of several calls, of one tenant and one rule, at once that can be.
+// During a rollout each goes to the version that Call would send it to, so there may
+// be a batch for each. What is nil in the result has not run, or not so that it counts,
+// and is to be given to Call with a fresh session: where the module takes no batches,
+// where a call stands alone, has other limits or is recorded or replayed, and all calls
+// of a batch that faulted, so that the one that is to blame faults alone.
+//
+// A batch may take as long as one call. After one that faulted the next are smaller,
+// down to calls one by one, and grow again: what is lost by faults stays in proportion
+// to how many there are.
+func (s *Slot) Batch(ctx context.Context, items []BatchItem) []*BatchResult {
+	out := make([]*BatchResult, len(items))
+	old, r := s.current()
+	if old == nil || len(items) < 2 {
+		return out
 	}
-	v, r := s.current()
-	if v == nil || r != nil || !v.batches() || !v.enter() {
-		return nil, false
+	var stay, move []int
+	for i, item := range items {
+		switch {
+		case item.Session.tape != nil || item.Session.Limits() != items[0].Session.Limits():
+		case r != nil && r.takes(item.Call):
+			move = append(move, i)
+		default:
+			stay = append(stay, i)
+		}
 	}
-	defer v.leave(ctx)
-	inst, err := v.take(ctx, items[0].Session.Limits())
-	if err != nil {
-		return nil, false
+	old.batches(ctx, r, items, stay, out)
+	if r != nil {
+		r.version.batches(ctx, r, items, move, out)
 	}
-	b, ok := batcher(inst)
-	var replies []BatchReply
-	if ok {
-		replies, _, err = b.InvokeBatch(ctx, items)
-	}
-	if closeErr := v.give(ctx, inst); !ok || err != nil || closeErr != nil {
-		return nil, false
-	}
-	for i, one := range replies {
-		one.Usage.Module = v.digest
-		v.gauge.add(ctx, one.Usage, nil)
-		out = append(out, BatchResult{Reply: one.Reply, Usage: one.Usage, Session: items[i].Session})
-	}
-	return out, true
+	return out
 }
 
-// batches reports whether the version's module takes batches.
-func (v *version) batches() bool {
-	m := v.module.Info().Manifest
-	return m != nil && m.Batch
+// batches runs the calls that which names, in batches as large as they may be.
+func (v *version) batches(ctx context.Context, r *rollout, items []BatchItem, which []int, out []*BatchResult) {
+	if m := v.info.Manifest; m == nil || !m.Batch {
+		return
+	}
+	for len(which) > 1 {
+		n := min(len(which), v.size.next(len(which)))
+		if n < 2 {
+			return
+		}
+		part := which[:n]
+		which = which[n:]
+		ok := v.batch(ctx, items, part, out)
+		v.size.took(n, ok)
+		if !ok {
+			return // the others may hold what is to blame as well: they wait for the singles
+		}
+		for _, i := range part {
+			switch {
+			case r == nil:
+			case v == r.version:
+				r.judge(nil)
+			default:
+				r.shadow(items[i].Call, items[i].Session, outcome{reply: out[i].Reply, usage: out[i].Usage})
+			}
+		}
+	}
+}
+
+// batch runs calls at once; ok is false when none of them counts.
+func (v *version) batch(ctx context.Context, items []BatchItem, which []int, out []*BatchResult) (ok bool) {
+	if !v.enter() {
+		return false
+	}
+	defer v.leave(ctx)
+	begin()
+	defer end()
+	lim := items[which[0]].Session.Limits()
+	inst, err := v.take(ctx, lim)
+	if err != nil {
+		return false
+	}
+	list := make([]BatchItem, len(which))
+	for n, i := range which {
+		list[n] = items[i]
+	}
+	var replies []BatchReply
+	b, ok := batcher(inst)
+	if ok {
+		within, cancel := context.WithTimeout(ctx, lim.Deadline)
+		replies, _, err = b.InvokeBatch(within, list)
+		cancel()
+	}
+	if closeErr := v.give(ctx, inst); !ok || err != nil || closeErr != nil {
+		return false
+	}
+	for n, one := range replies {
+		one.Usage.Module = v.digest
+		v.gauge.add(ctx, one.Usage, nil)
+		out[which[n]] = &BatchResult{Reply: one.Reply, Usage: one.Usage, Session: list[n].Session}
+	}
+	return true
 }
 
 func batcher(inst Instance) (Batcher, bool) {
@@ -119,4 +171,45 @@ func batcher(inst Instance) (Batcher, bool) {
 	}
 	b, ok := inst.(Batcher)
 	return b, ok
+}
+
+// patience is how many calls run one by one before a batch is tried again.
+const patience = 64
+
+// batchSize is how large the batches of a version are. It is safe for concurrent use.
+type batchSize struct {
+	mu     sync.Mutex
+	most   int // guarded by mu; 0: as many as a batch may have
+	single int // guarded by mu; calls since batches were given up
+}
+
+// next is how many of n calls the next batch may have; 1 means that it is none.
+func (b *batchSize) next(n int) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.most == 0 {
+		return MaxBatch
+	}
+	if b.most > 1 {
+		return b.most
+	}
+	if b.single += n; b.single >= patience {
+		b.most, b.single = 2, 0
+	}
+	return b.most
+}
+
+// took notes how a batch of n ended: after a fault the next ones have a quarter of
+// its calls, and after a good one of full size twice as many.
+func (b *batchSize) took(n int, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case !ok:
+		b.most, b.single = max(n/4, 1), 0
+	case b.most != 0 && n >= b.most:
+		if b.most *= 2; b.most >= MaxBatch {
+			b.most = 0
+		}
+	}
 }

@@ -17,8 +17,9 @@
 //     each checked against the Grant and the Limits, its effects buffered.
 //
 // Every host call of a call goes through its session, so a Recorder there keeps
-// them, whatever the engine, and a Replayer answers from what it kept. Slot.CallBatch
-// gives several calls to a module that takes them at once.
+// them, whatever the engine, and a Replayer answers from what it kept, a Trial what
+// another version asks. Slot.Batch gives several calls to a module that takes them at
+// once.
 //
 // A Fault is the guest's doing. Whatever a guest does, the host and every other
 // guest go on, and the next call to the same module starts clean: no state of

@@ -1,11 +1,23 @@
 package sandbox
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Plan says how a new version comes into force. The zero value takes all calls at
 // once, and watches.
 type Plan struct {
-	Spares int     // idle instances to keep
+	Spares int // idle instances to keep
+	// Instances is how many there may be at once, of all versions of the slot
+	// together, and one more where Shadow is set; 0 sets no bound. A call for which
+	// there is none waits.
+	Instances int
+	// Wake loads the version again after it was unloaded. Nil: it is never unloaded.
+	Wake func(context.Context) (Module, error)
+	// Closed is told once, when the version has been closed for good. It must not call
+	// the slot. May be nil.
+	Closed func()
 	Shadow bool    // first, run calls on both and keep what the old one answers
 	Canary float64 // then, send this share of the calls to the new one; 0: none
 	Back   RollbackIf
@@ -63,6 +75,14 @@ type Progress struct {
 	Old      Stats       `json:"old"`
 	New      Stats       `json:"new"`
 	Shadowed ShadowStats `json:"shadow"`
+}
+
+// instances is the bound that the plan sets for its slot.
+func (p *Plan) instances() int {
+	if p.Shadow && p.Instances > 0 {
+		return p.Instances + 1 // what runs beside the calls takes nothing from them
+	}
+	return p.Instances
 }
 
 func (p *Plan) done(v Verdict) {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"sync"
 	"sync/atomic"
@@ -14,32 +15,36 @@ import (
 // the slot owns next. Into an empty slot it goes as by Swap. A rollout that is
 // under way ends: its version takes the place of the old one if it has answered
 // calls enough, else it is dropped.
+//
+// ErrClosed leaves next with the caller. Another error is that of closing what went
+// before, and next is in force.
 func (s *Slot) Roll(ctx context.Context, next Module, plan Plan) error {
 	plan.Back = plan.Back.withDefaults()
 	fill(&plan.Drain, 5*time.Second)
+	var errs []error
 	for {
 		s.mu.Lock()
 		was := s.next
 		switch {
 		case s.closed:
 			s.mu.Unlock()
-			return ErrClosed
+			return errors.Join(append(errs, ErrClosed)...)
 		case s.cur == nil:
-			s.cur = newVersion(next, plan.Spares)
+			s.cur = newVersion(next, plan, &s.room)
 			s.mu.Unlock()
+			s.room.resize(plan.instances())
 			plan.done(Verdict{Promoted: true, Phase: PhaseFull})
-			return nil
+			return errors.Join(errs...)
 		case was == nil:
 			r := newRollout(s, next, plan)
 			s.next = r
 			s.mu.Unlock()
+			s.room.resize(plan.instances())
 			r.begin()
-			return nil
+			return errors.Join(errs...)
 		}
 		s.mu.Unlock()
-		if err := was.supersede(ctx); err != nil {
-			return err
-		}
+		errs = append(errs, was.supersede(ctx))
 	}
 }
 
@@ -80,7 +85,7 @@ type rollout struct {
 
 func newRollout(s *Slot, next Module, plan Plan) *rollout {
 	r := &rollout{
-		slot: s, version: newVersion(next, plan.Spares), plan: plan,
+		slot: s, version: newVersion(next, plan, &s.room), plan: plan,
 		bad: make(chan string, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if plan.Shadow {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -149,6 +150,19 @@ func (s *Session) random(p []byte) abi.Status {
 	return abi.StatusOK
 }
 
+// MaxLogBytes is what the host's log is given of one call; the rest is left out. A
+// line counts LogLineCost besides its text.
+const (
+	MaxLogBytes = 256 << 10
+	LogLineCost = 64
+)
+
+// Listens reports whether anybody sees what Log is given. An engine need not make a
+// text of what nobody does.
+func (s *Session) Listens() bool {
+	return s.tape != nil || s.services.Log != nil && s.logged <= MaxLogBytes
+}
+
 // Log passes a line to the host's log, without the secrets that the call was
 // given. It needs no capability.
 func (s *Session) Log(level LogLevel, msg string) {
@@ -156,9 +170,13 @@ func (s *Session) Log(level LogLevel, msg string) {
 	if s.tape != nil {
 		s.tape.tell(v1.FuncLog, append([]byte{byte(level)}, msg...), func() abi.Status { return abi.StatusOK })
 	}
-	if s.services.Log != nil {
-		s.services.Log(level, s.Redact(msg))
+	if s.services.Log == nil || s.logged > MaxLogBytes {
+		return
 	}
+	if s.logged += len(msg) + LogLineCost; s.logged > MaxLogBytes {
+		level, msg = LogWarn, "(the rest of what the call logged is left out)"
+	}
+	s.services.Log(level, s.Redact(msg))
 }
 
 // payload reports whether data, which may be empty, is JSON that an event of the
@@ -185,9 +203,44 @@ func (s *Session) buffer(e abi.Effect) abi.Status {
 	if len(s.effects) >= s.limits.Effects || s.effectBytes+size > s.limits.EffectBytes {
 		return abi.StatusLimit
 	}
+	if len(s.effects) == fewEffects {
+		s.effects = append(spareEffects.take(), s.effects...)
+	}
 	s.effects = append(s.effects, e)
 	s.effectBytes += size
 	return abi.StatusOK
+}
+
+// fewEffects are kept in memory that the call asked for. More go to memory that calls
+// whose effects came to nothing have left.
+const fewEffects = 64
+
+// spareEffects is such memory.
+var spareEffects effectPool //nolint:gochecknoglobals // of the process, as the heap is
+
+type effectPool struct{ pool sync.Pool }
+
+func (p *effectPool) take() []abi.Effect {
+	if e, ok := p.pool.Get().(*[]abi.Effect); ok {
+		return *e
+	}
+	return make([]abi.Effect, 0, 4*fewEffects)
+}
+
+// give takes memory that nobody looks at any more.
+func (p *effectPool) give(e []abi.Effect) {
+	if len(e) <= fewEffects || cap(e) > DefaultLimits().Effects*2 {
+		return
+	}
+	clear(e)
+	e = e[:0]
+	p.pool.Put(&e)
+}
+
+// drop forgets the effects of a call that ended as a fault.
+func (s *Session) drop() {
+	spareEffects.give(s.effects)
+	s.effects, s.effectBytes = nil, 0
 }
 
 // isName reports whether a name is one that the ABI allows.

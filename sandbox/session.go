@@ -69,6 +69,7 @@ type Session struct {
 	last        string
 	effects     []abi.Effect
 	effectBytes int
+	logged      int               // of MaxLogBytes
 	outside     bool              // a request was made
 	seen        map[string]stored // keys of the state that the call looked at
 	seenKV      map[string][]byte // keys that kv_get looked at; nil for those that are absent

@@ -153,3 +153,19 @@ func TestLimitsWithDefaults(t *testing.T) {
 	assert.Equal(t, want, sandbox.Limits{Fuel: 5, Stack: 6}.WithDefaults())
 	assert.Equal(t, int64(501), sandbox.HostCallFuel(8))
 }
+
+// TestLogIsBounded logs more than a host is willing to read of one call.
+func TestLogIsBounded(t *testing.T) {
+	var lines []string
+	s := sandbox.NewSession(sandbox.Services{Log: func(_ sandbox.LogLevel, msg string) { lines = append(lines, msg) }}, nil, sandbox.Limits{})
+	line := strings.Repeat("x", 1000)
+	for range 1000 {
+		s.Log(sandbox.LogInfo, line)
+	}
+	const whole = sandbox.MaxLogBytes / (1000 + sandbox.LogLineCost)
+	require.Len(t, lines, whole+1)
+	assert.Equal(t, line, lines[whole-1])
+	assert.Equal(t, "(the rest of what the call logged is left out)", lines[whole])
+	assert.False(t, s.Listens())
+	assert.False(t, sandbox.NewSession(sandbox.Services{}, nil, sandbox.Limits{}).Listens(), "without a log")
+}

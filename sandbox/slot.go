@@ -27,6 +27,7 @@ type Slot struct {
 	next   *rollout // guarded by mu; nil while none is under way
 	closed bool     // guarded by mu
 
+	room        room
 	quarantined atomic.Int64
 }
 
@@ -43,7 +44,7 @@ func (s *Slot) Info() (info Info, ok bool) {
 	if v == nil {
 		return Info{}, false
 	}
-	return v.module.Info(), true
+	return v.info, true
 }
 
 // Stats tells how the calls of the version went that Info describes.
@@ -123,7 +124,7 @@ func (s *Slot) Quarantined() int { return int(s.quarantined.Load()) }
 func (s *Slot) replace(ctx context.Context, next Module, spares int, last bool) error {
 	var v *version
 	if next != nil {
-		v = newVersion(next, spares)
+		v = newVersion(next, Plan{Spares: spares}, &s.room)
 	}
 	s.mu.Lock()
 	if s.closed {

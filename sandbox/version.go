@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rhost/rhost/abi"
 )
@@ -14,12 +15,18 @@ import (
 // version is a module with the instances that wait for a call, and the number
 // of calls it still owes an answer.
 type version struct {
-	module Module
+	info   Info
 	digest string
-	spares int // how many idle instances to keep
+	plan   Plan // its Spares, Wake and Closed
+	room   *room
 	gauge  gauge
+	size   batchSize
 
 	mu        sync.Mutex
+	module    Module        // guarded by mu; nil while it is unloaded
+	waking    *waking       // guarded by mu; set while it is being loaded again
+	woken     int           // guarded by mu; times that it was
+	used      time.Time     // guarded by mu; when the latest call ended
 	idle      []spare       // guarded by mu
 	calls     int           // guarded by mu; running calls
 	draining  bool          // guarded by mu; takes no new call, keeps no instance
@@ -27,20 +34,19 @@ type version struct {
 	drained   chan struct{} // closed by the last call once draining
 }
 
-// spare is an idle instance with the limits it was made for.
-type spare struct {
-	Instance
-	limits Limits
-}
-
-func newVersion(m Module, spares int) *version {
-	return &version{module: m, digest: m.Info().Digest, spares: spares, drained: make(chan struct{})}
+func newVersion(m Module, plan Plan, r *room) *version {
+	info := m.Info()
+	v := &version{module: m, info: info, digest: info.Digest, plan: plan, room: r, used: time.Now(), drained: make(chan struct{})}
+	r.add(v)
+	return v
 }
 
 // runEntered runs a call on the version, which its caller has entered, and leaves
 // it, also when the engine panics.
 func (v *version) runEntered(ctx context.Context, call *abi.Call, session *Session) (abi.Reply, Usage, error) {
 	defer v.leave(ctx)
+	begin()
+	defer end()
 	return v.run(ctx, call, session)
 }
 
@@ -50,12 +56,15 @@ func (v *version) run(ctx context.Context, call *abi.Call, session *Session) (ab
 		v.gauge.add(ctx, Usage{}, err)
 		return abi.Reply{}, Usage{Module: v.digest}, err
 	}
-	session.runsOn(v.module.Info(), call)
+	session.runsOn(v.info, call)
 	reply, usage, err := inst.Invoke(ctx, call, session)
 	usage.Module = v.digest
 	v.gauge.add(ctx, usage, err)
+	if err != nil {
+		session.drop()
+	}
 	if closeErr := v.give(ctx, inst); closeErr != nil && err == nil {
-		err = fmt.Errorf("close instance of %s: %w", v.module.Info().Name, closeErr)
+		err = fmt.Errorf("close instance of %s: %w", v.info.Name, closeErr)
 	}
 	return reply, usage, err
 }
@@ -76,6 +85,8 @@ func (v *version) enter() bool {
 func (v *version) leave(ctx context.Context) {
 	v.mu.Lock()
 	v.calls--
+	v.used = time.Now()
+	v.unwanted()
 	last := v.draining && v.calls == 0
 	abandoned := v.abandoned
 	v.mu.Unlock()
@@ -88,26 +99,33 @@ func (v *version) leave(ctx context.Context) {
 	}
 	// Nobody is left to be told of an error here: the caller of Swap has had one
 	// that says this version is closed behind its back.
-	_ = v.module.Close(context.WithoutCancel(ctx))
+	_ = v.end(ctx)
 	abandoned()
 }
 
-// take picks an idle instance that was made for the limits, or makes one.
-func (v *version) take(ctx context.Context, lim Limits) (Instance, error) {
+// fitting picks an idle instance that was made for the limits.
+func (v *version) fitting(lim Limits) (spare, bool) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	for i := len(v.idle) - 1; i >= 0; i-- {
 		if s := v.idle[i]; s.limits.Memory == lim.Memory && s.limits.Stack == lim.Stack {
 			v.idle = slices.Delete(v.idle, i, i+1)
-			v.mu.Unlock()
-			return s, nil
+			return s, true
 		}
 	}
-	v.mu.Unlock()
-	inst, err := v.module.New(ctx, lim)
-	if err != nil {
-		return nil, err
+	return spare{}, false
+}
+
+// oldest picks the instance that was idle first.
+func (v *version) oldest() (s spare, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.idle) == 0 {
+		return spare{}, false
 	}
-	return spare{inst, lim}, nil
+	s = v.idle[0]
+	v.idle = slices.Delete(v.idle, 0, 1)
+	return s, true
 }
 
 // give takes an instance back: as a spare if the next call would find it as
@@ -115,17 +133,21 @@ func (v *version) take(ctx context.Context, lim Limits) (Instance, error) {
 // limits no longer asked for do not stay.
 func (v *version) give(ctx context.Context, inst Instance) error {
 	s, ok := inst.(spare)
-	if ok && inst.Reusable() && v.spares > 0 {
+	if ok && inst.Reusable() && v.plan.Spares > 0 {
 		v.mu.Lock()
-		if !v.draining {
+		kept := !v.draining
+		if kept {
 			v.idle = append(v.idle, s)
 			inst = nil
-			if len(v.idle) > v.spares {
+			if len(v.idle) > v.plan.Spares {
 				inst = v.idle[0]
 				v.idle = slices.Delete(v.idle, 0, 1)
 			}
 		}
 		v.mu.Unlock()
+		if kept {
+			v.room.idle()
+		}
 		if inst == nil {
 			return nil
 		}
@@ -139,26 +161,37 @@ func (v *version) close(ctx context.Context, quarantined *atomic.Int64) error {
 	v.draining = true
 	idle := v.idle
 	v.idle = nil
+	v.unwanted()
 	if v.calls == 0 {
 		close(v.drained)
 	}
 	v.mu.Unlock()
 
-	var errs []error
-	for _, inst := range idle {
-		errs = append(errs, inst.Close(context.WithoutCancel(ctx)))
-	}
+	errs := []error{closeAll(ctx, idle, nil)}
 	select {
 	case <-v.drained:
 	case <-ctx.Done():
 		if v.abandon(quarantined) {
-			errs = append(errs, fmt.Errorf("drain %s: calls are still running, the last of them closes it: %w", v.module.Info().Name, ctx.Err()))
+			errs = append(errs, fmt.Errorf("drain %s: calls are still running, the last of them closes it: %w", v.info.Name, ctx.Err()))
 			return errors.Join(errs...)
 		}
 		<-v.drained
 	}
-	errs = append(errs, v.module.Close(context.WithoutCancel(ctx)))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, v.end(ctx))...)
+}
+
+// end closes the module of a version that has drained.
+func (v *version) end(ctx context.Context) error {
+	v.mu.Lock()
+	m := v.module
+	v.module = nil
+	v.mu.Unlock()
+	v.room.remove(v)
+	err := closeAll(ctx, nil, m)
+	if v.plan.Closed != nil {
+		v.plan.Closed()
+	}
+	return err
 }
 
 // abandon leaves the version to its calls. It reports false when there are none
@@ -168,6 +201,9 @@ func (v *version) abandon(quarantined *atomic.Int64) bool {
 	defer v.mu.Unlock()
 	if v.calls == 0 {
 		return false
+	}
+	if v.waking != nil {
+		v.waking.stop()
 	}
 	quarantined.Add(1)
 	v.abandoned = func() { quarantined.Add(-1) }

@@ -37,7 +37,8 @@ folders that file steps change.`,
   rhost backup /srv/app /backup/app --data /var/lib/rhost
   rhost backup verify /backup/app
   rhost restore /backup/app /srv/app2`,
-		Args: exactArgs(2, "DIR OUT", "the app folder and the folder of the backup"),
+		ValidArgsFunction: folderArgs(2),
+		Args:              exactArgs(2, "DIR OUT", "the app folder and the folder of the backup"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.App, o.Version = args[0], version
 			began, bar := time.Now(), newProgress(cmd.ErrOrStderr(), asJSON)
@@ -95,7 +96,8 @@ record, every digest.
 Exit codes: 0 all is well · 1 it could not be read · 4 something is damaged`,
 		Example: `  rhost backup verify /backup/app
   rhost backup verify /backup/app --json | jq .problems`,
-		Args: exactArgs(1, "BACKUP", "the folder of a backup"),
+		ValidArgsFunction: folderArgs(1),
+		Args:              exactArgs(1, "BACKUP", "the folder of a backup"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bar := newProgress(cmd.ErrOrStderr(), asJSON)
 			rep, err := host.VerifyBackup(cmd.Context(), args[0], bar.show)
@@ -161,7 +163,8 @@ Exit codes: 0 restored · 1 it failed · 2 bad input, such as a folder that is n
 empty · 4 the backup is damaged`,
 		Example: `  rhost restore /backup/app /srv/app
   rhost restore /backup/app /srv/app --data /var/lib/rhost`,
-		Args: exactArgs(2, "BACKUP DIR", "the folder of a backup and the app folder to make"),
+		ValidArgsFunction: folderArgs(2),
+		Args:              exactArgs(2, "BACKUP DIR", "the folder of a backup and the app folder to make"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			logger, err := newLogger(cmd.ErrOrStderr(), level, false)
 			if err != nil {

@@ -26,7 +26,7 @@ func allCodes() map[string]string {
 	all := map[string]string{
 		yamldoc.CodeSyntax:    "The file is not YAML at this place. The message says what was expected; indentation by spaces and a missing quote are the usual causes.",
 		yamldoc.CodeQuote:     "YAML would take away or change a part of the text, such as what follows ` #`, or a text that begins with ! & * [ { or holds `: `. Put it in single quotes.",
-		yamldoc.CodeRefused:   "Tags, anchors, aliases, merge keys and directives are not taken here: a file says what it says in place.",
+		yamldoc.CodeRefused:   "Tags, anchors, aliases, merge keys and directives are not taken here: a file says what it says in place. Nor is a second document after --- where a file holds one, as rhost.yaml does.",
 		yamldoc.CodeLimit:     "The document is too large or too deep. Split it.",
 		yamldoc.CodeEncoding:  "The file is not UTF-8, or holds control characters.",
 		yamldoc.CodeDuplicate: "A key stands twice in one map. YAML readers differ in which one they take, so neither is taken.",
@@ -47,6 +47,7 @@ func allCodes() map[string]string {
 	}
 	maps.Copy(all, map[string]string{
 		deploy.CodeManifest: "A key of a plugin's manifest (NAME.manifest.yaml beside a script, manifest.yaml in the folder of a module's source) is unknown or has a value that it cannot have. abi/SPEC.md lists the keys, and abi/manifest/schema.json lets an editor check them.",
+		host.CodeMemory:     "There is no room for a version of a plugin. All that its instances may ever hold is reserved when it is loaded, so that no call fails because of others: instances × (limits.memory + stack) + image + code. Lower plugins.NAME.limits.memory, limits.stack or instances, or raise limits.guest_memory of rhost.yaml, which is half of the machine's memory unless set. `rhost plugin list` shows what is reserved. docs/limits.md says more.",
 		host.CodeSettings:   "plugins.NAME.config of rhost.yaml does not fit the JSON Schema in the manifest of the plugin, so the plugin is not loaded; or plugins.NAME.export names a function that the plugin does not have. `rhost plugin inspect NAME` shows both.",
 	})
 	maps.Copy(all, signature.Codes())

@@ -69,3 +69,13 @@ func completeFlag(cmd *cobra.Command, flag string, words func(args []string, pre
 		panic(err) // the flag does not exist
 	}
 }
+
+// folderArgs completes arguments that are folders, at most n of them.
+func folderArgs(n int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= n {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+}

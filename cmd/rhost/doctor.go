@@ -42,7 +42,8 @@ does not start · 5 warnings, and no damage`,
   rhost doctor /srv/app --data /var/lib/rhost
   rhost doctor --json | jq '.checks[] | select(.verdict != "ok")'
   rhost doctor --repair`,
-		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: folderArgs(1),
+		Args:              cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.App, o.Version = ".", version
 			if len(args) == 1 {

@@ -175,6 +175,9 @@ func writeRunning(b *strings.Builder, out style, r *host.Running, kind string) {
 		fmt.Fprintln(b, out.yellow(clean(r.Busy)))
 		return
 	}
+	if !r.Begins.IsZero() {
+		fmt.Fprintf(b, "the log begins at %s: what came before was removed, and not looked at\n", stamp(r.Begins))
+	}
 	fmt.Fprintf(b, "in the host: %s, as it is since %s; events from before did not count\n", r.Mode, stamp(r.Since))
 	if r.Clock == "events" && kind != "" {
 		fmt.Fprintf(b, "time is that of the events (clock: event), now %s: what is due later comes with a later event\n", stamp(r.Now))

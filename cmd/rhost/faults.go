@@ -1,7 +1,8 @@
 package main
 
-// faultCodes explains how a call of a plugin can end other than well: the words that
-// `rhost actions`, `rhost deadletters`, `rhost plugin run` and `retry: {on: …}` use.
+// faultCodes explains how a call of a plugin can end other than well, how a step can
+// fail, and what a service answers: the words that `rhost actions`, `rhost
+// deadletters`, `rhost plugin run`, `retry: {on: …}` and the SDKs use.
 func faultCodes() map[string]string {
 	return map[string]string{
 		"fuel":        "The call used up its fuel, the units of work that it may do. The same call uses the same fuel every time, so trying again does not help. Look for a loop that does more than it should: `rhost plugin bench PLUGIN --profile out.pb.gz` shows which function the fuel goes to. If the work is wanted, raise plugins.NAME.limits.fuel.",
@@ -19,6 +20,12 @@ func faultCodes() map[string]string {
 		"fail":        "The plugin says that the step has failed for good; the message is its own. The step is not tried again.",
 		"retry":       "The plugin asks for another try; the message is its own. The step's retry policy decides whether and when.",
 		"conflict":    "What the call read of the state was changed by another before it could be committed, again and again. The call is run again by itself first. Let fewer keys be shared, or give the rule a concurrency key.",
+		"drop":        "The plugin ends the execution without effects, and nothing has failed. The message is its own.",
+		"invalid":     "Arguments that cannot be used: a ${…} of the step has no value, a request, a path or a key of a service is none. The message says which. Trying again does not help.",
+		"definition":  "The version of the rule that the execution began with is gone, so that its steps are not known any more. Start the work again with the rule as it is now.",
+		"not_found":   "What a service was asked for is not there: a key of the state or of kv, a setting, a secret. For most plugins this is an answer and no failure.",
+		"too_small":   "The buffer that a guest gave a service has no room for the answer; the guest takes the rest with `take`. Every SDK does this by itself: see abi/SPEC.md.",
+		"unsupported": "This host does not have the service, or not in this place: a plugin that lists it under optional: in its manifest is told so instead of not being loaded.",
 		"internal":    "A bug of rhost. The log of the host says more; please report it.",
 	}
 }

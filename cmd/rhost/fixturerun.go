@@ -147,7 +147,7 @@ func (fx *fixture) compare(got fixtureGot) ([]string, error) {
 	wanted, have := map[string]any{"result": "ok"}, map[string]any{}
 	for _, e := range fx.Want.Keys {
 		if _, ok := all[e.Key]; !ok {
-			return nil, yamldoc.Errors{yamldoc.Errorf(e.Pos, "want", "unknown-key", "use one of result, message, fault, output, effects, logs", "there is no %s", e.Key)}
+			return nil, yamldoc.Errors{yamldoc.Errorf(e.Pos, "want", yamldoc.CodeKey, "use one of result, message, fault, output, effects, logs", "there is no %s", e.Key)}
 		}
 		wanted[e.Key] = e.Value.Any()
 	}

@@ -137,9 +137,9 @@ func helpCmd(root *cobra.Command) *cobra.Command {
 		Example: "  rhost help match\n  rhost help cel-type",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
-			if len(args) == 1 {
-				if text, ok := allCodes()[args[0]]; ok {
-					_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], text)
+			if code := strings.Join(args, "_"); code != "" { // some say not found, and some not_found
+				if text, ok := allCodes()[code]; ok {
+					_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", code, text)
 					if werr != nil || err != nil || len(rest) > 0 {
 						return werr
 					}

@@ -137,7 +137,7 @@ force. Scripts run as they are; building one checks it.`,
 				took, done := time.Duration(0), "checked"
 				if f.Source != "" {
 					done = "built"
-					if took, err = deploy.Build(cmd.Context(), f); err != nil {
+					if took, err = buildPatiently(cmd, f); err != nil {
 						return err
 					}
 				}
@@ -159,6 +159,24 @@ force. Scripts run as they are; building one checks it.`,
 	}
 }
 
+// buildPatiently is deploy.Build for a person, who is told when it takes long.
+func buildPatiently(cmd *cobra.Command, f deploy.Found) (took time.Duration, err error) {
+	text := "still building " + f.Name
+	if f.Lang == deploy.Go {
+		text += "; the first build of all compiles Go's library for Wasm"
+	}
+	said := make(chan error, 1)
+	timer := time.AfterFunc(quietBuild, func() { said <- newStyle(cmd.ErrOrStderr()).line("%s", text) })
+	took, err = deploy.Build(cmd.Context(), f)
+	if !timer.Stop() {
+		err = errors.Join(err, <-said)
+	}
+	return took, err
+}
+
+// quietBuild is how long a build may say nothing.
+const quietBuild = 5 * time.Second
+
 func notBuiltYet(f deploy.Found) error {
 	return usage(fmt.Errorf("%s is not built yet; run `rhost plugin build %s`", f.Name, relative(f.Source)))
 }
@@ -167,9 +185,16 @@ func notBuiltYet(f deploy.Found) error {
 // time.
 const commandSeed = "rhost plugin run"
 
+// ofAuthor are the options of an engine that runs what its user is at work on: every
+// proposal that a host may allow is admitted.
+func ofAuthor(o wasm.Options) wasm.Options {
+	o.Seed, o.TailCalls, o.ExtendedConst = []byte(commandSeed), true, true
+	return o
+}
+
 // withModule compiles a plugin and calls fn with it.
 func withModule(ctx context.Context, f deploy.Found, fn func(sandbox.Module) error) (err error) {
-	engines, err := host.NewEngines(wasm.Options{Seed: []byte(commandSeed)})
+	engines, err := host.NewEngines(ofAuthor(wasm.Options{}))
 	if err != nil {
 		return err
 	}
@@ -249,6 +274,9 @@ func pluginInspect() *cobra.Command {
 				if m := info.Manifest; m != nil {
 					shown["manifest"] = m.JSON
 				}
+				if info.Proposals != nil {
+					shown["proposals"] = info.Proposals
+				}
 				if info.Exports != nil {
 					shown["exports"], shown["entry"] = info.Exports, info.Entry
 				}
@@ -270,6 +298,9 @@ func pluginInspect() *cobra.Command {
 			}
 			if info.Exports != nil {
 				rows = append(rows, []string{"calls", entryOf(info)})
+			}
+			for _, p := range info.Proposals {
+				rows = append(rows, []string{"needs", "wasm." + p + ": true in rhost.yaml of its host"})
 			}
 			rows = append(rows, manifestRows(info.Manifest)...)
 			return newStyle(cmd.OutOrStdout()).table(nil, append(rows, module.rows()...))

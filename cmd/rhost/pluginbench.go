@@ -127,7 +127,7 @@ func (o *benchOptions) measure(ctx context.Context, f deploy.Found, call *abi.Ca
 		return b, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
-	engine := wasm.Options{CacheDir: cache, Seed: []byte(commandSeed)}
+	engine := ofAuthor(wasm.Options{CacheDir: cache})
 	if b.Cold, err = compiled(ctx, engine, f, src, func(sandbox.Module) error { return nil }); err != nil {
 		return b, err
 	}
@@ -171,7 +171,7 @@ func (o *benchOptions) writeProfile(ctx context.Context, f deploy.Found, call *a
 		return usage(err)
 	}
 	p := wasm.NewProfile()
-	_, err = compiled(ctx, wasm.Options{Profile: p, Seed: []byte(commandSeed)}, f, src, func(m sandbox.Module) error {
+	_, err = compiled(ctx, ofAuthor(wasm.Options{Profile: p}), f, src, func(m sandbox.Module) error {
 		inst, err := m.New(ctx, o.call.limits)
 		if err != nil {
 			return err

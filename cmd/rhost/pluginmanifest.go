@@ -61,14 +61,18 @@ func limitsText(m *manifest.Manifest) string {
 	return strings.Join(parts, ", ")
 }
 
-// discord names what a manifest asks for that the module does not import, and what
-// it imports that the manifest leaves out: either is probably a mistake.
+// discord names what only some hosts admit, what a manifest asks for that the module
+// does not import, and what it imports that the manifest leaves out: the latter two are
+// probably mistakes.
 func discord(info sandbox.Info) []string {
+	var lines []string
+	for _, p := range info.Proposals {
+		lines = append(lines, fmt.Sprintf("the module uses %s: only hosts load it whose rhost.yaml says wasm.%s: true", strings.ReplaceAll(p, "_", " "), p))
+	}
 	m := info.Manifest
 	if m == nil || info.Functions == nil {
-		return nil
+		return lines
 	}
-	var lines []string
 	for _, c := range m.Capabilities {
 		if !slices.Contains(info.Needs, c) {
 			lines = append(lines, fmt.Sprintf("the manifest asks for %s, and the module imports nothing that needs it", c))

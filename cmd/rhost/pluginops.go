@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sdk/client"
@@ -145,7 +146,7 @@ func pluginList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := newRecords(cmd, asJSON, "NAME", "ENGINE", "VERSION", "STATE", "CALLS", "FAULTS", "FUEL", "P99")
+			out := newRecords(cmd, asJSON, "NAME", "ENGINE", "VERSION", "STATE", "MEMORY", "CALLS", "FAULTS", "FUEL", "P99")
 			for _, raw := range list {
 				if err := out.add(raw, pluginRow); err != nil {
 					return err
@@ -164,7 +165,7 @@ func pluginRow(raw json.RawMessage) ([]string, string, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, "", err
 	}
-	return append([]string{s.Name, s.Engine, clip(s.Digest, 19), stateOf(s)}, measured(s.Stats)...), "", nil
+	return append([]string{s.Name, s.Engine, clip(s.Digest, 19), stateOf(s), host.Size(s.Reserved)}, measured(s.Stats)...), "", nil
 }
 
 // stateOf says in a few words how a plugin stands.
@@ -179,6 +180,9 @@ func stateOf(s deploy.Status) string {
 	} else {
 		parts = append(parts, "active")
 	}
+	if !s.Memory.Warm {
+		parts = append(parts, "cold")
+	}
 	if s.Pinned {
 		parts = append(parts, "pinned")
 	}
@@ -186,6 +190,18 @@ func stateOf(s deploy.Status) string {
 		parts = append(parts, fmt.Sprintf("%d draining", s.Draining))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// memoryOf says what a plugin has of the memory for guests.
+func memoryOf(s deploy.Status) string {
+	text := host.Size(s.Reserved) + " reserved, " + plural(uint64(s.Memory.Instances), "instance")
+	if s.Memory.Most > 0 {
+		text += fmt.Sprintf(" of %d", s.Memory.Most)
+	}
+	if !s.Memory.Warm {
+		return text + "; unloaded until it is called"
+	}
+	return text
 }
 
 func measured(s sandbox.Stats) []string {
@@ -226,7 +242,7 @@ func pluginStatus() *cobra.Command {
 }
 
 func showPlugin(out style, s deploy.Status) error {
-	rows := [][]string{{"name", s.Name}, {"engine", s.Engine}, {"abi", s.ABI}, {"state", stateOf(s)}}
+	rows := [][]string{{"name", s.Name}, {"engine", s.Engine}, {"abi", s.ABI}, {"state", stateOf(s)}, {"memory", memoryOf(s)}}
 	if s.Release != "" {
 		rows = append(rows, []string{"release", s.Release})
 	}

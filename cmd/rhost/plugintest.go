@@ -83,7 +83,7 @@ func (o pluginTestOptions) test(cmd *cobra.Command, f deploy.Found) error {
 		return err
 	}
 	if stale {
-		if _, err := deploy.Build(cmd.Context(), f); err != nil {
+		if _, err := buildPatiently(cmd, f); err != nil {
 			return err
 		}
 	}

@@ -172,13 +172,25 @@ func (p *printer) ready(s host.Summary) {
 	if len(engines) > 0 {
 		plugins += " (" + strings.Join(engines, ", ") + ")"
 	}
-	p.say(p.out.line("%s %s  %s  %s · %s · %s · data %s", p.out.bold("rhost"), s.Version, p.out.bold(clean(name)),
-		plural(len(s.Rules), "rule"), plugins, plural(len(s.Sources), "source"), clean(s.Data)))
+	p.say(p.out.line("%s %s  %s  %s%s · %s · %s · data %s", p.out.bold("rhost"), s.Version, p.out.bold(clean(name)),
+		plural(len(s.Rules), "rule"), onLanes(s.Lanes), plugins, plural(len(s.Sources), "source"), clean(s.Data)))
 	api := "api off"
 	if s.API != "" {
 		api = "api " + s.API
 	}
 	p.say(p.out.line("%s   ready in %d ms", api, s.ReadyIn.Milliseconds()))
+}
+
+// onLanes says how events are spread, where they are.
+func onLanes(l *host.LaneSummary) string {
+	if l == nil {
+		return ""
+	}
+	text := fmt.Sprintf(" on %d lanes by %s", l.Lanes, clean(l.PartitionBy))
+	if n := len(l.Rekeyed); n > 0 {
+		text += fmt.Sprintf(", %d re-keyed", n)
+	}
+	return text
 }
 
 // say notes a failed write of something that has no caller to return to.

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-
-	"github.com/spf13/cobra"
 
 	"github.com/rhost/rhost/host"
 	"github.com/rhost/rhost/sdk/client"
+	"github.com/spf13/cobra"
 )
 
 // reach is how a command finds the host it asks.
@@ -118,10 +118,13 @@ func query(q client.Query) host.Query {
 
 // pages calls fn with every record, page by page.
 func pages(ctx context.Context, q client.Query, fetch func(context.Context, client.Query) (client.Page, error), fn func(json.RawMessage) error) (client.Query, error) {
-	for {
+	for first := true; ; first = false {
 		page, err := fetch(ctx, q)
 		if err != nil {
 			return q, err
+		}
+		if first && !page.Since.IsZero() && page.Since.After(q.Since) {
+			fmt.Fprintf(os.Stderr, "note: the log begins at %s; what came before was removed (retention in rhost.yaml)\n", stamp(page.Since))
 		}
 		for _, item := range page.Items {
 			if err := fn(item); err != nil {

@@ -51,6 +51,7 @@ again, the host goes on where it was.`,
 
 // runHost runs a host from start to end, printing what happens.
 func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
+	defer host.KeepHeap(host.HeapFloor)()
 	o.Report = p.notice
 	h, err := host.New(ctx, o)
 	if err != nil {

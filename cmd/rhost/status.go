@@ -64,6 +64,16 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 	c := &s.Counts
 	fmt.Fprintf(&b, "since the start: %s, %s, %s (%s failed), %s\n", plural(c.Events, "event"), pluralES(c.Matches, "match"),
 		plural(c.Actions, "action"), thousands(c.Failed), plural(c.DeadLetters+c.BadRecords, "dead letter"))
+	if len(s.Plugins) > 0 {
+		cold := 0
+		for _, p := range s.Plugins {
+			if !p.Warm {
+				cold++
+			}
+		}
+		fmt.Fprintf(&b, "%s (%d unloaded): %s of %s guest memory reserved\n", plural(len(s.Plugins), "plugin"), cold,
+			host.Size(s.Memory.Reserved), host.Size(s.Memory.Limit))
+	}
 	for _, src := range s.Sources {
 		fmt.Fprintf(&b, "source %s (%s) %s", clean(src.Name), src.Kind, src.State)
 		if src.Error != "" {
@@ -72,8 +82,11 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 		b.WriteByte('\n')
 	}
 	if v := s.Revision; v != nil {
-		fmt.Fprintf(&b, "%s, as they are since %s: %s\n", plural(len(s.Rules), "rule"), stamp(v.At), clean(v.Text))
+		fmt.Fprintf(&b, "%s%s, as they are since %s: %s\n", plural(len(s.Rules), "rule"), onLanes(s.Lanes), stamp(v.At), clean(v.Text))
 		writeChanges(&b, out, v)
+	}
+	if l := s.Log; l != nil {
+		writeLog(&b, l, now)
 	}
 	if s.Busy != "" {
 		fmt.Fprintln(&b, out.yellow(clean(s.Busy)))
@@ -82,6 +95,20 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 		return err
 	}
 	return showCounts(out, s.Matching)
+}
+
+// writeLog says what is kept of the log, and what a restart replays.
+func writeLog(b *strings.Builder, l *host.LogSummary, now time.Time) {
+	since := "from the beginning"
+	if !l.Since.IsZero() {
+		since = "since " + stamp(l.Since)
+	}
+	if l.Snapshot.IsZero() {
+		fmt.Fprintf(b, "log kept %s · no snapshot yet\n", since)
+		return
+	}
+	fmt.Fprintf(b, "log kept %s · snapshot of %s, %s ago; a restart replays about %s\n", since, host.Size(int64(l.Bytes)),
+		now.Sub(l.Snapshot).Round(time.Second), (time.Duration(l.Replay) * time.Millisecond).String())
 }
 
 // maxRows is how many rules a status shows to people; --json has more.

@@ -164,7 +164,7 @@ func (c *checked) validate(cmd *cobra.Command, name string, o *validateOptions) 
 		if files, err = host.ReadRules(name); err != nil {
 			return nil, err
 		}
-		what = ", " + plural(len(s.Plugins), "plugin")
+		what = onLanes(s.Lanes) + rekeyed(s.Lanes) + ", " + plural(len(s.Plugins), "plugin")
 	} else {
 		var err error
 		if files, err = ruleFiles([]string{name}); err != nil {
@@ -207,6 +207,19 @@ func (c *checked) validate(cmd *cobra.Command, name string, o *validateOptions) 
 	}
 	c.done = append(c.done, fmt.Sprintf("%s: %s%s", clean(name), plural(p.Len(), "rule"), what))
 	return p, nil
+}
+
+// rekeyed names the rules that are matched apart from the lanes, or some of them.
+func rekeyed(l *host.LaneSummary) string {
+	const some = 5
+	if l == nil || len(l.Rekeyed) == 0 {
+		return ""
+	}
+	names, more := l.Rekeyed, ""
+	if len(names) > some {
+		names, more = names[:some], ", …"
+	}
+	return " (" + clean(strings.Join(names, ", ")) + more + ")"
 }
 
 // show prints what was found for people. Errors are left to the caller.

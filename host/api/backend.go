@@ -83,4 +83,6 @@ type Query struct {
 type Page struct {
 	Items  []json.RawMessage `json:"items"`
 	Cursor uint64            `json:"cursor,omitempty"`
+	// Since is when the log begins, where its beginning was removed.
+	Since time.Time `json:"since,omitzero"`
 }

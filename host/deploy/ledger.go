@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rhost/rhost/host/sumline"
 )
 
 // State is what became of a version.
@@ -76,6 +78,9 @@ func openLedger(path string) (*ledger, error) {
 		return l, nil
 	}
 	if err == nil {
+		text, err = sumline.Check(text)
+	}
+	if err == nil {
 		err = json.Unmarshal(text, &l.plugins)
 	}
 	if err != nil {
@@ -116,7 +121,7 @@ func (l *ledger) write() error {
 	if err != nil {
 		return fmt.Errorf("write the versions of plugins: %w", err)
 	}
-	_, err = tmp.Write(append(text, '\n'))
+	_, err = tmp.Write(sumline.Add(append(text, '\n')))
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), l.path)

@@ -23,6 +23,15 @@ type Options struct {
 	Engines map[Kind]sandbox.Engine
 	// Spares is how many idle instances a plugin keeps.
 	Spares int
+	// CanonicalNaN says of a plugin that Wasm is to make the same NaNs on every machine.
+	// May be nil.
+	CanonicalNaN func(name string) bool
+	// Reserve reserves the memory that a version may hold, before it is tried and
+	// once more when it is known how much that is; an error keeps it out. release
+	// gives it back and is called once. Nil reserves nothing.
+	Reserve func(name string, m sandbox.Module) (release func(), err error)
+	// Reserved is what is reserved for a plugin, in bytes. May be nil.
+	Reserved func(name string) int64
 	// Keep is given every version before it takes calls, so that it can be found
 	// again by its digest. A version that cannot be kept is not used. Nil keeps none.
 	Keep func(ctx context.Context, digest string, src []byte) error
@@ -243,11 +252,11 @@ func (p *Plugins) install(ctx context.Context, f Found, s sealed, from string, p
 	v := version(f.Kind, s, from)
 	v.Release = p.releaseOf(f.Name, module)
 	if err := p.mayFollow(ctx, f, s, from, v.Release); err != nil {
-		return Change{}, errors.Join(err, module.Close(ctx))
+		return Change{}, errors.Join(err, module.discard(ctx))
 	}
 	change.New, change.Engine = module.Info().Digest, module.Info().Engine
 	if err := p.keep(ctx, f.Name, module, s.src); err != nil {
-		return Change{}, errors.Join(err, module.Close(ctx))
+		return Change{}, errors.Join(err, module.discard(ctx))
 	}
 	err = p.ledger.change(f.Name, func(e *entry) {
 		if known, err := e.find(digest); err == nil && s.signer == "" {
@@ -259,61 +268,20 @@ func (p *Plugins) install(ctx context.Context, f Found, s sealed, from string, p
 		e.came(v)
 	})
 	if err != nil {
-		return Change{}, errors.Join(err, module.Close(ctx))
+		return Change{}, errors.Join(err, module.discard(ctx))
 	}
 	p.publish(f.Name, slot)
 	plan.Spares = p.opts.Spares
 	plan.Done = func(v sandbox.Verdict) { p.ended(f.Name, change.New, v) }
-	err = slot.Roll(ctx, module, plan)
+	plan.Wake, plan.Closed = p.wake(f, v), module.release
+	if err = slot.Roll(ctx, module.Module, plan); errors.Is(err, sandbox.ErrClosed) {
+		return Change{}, errors.Join(err, module.discard(ctx))
+	}
 	change.Took = time.Since(start)
 	if progress, rolling = slot.Progress(); rolling {
 		change.Phase = progress.Phase
 	}
 	return change, err
-}
-
-// Check does with bytes what comes before they are put in force, and says what
-// would change.
-func (p *Plugins) Check(ctx context.Context, f Found, u Upload) (Change, error) {
-	start := time.Now()
-	if err := checkName(f.Name); err != nil {
-		return Change{}, err
-	}
-	s, err := p.check(f.Name, u)
-	if err == nil {
-		err = p.follows(f.Name, s, "")
-	}
-	if err != nil {
-		return Change{}, err
-	}
-	module, err := p.try(ctx, f, s.src)
-	if err != nil {
-		return Change{}, err
-	}
-	if err := p.follows(f.Name, s, p.releaseOf(f.Name, module)); err != nil {
-		return Change{}, errors.Join(err, module.Close(ctx))
-	}
-	_, old := p.slot(f.Name)
-	info := module.Info()
-	return Change{Name: f.Name, Old: old.Digest, New: info.Digest, Took: time.Since(start), Engine: info.Engine}, module.Close(ctx)
-}
-
-// try compiles and tests a version.
-func (p *Plugins) try(ctx context.Context, f Found, src []byte) (sandbox.Module, error) {
-	engine, ok := p.opts.Engines[f.Kind]
-	if !ok {
-		return nil, &sandbox.Refusal{Module: f.Name, Reason: fmt.Sprintf("no engine runs %s plugins", f.Kind)}
-	}
-	module, err := engine.Compile(ctx, sandbox.Source{Name: f.Name, File: f.File, Bytes: src})
-	if err != nil {
-		return nil, err
-	}
-	if p.opts.Test != nil {
-		if err := p.opts.Test(ctx, f.Name, module); err != nil {
-			return nil, errors.Join(err, module.Close(ctx))
-		}
-	}
-	return module, nil
 }
 
 // keep stores a version, so that it can be found again.

@@ -27,6 +27,8 @@ type Status struct {
 	Pinned   bool              `json:"pinned,omitempty"`  // the app folder holds another version
 	Stats    sandbox.Stats     `json:"stats"`
 	Rollout  *sandbox.Progress `json:"rollout,omitempty"`
+	Reserved int64             `json:"reserved"` // bytes of memory, see Options.Reserve
+	Memory   sandbox.Held      `json:"memory"`
 	Draining int               `json:"draining,omitempty"` // old versions whose calls did not end in time
 	Versions []Version         `json:"versions,omitempty"` // the latest first
 }
@@ -155,6 +157,10 @@ func (p *Plugins) Describe(name string) (Status, error) {
 		s.From, s.Release, s.Signer = v.From, v.Release, v.Signer
 	}
 	s.Stats, _ = slot.Stats()
+	s.Memory = slot.Held()
+	if p.opts.Reserved != nil {
+		s.Reserved = p.opts.Reserved(name)
+	}
 	if progress, ok := slot.Progress(); ok {
 		s.Rollout = &progress
 	}

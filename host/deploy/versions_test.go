@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ type app struct {
 	test        func(context.Context, string, sandbox.Module) error
 	rolled      chan sandbox.Verdict
 	policy      signature.Policy
+	purse       *purse // nil: there is room for everything
+	mu          sync.Mutex
+	fails       error    // guarded by mu; of the tests of versions that come
 	noted       []string // plugins of which an operator was told something
 }
 
@@ -53,7 +57,7 @@ func (a *app) open(t *testing.T) (*deploy.Plugins, error) {
 	t.Helper()
 	engine, err := lua.New(lua.Options{})
 	require.NoError(t, err)
-	p, err := deploy.NewPlugins(a.dir, deploy.Options{
+	o := deploy.Options{
 		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1, Ledger: a.ledger, Test: a.test,
 		Keep: func(_ context.Context, digest string, src []byte) error {
 			a.kept[digest] = src
@@ -68,7 +72,18 @@ func (a *app) open(t *testing.T) (*deploy.Plugins, error) {
 		Plan:   func(string) sandbox.Plan { return a.plan },
 		Policy: a.policy, Note: func(name, _ string) { a.noted = append(a.noted, name) },
 		Rolled: func(_, _ string, v sandbox.Verdict) { a.rolled <- v },
-	})
+	}
+	if a.purse != nil {
+		o.Reserve = a.purse.reserve
+	}
+	if o.Test == nil {
+		o.Test = func(context.Context, string, sandbox.Module) error {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.fails
+		}
+	}
+	p, err := deploy.NewPlugins(a.dir, o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, p.Close(context.Background()))

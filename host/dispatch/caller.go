@@ -96,9 +96,7 @@ func NewCaller(p Plugins, log *slog.Logger) *Caller {
 func (c *Caller) Call(ctx context.Context, a Action) (out Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.log.LogAttrs(ctx, slog.LevelError, "a plugin call panicked; this is a bug of rhost",
-				slog.String("tenant", a.Tenant.String()), slog.String("plugin", a.Plugin),
-				slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			c.panicked(ctx, a, v)
 			out = Outcome{Kind: KindInternal, Err: fmt.Errorf("call %s: internal error: %v", a.Plugin, v)}
 		}
 	}()
@@ -112,23 +110,32 @@ func (c *Caller) Call(ctx context.Context, a Action) (out Outcome) {
 		callCtx, cancel = context.WithTimeout(ctx, a.Timeout)
 		defer cancel()
 	}
-	call := *a.Call
-	call.Config, call.Export = p.Config, p.Export
 	var err error
 	session := sandbox.NewSession(a.Services, p.Grant, p.Limits)
 	if a.Tape != nil {
 		session.Use(a.Tape)
 	}
-	out.Reply, out.Usage, err = p.Slot.Call(callCtx, &call, session)
-	out.Digest = out.Usage.Module
+	out.Reply, out.Usage, err = p.Slot.Call(callCtx, p.call(a.Call), session)
 	out.Kind, out.Err = judge(ctx, callCtx, a.Plugin, out.Reply, err)
-	if out.Err != nil {
-		out.Err = discreet{out.Err, session.Redact(out.Err.Error())}
+	return out.seal(session)
+}
+
+// seal fills in what follows from the rest, and keeps secrets out of the reason.
+func (o Outcome) seal(session *sandbox.Session) Outcome {
+	o.Digest = o.Usage.Module
+	if o.Err != nil {
+		o.Err = discreet{o.Err, session.Redact(o.Err.Error())}
 	}
-	if out.Kind != KindOK {
-		out.Reply.Effects = nil
+	if o.Kind != KindOK {
+		o.Reply.Effects = nil
 	}
-	return out
+	return o
+}
+
+func (c *Caller) panicked(ctx context.Context, a Action, v any) {
+	c.log.LogAttrs(ctx, slog.LevelError, "a plugin call panicked; this is a bug of rhost",
+		slog.String("tenant", a.Tenant.String()), slog.String("plugin", a.Plugin),
+		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 }
 
 // discreet is an error whose text is without the secrets that the call was
@@ -148,7 +155,7 @@ func judge(ctx, callCtx context.Context, plugin string, reply abi.Reply, err err
 		return verdict(plugin, reply)
 	case ctx.Err() != nil:
 		return KindStopped, err
-	case errors.Is(err, sandbox.ErrEmpty):
+	case errors.Is(err, sandbox.ErrEmpty), errors.Is(err, sandbox.ErrCold):
 		return KindUnavailable, fmt.Errorf("call %s: %w", plugin, err)
 	}
 	switch fault := sandbox.KindOf(err); fault {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -26,6 +27,14 @@ type Config struct {
 	QueuePerTenant int          // tasks of one tenant that wait
 	PerTenant      int          // tasks of one tenant that run at once; 0: as many as there are workers
 	Logger         *slog.Logger // told of panics; nil: slog.Default
+}
+
+// ForGuests are the settings for calls of guests, which keep a processor busy: a tenant
+// may have all of them, and there is one worker more, which gives a tenant that has
+// nothing running a turn at once. Guests share the processors in slices then.
+func ForGuests(queuePerTenant int, log *slog.Logger) Config {
+	procs := runtime.GOMAXPROCS(0)
+	return Config{Workers: procs + 1, PerTenant: procs, QueuePerTenant: queuePerTenant, Logger: log}
 }
 
 // Validate reports everything wrong with c.
@@ -52,6 +61,8 @@ type Task struct {
 	// Panicked, if not nil, is called when Do panicked, so that whoever waits for
 	// the task learns of it. It must not panic itself.
 	Panicked func(error)
+	// Batch, if not nil, says that the task may be done together with others.
+	Batch *Batch
 }
 
 // Dispatcher runs tasks in fair order. It is safe for concurrent use.
@@ -59,8 +70,9 @@ type Task struct {
 // Whoever submits with Submit must not be who the tasks wait for: a full queue
 // would then never empty.
 type Dispatcher struct {
-	cfg  Config
-	work *sync.Cond // on mu: there may be a task to start, or none will come
+	cfg   Config
+	procs int        // processors
+	work  *sync.Cond // on mu: there may be a task to start, or none will come
 
 	mu      sync.Mutex
 	queues  *queues       // guarded by mu
@@ -85,7 +97,7 @@ func New(cfg Config) *Dispatcher {
 		cfg.Logger = slog.Default()
 	}
 	d := &Dispatcher{
-		cfg: cfg, queues: newQueues(cfg.QueuePerTenant, cfg.PerTenant),
+		cfg: cfg, procs: runtime.GOMAXPROCS(0), queues: newQueues(cfg.QueuePerTenant, cfg.PerTenant),
 		closing: make(chan struct{}), idle: make(chan struct{}),
 	}
 	d.work = sync.NewCond(&d.mu)
@@ -126,7 +138,9 @@ func (d *Dispatcher) offer(t Task, wait bool) (<-chan struct{}, error) {
 	}
 	q := d.queues.of(t.Tenant)
 	if d.queues.push(q, t) {
-		d.work.Signal()
+		if q.next != nil { // else the tenant has as much running as it may
+			d.work.Signal()
+		}
 		return nil, nil
 	}
 	if wait && q.room == nil {
@@ -206,51 +220,65 @@ func (d *Dispatcher) settle() {
 
 // worker runs tasks until there are none and none will come.
 func (d *Dispatcher) worker(ctx context.Context) {
+	var held time.Duration // the processor, since others were let have it
 	for {
-		t, q, paid, ok := d.take(ctx)
+		turn, ok := d.take(ctx)
 		if !ok {
 			return
 		}
 		began := time.Now()
-		err := d.do(ctx, t)
-		d.finish(q, paid, time.Since(began), err != nil)
-		if err != nil && t.Panicked != nil {
-			t.Panicked(err)
+		err := d.do(ctx, turn.tasks)
+		took := time.Since(began)
+		crowded := d.finish(turn, took, err != nil)
+		if held += took; crowded && held >= quantum {
+			held = 0
+			runtime.Gosched() // see sandbox.Pause, which short tasks do not come to
+		}
+		for _, t := range turn.tasks {
+			if err != nil && t.Panicked != nil {
+				t.Panicked(err)
+			}
 		}
 	}
 }
 
-// take waits for a task and its turn. It looks at ctx itself, for a task that
-// ctx has just ended comes here before stop does.
-func (d *Dispatcher) take(ctx context.Context) (t Task, q *queue, paid time.Duration, ok bool) {
+// take waits for a task and its turn, and for those that may be done together with
+// it. It looks at ctx itself, for a task that ctx has just ended comes here before
+// stop does.
+func (d *Dispatcher) take(ctx context.Context) (t turn, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
 		if d.stopped || ctx.Err() != nil || d.closed && d.queues.waiting == 0 {
-			return Task{}, nil, 0, false
+			return turn{}, false
 		}
-		if t, q, ok = d.queues.next(); ok {
-			return t, q, q.average, true
+		if t, ok = d.queues.next(d.cfg.Workers - d.queues.running); ok {
+			return t, true
 		}
 		d.work.Wait()
 	}
 }
 
-// finish takes down the end of a task, which may let the tenant's next one start.
-func (d *Dispatcher) finish(q *queue, paid, took time.Duration, panicked bool) {
+// finish takes down the end of a turn, which may let the tenant's next one start: it is
+// for the worker that comes from the last one, and nobody else is woken for it. crowded
+// says that tasks keep all processors busy.
+func (d *Dispatcher) finish(t turn, took time.Duration, panicked bool) (crowded bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if panicked {
 		d.panics++
+		d.work.Signal() // the worker has something else to do first
 	}
-	d.queues.finish(q, paid, took)
+	crowded = d.queues.running >= d.procs
+	d.queues.finish(t, took)
 	d.settle()
-	d.work.Signal()
+	return crowded
 }
 
-// do runs t. A panic in it is a bug of the host, which must not take the other
-// tenants' tasks with it.
-func (d *Dispatcher) do(ctx context.Context, t Task) (err error) {
+// do runs the tasks of a turn. A panic in it is a bug of the host, which must not
+// take the other tenants' tasks with it.
+func (d *Dispatcher) do(ctx context.Context, tasks []Task) (err error) {
+	t := tasks[0]
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("internal error: %v", v)
@@ -259,16 +287,25 @@ func (d *Dispatcher) do(ctx context.Context, t Task) (err error) {
 				slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 		}
 	}()
-	t.Do(ctx)
+	if len(tasks) == 1 {
+		t.Do(ctx)
+		return nil
+	}
+	items := make([]any, len(tasks))
+	for i := range tasks {
+		items[i] = tasks[i].Batch.Item
+	}
+	t.Batch.Do(ctx, items)
 	return nil
 }
 
 // Stats is a snapshot of what a dispatcher does.
 type Stats struct {
 	Waiting int    // tasks
-	Running int    // tasks
+	Running int    // tasks; those that are done together count once
 	Ended   uint64 // tasks, since the start
-	Panics  uint64 // of those
+	Batched uint64 // of those, done together with others
+	Panics  uint64 // of those that ended
 	Tenants map[tenants.Name]TenantStats
 }
 
@@ -285,7 +322,7 @@ func (d *Dispatcher) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := Stats{
-		Waiting: d.queues.waiting, Running: d.queues.running, Panics: d.panics,
+		Waiting: d.queues.waiting, Running: d.queues.running, Batched: d.queues.batched, Panics: d.panics,
 		Tenants: make(map[tenants.Name]TenantStats, len(d.queues.tenants)),
 	}
 	for name, q := range d.queues.tenants {

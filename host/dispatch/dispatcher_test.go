@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -333,4 +334,35 @@ func BenchmarkDispatch(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestForGuests has one tenant run all that it may, and wait with more: another that has
+// nothing running does not wait for any of it.
+func TestForGuests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := dispatch.ForGuests(100, nil)
+		require.NoError(t, cfg.Validate())
+		d := dispatch.New(cfg)
+		stop := start(t, d)
+		var running atomic.Int32
+		blocked := make(chan struct{})
+		for range 50 {
+			require.NoError(t, d.TrySubmit(dispatch.Task{Tenant: tenant(t, "busy"), Do: func(context.Context) {
+				running.Add(1)
+				<-blocked
+			}}))
+		}
+		synctest.Wait()
+		assert.EqualValues(t, runtime.GOMAXPROCS(0), running.Load(), "all processors")
+		for n := range 3 {
+			ran := false
+			require.NoError(t, d.TrySubmit(dispatch.Task{Tenant: tenant(t, fmt.Sprint("quiet", n)), Do: func(context.Context) { ran = true }}))
+			synctest.Wait()
+			assert.True(t, ran)
+		}
+		close(blocked)
+		synctest.Wait()
+		assert.EqualValues(t, 50, running.Load(), "nothing is left lying")
+		stop()
+	})
 }

@@ -14,6 +14,14 @@ const (
 	maxDebt = time.Second
 )
 
+// turn is what a worker does at once: a task, or several of a tenant that may be done
+// together.
+type turn struct {
+	tasks []Task
+	q     *queue
+	paid  time.Duration
+}
+
 // queues holds the waiting tasks of all tenants and deals turns by deficit
 // round-robin. It does not lock; its Dispatcher does.
 //
@@ -27,6 +35,7 @@ type queues struct {
 	size    int    // of the ring
 	waiting int    // tasks, in all
 	running int
+	batched uint64 // tasks that ended and were done together with others
 }
 
 // queue is one tenant's share. It is kept when it is empty, for its average and
@@ -73,25 +82,27 @@ func (qs *queues) push(q *queue, t Task) bool {
 	return true
 }
 
-// next starts the task whose turn it is. ok is false when none may start.
-func (qs *queues) next() (t Task, q *queue, ok bool) {
+// next starts the task whose turn it is, with those that go together with it. idle
+// is how many workers have nothing to do, the one who asks included. ok is false when
+// no task may start.
+func (qs *queues) next(idle int) (t turn, ok bool) {
 	for passed := 0; qs.turn != nil; passed++ {
 		if passed > qs.size {
 			qs.forgive() // everybody is in debt, maybe by many turns
 			passed = 0
 		}
-		q = qs.turn
+		q := qs.turn
 		if !q.served {
 			q.served = true
 			q.balance += quantum
 		}
 		if q.balance > 0 {
-			return qs.start(q), q, true
+			return qs.start(q, idle), true
 		}
 		q.served = false
 		qs.turn = q.next
 	}
-	return Task{}, nil, false
+	return turn{}, false
 }
 
 // forgive gives every tenant in the ring as many turns as the one who owes least
@@ -108,10 +119,10 @@ func (qs *queues) forgive() {
 	}
 }
 
-func (qs *queues) start(q *queue) Task {
-	t := q.tasks[q.head]
-	q.tasks[q.head] = Task{}
-	q.head++
+func (qs *queues) start(q *queue, idle int) turn {
+	// Workers that the tenant may not have are nothing to it.
+	t := turn{tasks: q.batch(min(idle, qs.most-q.running)), q: q}
+	t.paid = q.average * time.Duration(len(t.tasks))
 	if q.head == len(q.tasks) {
 		q.tasks, q.head = q.tasks[:0], 0
 	} else if q.head >= 1024 && q.head*2 >= len(q.tasks) {
@@ -119,10 +130,10 @@ func (qs *queues) start(q *queue) Task {
 		clear(q.tasks[n:])
 		q.tasks, q.head = q.tasks[:n], 0
 	}
-	qs.waiting--
+	qs.waiting -= len(t.tasks)
 	qs.running++
 	q.running++
-	q.balance -= q.average
+	q.balance -= t.paid
 	if q.room != nil {
 		close(q.room)
 		q.room = nil
@@ -133,14 +144,18 @@ func (qs *queues) start(q *queue) Task {
 	return t
 }
 
-// finish ends a task of q that took so long, and settles what was paid for it.
-func (qs *queues) finish(q *queue, paid, took time.Duration) {
+// finish ends a turn that took so long, and settles what was paid for it.
+func (qs *queues) finish(t turn, took time.Duration) {
+	q, n := t.q, len(t.tasks)
 	qs.running--
 	q.running--
-	q.ended++
+	q.ended += uint64(n)
+	if n > 1 {
+		qs.batched += uint64(n)
+	}
 	q.spent += took
-	q.balance += paid - took
-	q.average += (took - q.average) / 8
+	q.balance += t.paid - took
+	q.average += (took/time.Duration(n) - q.average) / 8
 	qs.enter(q)
 }
 

@@ -70,21 +70,28 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 	if a.tolerant {
 		tries = claimTries
 	}
-	unsure := false // a try of this frame may still arrive
+	var sent uint64 // place of a frame of this call whose fate is unknown
+	deadline := time.Now().Add(a.s.timeout)
 	for try := 1; ; try++ {
 		if a.doubt {
+			before := a.tail.seq
 			err := a.resolve(ctx, adopt)
 			if h.seq != 0 && a.tail.is(&h) {
-				return h, true, nil // whatever follows it
+				return h, true, nil // whatever followed it
 			}
 			if err != nil {
-				return h, false, orUncertain(err, unsure)
+				return h, false, a.unless(sent, err)
+			}
+			// The place may be taken by a frame that a leader has, and cannot show
+			// before others have it as well. That passes, or the leader goes.
+			if a.s.patience > 0 && try > 1 && a.tail.seq == before && time.Now().Before(deadline) && pause(ctx, tryPause) {
+				try = 2
 			}
 		}
 		h = a.header()
 		b, err := build(&h)
 		if err != nil || b == nil {
-			return h, false, err
+			return h, false, a.unless(sent, err)
 		}
 		if err = a.store(ctx, &h, b); err == nil {
 			return h, false, nil
@@ -92,21 +99,23 @@ func (a *appender) offer(ctx context.Context, build func(*header) ([]byte, error
 		undo()
 		stale, uncertain := errors.Is(err, ErrStale), errors.Is(err, ErrUncertain)
 		a.doubt = stale || uncertain
-		unsure = unsure || uncertain
+		if uncertain {
+			sent = h.seq
+		}
 		if !a.doubt || try >= tries || uncertain && try > 1 {
-			return h, false, orUncertain(err, unsure)
+			return h, false, a.unless(sent, err)
 		}
 	}
 }
 
-// orUncertain keeps an answer from saying more than is known: that the last try of
-// a frame came to nothing says nothing of the ones before. Nor may such a frame be
-// sent again under another number, so the cause is told in words alone.
-func orUncertain(err error, unsure bool) error {
-	if damage := (*CorruptError)(nil); !unsure || errors.Is(err, ErrFenced) || errors.As(err, &damage) {
-		return err // somebody else's frame is in its place
+// unless adds to err that a frame sent before, at place sent, may be stored late,
+// unless its place has been taken. The next try at that place is the same frame
+// again, so that it does no harm to have sent both.
+func (a *appender) unless(sent uint64, err error) error {
+	if err == nil || sent <= a.tail.seq || errors.Is(err, ErrUncertain) || errors.Is(err, ErrFenced) {
+		return err
 	}
-	return fmt.Errorf("%w: %s", ErrUncertain, err.Error())
+	return fmt.Errorf("%w: %w", ErrUncertain, err)
 }
 
 // header is the start of the next frame's header.
@@ -143,7 +152,7 @@ func (a *appender) advance(h *header) {
 // this process are adopted; a frame of anybody else means that the stream is
 // no longer ours.
 func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
-	st, err := a.s.State(ctx)
+	st, err := a.s.stateFrom(ctx, a.tail.seq)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
@@ -156,11 +165,11 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 	err = a.s.scan(ctx, a.tail.seq+1, st.Last, func(seq uint64, b []byte) error {
 		return a.adopt(seq, b, adopt)
 	})
-	if damage := (*CorruptError)(nil); err != nil && !errors.Is(err, ErrFenced) && !errors.As(err, &damage) {
-		err = fmt.Errorf("%w: %w", ErrUncertain, err) // it could not be read, and may be there
+	if err != nil {
+		return err
 	}
-	a.doubt = err != nil
-	return err
+	a.doubt = false
+	return nil
 }
 
 // passed reports that frames which this process has never seen were written, and

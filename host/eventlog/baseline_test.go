@@ -20,7 +20,7 @@ func BenchmarkOneEventPerMessage(b *testing.B) {
 	nc, err := e.connect("bench")
 	require.NoError(b, err)
 	name, subject := EventStream.NamesOf(0)
-	s := &natsStream{name: name, subject: subject, write: nc, read: nc}
+	s := &natsStream{name: name, subject: subject, replicas: 1, write: nc, read: nc}
 	require.NoError(b, s.Ensure(b.Context()))
 	began := time.Now()
 	b.ResetTimer()
@@ -30,7 +30,7 @@ func BenchmarkOneEventPerMessage(b *testing.B) {
 		g.Go(func() error {
 			body := make([]byte, 300)
 			for range rounds {
-				if _, err := send(b.Context(), nc, &nats.Msg{Subject: subject, Data: body}); err != nil {
+				if _, err := send(b.Context(), nc, &nats.Msg{Subject: subject, Data: body}, false); err != nil {
 					return err
 				}
 			}

@@ -26,6 +26,9 @@ func (l *Log) PutBlob(ctx context.Context, digest string, b []byte) error {
 		err = fmt.Errorf("the bytes have digest %s", BlobDigest(b))
 	}
 	if err == nil {
+		err = l.live()
+	}
+	if err == nil {
 		err = l.checkRoom(l.cfg.MinFree + int64(len(b)))
 	}
 	if err == nil {
@@ -55,6 +58,9 @@ func (l *Log) GetBlob(ctx context.Context, digest string) ([]byte, error) {
 	name, err := blobName(digest)
 	var b []byte
 	if err == nil {
+		err = l.live()
+	}
+	if err == nil {
 		b, err = l.loadBlob(ctx, name)
 		err = l.orClosed(err)
 	}
@@ -79,6 +85,9 @@ func (l *Log) loadBlob(ctx context.Context, name string) ([]byte, error) {
 // Blobs returns the digests of all blobs, in no order, whichever group stored
 // them.
 func (l *Log) Blobs(ctx context.Context) ([]string, error) {
+	if err := l.live(); err != nil {
+		return nil, err
+	}
 	digests, err := l.store.Blobs().List(ctx)
 	if err != nil {
 		return nil, l.orClosed(err)
@@ -93,6 +102,9 @@ func (l *Log) Blobs(ctx context.Context) ([]string, error) {
 // know what does. Deleting one that is not there is no error.
 func (l *Log) DeleteBlob(ctx context.Context, digest string) error {
 	name, err := blobName(digest)
+	if err == nil {
+		err = l.live()
+	}
 	if err == nil {
 		err = l.orClosed(l.store.Blobs().Delete(ctx, name))
 	}

@@ -13,7 +13,7 @@ const frameOverhead = headerSize + 8
 // Run commits what Commit and TryCommit bring, until ctx ends; then it takes
 // nothing new, commits what is queued and returns nil. It returns ErrFenced
 // when another writer has taken over, *CorruptError when stored frames have
-// gone, and ErrClosed when the log is closed meanwhile; what is queued then
+// gone, ErrBroken when the engine cannot write any more, and ErrClosed when the log is closed meanwhile; what is queued then
 // fails with the same error. Any other trouble, a full disk among them, fails
 // the commits concerned and Run goes on. Run is called once.
 func (c *Committer) Run(ctx context.Context) error {
@@ -129,6 +129,9 @@ func (c *Committer) commit(ctx context.Context) error {
 	c.answer(err)
 	if corrupt := (*CorruptError)(nil); errors.Is(err, ErrFenced) || errors.As(err, &corrupt) {
 		return fmt.Errorf("commit: %w", err)
+	}
+	if s, ok := c.log.store.(*natsStore); ok && errors.Is(err, ErrUncertain) {
+		return s.broken()
 	}
 	return nil
 }

@@ -25,8 +25,11 @@ const (
 	// childEnv makes the test binary a child that writes to the log in the
 	// folder it names until it is killed.
 	childEnv  = "RHOST_EVENTLOG_CHILD"
+	serveEnv  = "RHOST_EVENTLOG_SERVE"         // makes it a server of a cluster, with this configuration
 	childOnce = "RHOST_EVENTLOG_CHILD_COMMITS" // so many commits, one by one
 	killsEnv  = "RHOST_KILLS"                  // kills in TestKilled; 5 if unset
+
+	childPatience = "RHOST_EVENTLOG_CHILD_PATIENCE" // AckTimeout
 
 	childLanes = 8
 )
@@ -36,13 +39,19 @@ const (
 // sequence of the run frame that followed.
 func child(dir string) int {
 	ctx := context.Background()
-	l, err := eventlog.Open(ctx, eventlog.Config{Dir: dir})
+	patience, _ := time.ParseDuration(os.Getenv(childPatience))
+	l, err := eventlog.Open(ctx, eventlog.Config{Dir: dir, AckTimeout: patience})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	var g errgroup.Group
-	g.Go(func() error { return l.Committer().Run(ctx) })
+	g.Go(func() error {
+		err := l.Committer().Run(ctx)
+		fmt.Fprintln(os.Stderr, "the committer ended:", err)
+		os.Exit(1)
+		return err
+	})
 	if n, err := strconv.Atoi(os.Getenv(childOnce)); err == nil {
 		for i := range n {
 			childCommit(ctx, l, 0, uint64(i))
@@ -83,12 +92,17 @@ func childCommit(ctx context.Context, l *eventlog.Log, lane uint32, n uint64) {
 	binary.BigEndian.PutUint64(body, n)
 	if _, err := l.Committer().Commit(ctx, []eventlog.Record{record("acme", lane, string(body))}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		time.Sleep(time.Second) // the committer may end
 		os.Exit(1)
 	}
 	var run uint64
 	if n%16 == 0 {
 		var err error
 		if run, err = l.RunLog().Append(ctx, []eventlog.RunRecord{{Kind: 1, Body: body[:8]}}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if err := l.PutBlob(ctx, eventlog.BlobDigest(body), body); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

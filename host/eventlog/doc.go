@@ -75,6 +75,7 @@
 //	witness     last frame acknowledged of each stream, and how far it was purged;
 //	            whether the folder was closed in good order
 //	witness-3   the same of group 3
+//	blocks      block files and their sizes, as the last clean stop left them
 //	jetstream/  the engine's
 //
 // # The frame

@@ -93,9 +93,8 @@ func engineDigest(stream string, b []byte) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// indexed reports whether the engine will take a stream's index, rather than read
-// the blocks and cut them off at the first thing that it does not like. A stream
-// that has no blocks needs none.
+// indexed reports whether the engine will take a stream's index. A stream that has
+// no blocks needs none.
 func indexed(dir, stream string) (bool, error) {
 	blocks, err := listBlocks(streamDir(dir, stream))
 	if err != nil || len(blocks) == 0 {

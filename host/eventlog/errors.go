@@ -22,6 +22,10 @@ var (
 	// ErrUncertain means that the log did not answer in time: what was to be
 	// written may or may not be stored. Records with a DedupKey may be sent again.
 	ErrUncertain = errors.New("the log did not answer; the outcome is unknown")
+	// ErrBroken means that a write of the storage engine failed, after which it takes
+	// no other until it is started anew: the log has to be closed and opened again,
+	// once the cause, a disk without room as a rule, is gone.
+	ErrBroken = errors.New("the storage engine cannot write any more; make room and start again")
 	// ErrDiskFull means that the disk has no room for another frame. Nothing
 	// was written; commits succeed again once there is room.
 	ErrDiskFull = errors.New("the disk is full")

@@ -22,14 +22,16 @@ type folder struct {
 	logger *slog.Logger
 	lock   *os.File
 
+	checked bool // the streams are this process's to check, and have witnesses
+
 	mu     sync.Mutex // guards the rest
 	groups map[int]*witness
 	unsure bool // something stored may not be what a clean stop would vouch for
 }
 
-// openFolder takes dir for this process, and reads what was left behind when it
-// was last open, before the storage engine changes anything.
-func openFolder(dir, owner string, logger *slog.Logger) (*folder, error) {
+// openFolder takes dir for this process and, if checked, reads what was left behind
+// when it was last open, before the storage engine changes anything.
+func openFolder(dir, owner string, logger *slog.Logger, checked bool) (*folder, error) {
 	if err := prepareDir(dir); err != nil {
 		return nil, err
 	}
@@ -37,10 +39,10 @@ func openFolder(dir, owner string, logger *slog.Logger) (*folder, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	f := &folder{dir: dir, logger: logger, lock: lock, groups: make(map[int]*witness)}
+	f := &folder{dir: dir, logger: logger, lock: lock, checked: checked, groups: make(map[int]*witness)}
 	if free, ok := diskFree(dir); ok && free < leastFree {
 		err = fmt.Errorf("%w: %d bytes are free, a log needs %d to start", ErrDiskFull, free, leastFree)
-	} else {
+	} else if checked {
 		err = explain(f.inspect())
 	}
 	if err != nil {
@@ -91,8 +93,8 @@ func nameFolder(doing, dir string, err error) error {
 }
 
 // inspect opens the witnesses. Unless the folder was closed in good order, it
-// checks the stored streams against them; else those whose index the engine will
-// not take, for it reads the blocks then.
+// checks the stored streams against them; else those that the engine will not
+// take by their index, for it reads the blocks then, and changes them.
 func (f *folder) inspect() error {
 	first, said, err := f.witnessOf(0)
 	if err != nil {
@@ -133,7 +135,7 @@ func (f *folder) check(group int, clean bool) error {
 // folder that was closed in good order, will take its index for it.
 func (f *folder) checkStream(name string, clean bool, said, floor *testimony) error {
 	if clean {
-		if ok, err := indexed(f.dir, name); ok || err != nil {
+		if ok, err := vouched(f.dir, name); ok || err != nil {
 			return err
 		}
 	}
@@ -195,7 +197,11 @@ func (f *folder) close() error {
 	var errs []error
 	for group, w := range f.groups {
 		if group == 0 && !f.unsure {
-			errs = append(errs, w.sayClean(true))
+			err := writeInventory(f.dir)
+			if err == nil {
+				err = w.sayClean(true)
+			}
+			errs = append(errs, err)
 		}
 		errs = append(errs, w.close())
 	}

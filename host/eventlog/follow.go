@@ -154,13 +154,18 @@ func (l *Log) scanFrames(ctx context.Context, from, to uint64, fn func(*eventFra
 
 // orClosed returns ErrClosed for an error that a log being closed explains.
 func (l *Log) orClosed(err error) error {
-	if err == nil {
-		return nil
+	if closed := l.live(); err != nil && closed != nil {
+		return closed
 	}
+	return err
+}
+
+// live returns ErrClosed when the log is closed.
+func (l *Log) live() error {
 	select {
 	case <-l.closing:
 		return ErrClosed
 	default:
-		return err
+		return nil
 	}
 }

@@ -69,7 +69,7 @@ func (e *Engine) Open(ctx context.Context, group int, c Config) (*Log, error) {
 	}
 	l, err := e.open(ctx, group, c)
 	if err != nil {
-		return nil, nameFolder(fmt.Sprintf("open log of group %d in", group), e.cfg.Dir, err)
+		return nil, e.cfg.name(fmt.Sprintf("open log of group %d", group), err)
 	}
 	return l, nil
 }
@@ -80,7 +80,7 @@ func (e *Engine) open(ctx context.Context, group int, c Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := openOn(ctx, s, c, s.witness, s.said)
+	l, err := openOn(ctx, s, c, s.origin)
 	if err != nil {
 		if e.folder != nil {
 			e.folder.doubt()
@@ -97,35 +97,43 @@ func OpenStore(ctx context.Context, s Store, c Config) (*Log, error) {
 	err := c.Validate()
 	if err == nil {
 		var l *Log
-		if l, err = openOn(ctx, s, c, nil, [witnessSlots]*testimony{}); err == nil {
+		if l, err = openOn(ctx, s, c, origin{}); err == nil {
 			return l, nil
 		}
 	}
 	return nil, fmt.Errorf("open log: %w", errors.Join(err, s.Close()))
 }
 
-// openOn takes over the streams of s where they end. w is the witness of what
-// has been stored, and said what it knew so far; both may be nil.
-func openOn(ctx context.Context, s Store, c Config, w *witness, said [witnessSlots]*testimony) (*Log, error) {
+// origin is what else is known of a store.
+type origin struct {
+	witness *witness                 // of what has been stored, or nil
+	said    [witnessSlots]*testimony // what it knew before
+	// patience is how long a store may lag behind what it has acknowledged: servers
+	// that store together do, while they elect a leader.
+	patience time.Duration
+}
+
+// openOn takes over the streams of s where they end.
+func openOn(ctx context.Context, s Store, c Config, o origin) (*Log, error) {
 	c = c.withDefaults()
 	l := &Log{cfg: c, store: s, closing: make(chan struct{}), recent: newRecent(c.RecentBytes), free: s.Free}
-	l.events = l.stream(s, EventStream)
-	runs := l.stream(s, RunStream)
+	l.events = l.stream(s, EventStream, o.patience)
+	runs := l.stream(s, RunStream, o.patience)
 	writer := cmp.Or(c.Writer, rand.Uint64())
 	l.notes = notes{store: s.Notes(), writer: writer, stamp: func() int64 { return l.stamp(time.Now()) }, within: c.AckTimeout}
-	l.committer = newCommitter(l, l.appender(l.events, eventFrame, w, slotEvents, writer))
-	l.run = newRunLog(l, l.appender(runs, runFrame, w, slotRun, writer))
-	if err := l.recoverEvents(ctx, said[slotEvents]); err != nil {
+	l.committer = newCommitter(l, l.appender(l.events, eventFrame, o.witness, slotEvents, writer))
+	l.run = newRunLog(l, l.appender(runs, runFrame, o.witness, slotRun, writer))
+	if err := l.recoverEvents(ctx, o.said[slotEvents]); err != nil {
 		return nil, err
 	}
-	if err := l.run.recover(ctx, said[slotRun]); err != nil {
+	if err := l.run.recover(ctx, o.said[slotRun]); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-func (l *Log) stream(s Store, kind StreamKind) *stream {
-	return &stream{Stream: s.Stream(kind), timeout: l.cfg.AckTimeout, floor: func(ctx context.Context) (uint64, error) {
+func (l *Log) stream(s Store, kind StreamKind, patience time.Duration) *stream {
+	return &stream{Stream: s.Stream(kind), timeout: l.cfg.AckTimeout, patience: patience, floor: func(ctx context.Context) (uint64, error) {
 		f, err := l.floors(ctx)
 		if kind == RunStream {
 			return f.run, err

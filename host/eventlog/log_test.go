@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
 		os.Exit(child(dir))
 	}
+	if config := os.Getenv(serveEnv); config != "" {
+		os.Exit(serve(config))
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -66,14 +69,6 @@ func all(tb testing.TB, l *eventlog.Log) []eventlog.Record {
 		return nil
 	}))
 	return recs
-}
-
-func bodies(recs []eventlog.Record) []string {
-	var out []string
-	for _, r := range recs {
-		out = append(out, string(r.Body))
-	}
-	return out
 }
 
 func TestErrorsNameTheCause(t *testing.T) {

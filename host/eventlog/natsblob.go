@@ -58,7 +58,7 @@ func (s *natsBlobs) Put(ctx context.Context, name string, b []byte) error {
 		return err
 	}
 	if !s.ready {
-		if err := ensure(ctx, s.read, streamConfig(blobStream, "blob.>")); err != nil {
+		if err := ensure(ctx, s.read, streamConfig(blobStream, "blob.>", s.engine.cfg.Replicas), s.engine.shared()); err != nil {
 			return err
 		}
 		s.ready = true
@@ -79,7 +79,7 @@ func (s *natsBlobs) putChunk(ctx context.Context, m *nats.Msg) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, DefaultAckTimeout)
 	defer cancel()
-	_, err := send(ctx, s.write, m)
+	_, err := send(ctx, s.write, m, s.engine.shared())
 	return err
 }
 
@@ -90,7 +90,7 @@ func (s *natsBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 	}
 	var b []byte
 	for i := 0; ; i++ {
-		chunk, err := getOne(ctx, read, blobStream, "$JS.API.DIRECT.GET."+blobStream+"."+chunkSubject(name, i), nil)
+		chunk, err := getOne(ctx, read, blobStream, "$JS.API.DIRECT.GET."+blobStream+"."+chunkSubject(name, i), nil, s.engine.shared())
 		if errors.Is(err, ErrNotFound) && i > 0 || err == nil && len(chunk) < blobHeader {
 			return nil, corrupt(blobStream, 0, "a part of the blob is missing or unreadable")
 		}
@@ -139,7 +139,7 @@ func (s *natsBlobs) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	for _, subject := range []string{chunkSubject(name, 0), "blob." + name + ".*"} {
-		err := purge(ctx, s.read, blobStream, jetstream.WithPurgeSubject(subject))
+		err := purge(ctx, s.read, blobStream, jetstream.WithPurgeSubject(subject), s.engine.shared())
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
 		}

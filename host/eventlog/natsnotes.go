@@ -2,39 +2,32 @@ package eventlog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-)
-
-// The server's codes of what is not there.
-const (
-	streamNotFound  = 10059
-	messageNotFound = 10037
 )
 
 // natsNotes keeps a group's notes in the stream SNAP, a subject for each name,
 // of which the server drops all but the newest.
 type natsNotes struct {
-	connect func(name string) (*nats.Conn, error)
-	name    string
-	subject string // without the note's name
+	connect  func(name string) (*nats.Conn, error)
+	name     string
+	subject  string // without the note's name
+	replicas int
+	shared   bool // see Engine.shared
 
 	mu    sync.Mutex // guards the rest
 	nc    *nats.Conn // opened at the first use
 	ready bool       // the stream exists
 }
 
-func newNatsNotes(group int, connect func(string) (*nats.Conn, error)) *natsNotes {
+func newNatsNotes(group, replicas int, shared bool, connect func(string) (*nats.Conn, error)) *natsNotes {
 	return &natsNotes{
-		connect: connect,
-		name:    groupName(noteStream, group), subject: "snap." + strconv.Itoa(group) + ".",
+		connect: connect, replicas: replicas, shared: shared,
+		name: groupName(noteStream, group), subject: "snap." + strconv.Itoa(group) + ".",
 	}
 }
 
@@ -52,10 +45,10 @@ func (n *natsNotes) open(ctx context.Context, create bool) (*nats.Conn, error) {
 	if !create || n.ready {
 		return n.nc, nil
 	}
-	c := streamConfig(n.name, n.subject+"*")
+	c := streamConfig(n.name, n.subject+"*", n.replicas)
 	c.MaxMsgsPerSubject = NotesKept
 	c.AllowDirect = false // notes are read where they are written
-	if err := ensure(ctx, n.nc, c); err != nil {
+	if err := ensure(ctx, n.nc, c, n.shared); err != nil {
 		return nil, err
 	}
 	n.ready = true
@@ -68,7 +61,7 @@ func (n *natsNotes) Put(ctx context.Context, name string, after uint64, b []byte
 		return 0, err
 	}
 	expect := nats.Header{"Nats-Expected-Last-Subject-Sequence": {strconv.FormatUint(after, 10)}}
-	return send(ctx, nc, &nats.Msg{Subject: n.subject + name, Header: expect, Data: b})
+	return send(ctx, nc, &nats.Msg{Subject: n.subject + name, Header: expect, Data: b}, n.shared)
 }
 
 func (n *natsNotes) List(ctx context.Context, name string) ([]Note, error) {
@@ -92,38 +85,8 @@ func (n *natsNotes) List(ctx context.Context, name string) ([]Note, error) {
 	return notes[:min(len(notes), NotesKept)], nil
 }
 
-// after returns the first note of a name at or after seq. The stream's leader
-// answers: another server's copy may lag behind.
+// after returns the first note of a name at or after seq, from the stream's
+// leader: another server's copy may lag behind.
 func (n *natsNotes) after(ctx context.Context, nc *nats.Conn, name string, seq uint64) (Note, error) {
-	body, err := json.Marshal(struct {
-		Seq  uint64 `json:"seq"`
-		Next string `json:"next_by_subj"`
-	}{seq, n.subject + name})
-	if err != nil {
-		return Note{}, fmt.Errorf("read stream %s: %w", n.name, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+n.name, body)
-	if err != nil {
-		return Note{}, fmt.Errorf("read stream %s: %w", n.name, err)
-	}
-	var answer struct {
-		Message struct {
-			Seq  uint64 `json:"seq"`
-			Data []byte `json:"data"`
-		} `json:"message"`
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return Note{}, fmt.Errorf("read stream %s: %w", n.name, err)
-	}
-	switch e := answer.Error; {
-	case e == nil:
-		return Note{Seq: answer.Message.Seq, Body: answer.Message.Data}, nil
-	case e.ErrorCode == streamNotFound || e.ErrorCode == messageNotFound:
-		return Note{}, ErrNotFound
-	default:
-		return Note{}, fmt.Errorf("read stream %s: %w", n.name, e)
-	}
+	return fromLeader(ctx, nc, n.name, leaderRequest{Seq: seq, Next: n.subject + name}, n.shared)
 }

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -12,6 +13,9 @@ import (
 const (
 	readBytes  = 2 << 20 // asked for at once; one frame may exceed it
 	readFrames = 4096
+	// scanTries bounds how often a scan is begun again where it was without getting
+	// any further. The servers elect a leader in less.
+	scanTries = 6
 )
 
 // A message is a stored frame, undecoded.
@@ -20,12 +24,128 @@ type message struct {
 	data []byte
 }
 
-// Scan reads in chunks and asks for the next chunk before it hands on the last,
-// so that at most two are in memory.
-func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
-	if from > to {
-		return nil
+// getRequest asks the stream for messages without a consumer.
+type getRequest struct {
+	Seq      uint64 `json:"seq,omitempty"`
+	Batch    int    `json:"batch,omitempty"`
+	MaxBytes int    `json:"max_bytes,omitempty"`
+}
+
+func (s *natsStream) directSubject() string { return "$JS.API.DIRECT.GET." + s.name }
+
+// Get asks any server that has a copy, and the leader when that one has not.
+func (s *natsStream) Get(ctx context.Context, seq uint64) ([]byte, error) {
+	body, err := json.Marshal(getRequest{Seq: seq})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", s.name, err)
 	}
+	b, err := getOne(ctx, s.read, s.name, s.directSubject(), body, s.shared)
+	if s.replicas > 1 && errors.Is(err, ErrNotFound) {
+		n, err := fromLeader(ctx, s.read, s.name, leaderRequest{Seq: seq}, true)
+		return n.Body, err
+	}
+	return b, err
+}
+
+// getOne sends one request for one message.
+func getOne(ctx context.Context, nc *nats.Conn, stream, subject string, body []byte, shared bool) (b []byte, err error) {
+	err = whileUnavailable(ctx, shared, func(ctx context.Context) error {
+		m, err := nc.RequestWithContext(ctx, subject, body)
+		if shared && errors.Is(err, nats.ErrNoResponders) && gone(ctx, nc, stream) {
+			return ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		b = m.Data
+		switch status := m.Header.Get("Status"); status {
+		case "":
+			return nil
+		case noMessages:
+			return ErrNotFound
+		default:
+			return fmt.Errorf("%s %s", status, m.Header.Get("Description"))
+		}
+	})
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("stream %s: %w", stream, ErrNotFound)
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return b, err
+}
+
+// Scan asks any server that has a copy. Where that one ends too early, or leaves
+// something out, the leader is asked.
+func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint64, data []byte) error) error {
+	c := scan{s: s, next: from, fn: fn}
+	for try := 1; c.next <= to; try++ {
+		began := c.next
+		more := true
+		err := s.scanOnce(ctx, c.next, to, func(m message) error { return c.see(ctx, m) })
+		if err == nil && c.next <= to { // that server has no more
+			more, err = c.askLeader(ctx)
+		}
+		if c.next > began {
+			try = 0
+		}
+		switch {
+		case c.failed != nil:
+			return c.failed
+		case err == nil && !more:
+			return nil
+		case err != nil && (ctx.Err() != nil || !s.shared || try >= scanTries || !pause(ctx, tryPause)):
+			return err
+		}
+	}
+	return nil
+}
+
+// A scan is how far a Scan has come.
+type scan struct {
+	s      *natsStream
+	next   uint64
+	fn     func(seq uint64, data []byte) error
+	failed error // what fn returned
+}
+
+// see hands m on, after what m's server has left out.
+func (c *scan) see(ctx context.Context, m message) error {
+	for c.next < m.seq {
+		if more, err := c.askLeader(ctx); err != nil {
+			return err
+		} else if !more {
+			break
+		}
+	}
+	return c.hand(m)
+}
+
+func (c *scan) hand(m message) error {
+	c.next = m.seq + 1
+	c.failed = c.fn(m.seq, m.data)
+	return c.failed
+}
+
+// askLeader hands on the next message if the leader has it.
+func (c *scan) askLeader(ctx context.Context) (bool, error) {
+	if c.s.replicas == 1 {
+		return false, nil // it has been asked
+	}
+	n, err := fromLeader(ctx, c.s.read, c.s.name, leaderRequest{Seq: c.next}, true)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, c.hand(message{n.Seq, n.Body})
+}
+
+// scanOnce hands fn what one server has. It reads in chunks and asks for the next
+// chunk before it hands on the last, so that at most two are in memory.
+func (s *natsStream) scanOnce(ctx context.Context, from, to uint64, fn func(message) error) error {
 	inbox := s.read.NewInbox()
 	sub, err := s.read.SubscribeSync(inbox)
 	if err != nil {
@@ -50,7 +170,7 @@ func (s *natsStream) Scan(ctx context.Context, from, to uint64, fn func(seq uint
 		}
 		// What came before an error is good.
 		for _, m := range chunk {
-			if err := fn(m.seq, m.data); err != nil {
+			if err := fn(m); err != nil {
 				return err
 			}
 		}
@@ -79,7 +199,11 @@ func (s *natsStream) ask(inbox string, from, to uint64) error {
 // receive collects the answer to one request: messages up to to; none when
 // there are no more.
 func (s *natsStream) receive(ctx context.Context, sub *nats.Subscription, from, to uint64) ([]message, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	wait := readTimeout
+	if s.shared {
+		wait = tryTimeout // another server may answer
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var chunk []message
 	for {

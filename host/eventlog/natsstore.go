@@ -14,8 +14,7 @@ type natsStore struct {
 	group   int
 	streams map[StreamKind]*natsStream
 	notes   *natsNotes
-	witness *witness                 // nil when the engine's files are not ours to look at
-	said    [witnessSlots]*testimony // what the witness knew when the engine was started
+	origin  origin
 
 	mu     sync.Mutex // guards the rest
 	conns  []*nats.Conn
@@ -32,7 +31,7 @@ func (e *Engine) store(group int) (*natsStore, error) {
 		return nil, fmt.Errorf("open group %d: it is outside 0 to %d", group, maxGroup)
 	}
 	s := &natsStore{engine: e, group: group, streams: make(map[StreamKind]*natsStream)}
-	s.notes = newNatsNotes(group, s.connect)
+	s.notes = newNatsNotes(group, e.cfg.Replicas, e.shared(), s.connect)
 	for _, kind := range []StreamKind{EventStream, RunStream} {
 		name, subject := kind.NamesOf(group)
 		write, err := s.connect("write " + name)
@@ -43,11 +42,16 @@ func (e *Engine) store(group int) (*natsStore, error) {
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-		s.streams[kind] = &natsStream{name: name, subject: subject, write: write, read: read}
+		s.streams[kind] = &natsStream{
+			name: name, subject: subject, replicas: e.cfg.Replicas, shared: e.shared(), write: write, read: read,
+		}
 	}
-	if e.folder != nil {
+	if e.shared() {
+		s.origin.patience = readTimeout
+	}
+	if e.folder != nil && e.folder.checked {
 		var err error
-		if s.witness, s.said, err = e.folder.witnessOf(group); err != nil {
+		if s.origin.witness, s.origin.said, err = e.folder.witnessOf(group); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -71,6 +75,14 @@ func (s *natsStore) Stream(kind StreamKind) Stream { return s.streams[kind] }
 func (s *natsStore) Notes() Notes                  { return s.notes }
 func (s *natsStore) Blobs() Blobs                  { return &s.engine.blobs }
 func (s *natsStore) Free() (int64, bool)           { return s.engine.free() }
+
+// broken is why the engine stores nothing any more, or nil.
+func (s *natsStore) broken() error {
+	if text := s.engine.log.stuck.Load(); text != nil {
+		return fmt.Errorf("%w: %s", ErrBroken, *text)
+	}
+	return nil
+}
 
 // Close gives the connections back. The engine goes on.
 func (s *natsStore) Close() error {

@@ -16,27 +16,30 @@ const (
 	// The server's codes.
 	wrongLastSequence         = 10071 // a broken expectation
 	wrongLastSequenceConstant = 10164
+	storeFailed               = 10077 // by the disk of one server; others may do better
 	noMessages                = "404"
 	endOfBatch                = "204"
 )
 
 // natsStream is a Stream in JetStream.
 type natsStream struct {
-	name    string
-	subject string
-	write   *nats.Conn // publishing
-	read    *nats.Conn // everything else
+	name     string
+	subject  string
+	replicas int
+	shared   bool       // see Engine.shared
+	write    *nats.Conn // publishing
+	read     *nats.Conn // everything else
 }
 
 func (s *natsStream) Name() string { return s.name }
 
 func (s *natsStream) Ensure(ctx context.Context) error {
-	return ensure(ctx, s.read, streamConfig(s.name, s.subject))
+	return ensure(ctx, s.read, streamConfig(s.name, s.subject, s.replicas), s.shared)
 }
 
 // streamConfig is what all our streams have in common. Messages go by purging
 // alone, never by themselves and never one by one.
-func streamConfig(name, subject string) jetstream.StreamConfig {
+func streamConfig(name, subject string, replicas int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        name,
 		Subjects:    []string{subject},
@@ -51,14 +54,17 @@ func streamConfig(name, subject string) jetstream.StreamConfig {
 		// The server's own de-duplication is not used; a short window spares
 		// the start-up from reading the newest messages for it.
 		Duplicates: 100 * time.Millisecond,
-		Replicas:   1,
+		Replicas:   replicas,
 	}
 }
 
-func ensure(ctx context.Context, nc *nats.Conn, c jetstream.StreamConfig) error {
+func ensure(ctx context.Context, nc *nats.Conn, c jetstream.StreamConfig, shared bool) error {
 	js, err := jetstream.New(nc)
 	if err == nil {
-		_, err = js.CreateOrUpdateStream(ctx, c)
+		err = whileUnavailable(ctx, shared, func(ctx context.Context) error {
+			_, err := js.CreateOrUpdateStream(ctx, c)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("create stream %s: %w", c.Name, err)
@@ -66,29 +72,56 @@ func ensure(ctx context.Context, nc *nats.Conn, c jetstream.StreamConfig) error 
 	return nil
 }
 
-// State asks for the stream's bounds and what is missing between them.
-func (s *natsStream) State(ctx context.Context) (StreamState, error) {
-	js, err := jetstream.New(s.read)
+// State asks the leader for the stream's bounds and what is missing between them.
+func (s *natsStream) State(ctx context.Context) (st StreamState, err error) {
+	err = whileUnavailable(ctx, s.shared, func(ctx context.Context) error {
+		st, err = streamInfo(ctx, s.read, s.name)
+		return err
+	})
 	if err != nil {
-		return StreamState{}, fmt.Errorf("stream %s: %w", s.name, err)
+		return st, fmt.Errorf("read state of stream %s: %w", s.name, err)
 	}
-	st, err := js.Stream(ctx, s.name)
+	return st, nil
+}
+
+func streamInfo(ctx context.Context, nc *nats.Conn, stream string) (StreamState, error) {
+	info, err := askInfo(ctx, nc, stream)
 	if err != nil {
-		return StreamState{}, fmt.Errorf("look up stream %s: %w", s.name, err)
+		return StreamState{}, err
 	}
-	info, err := st.Info(ctx, jetstream.WithDeletedDetails(true))
+	st := info.State
+	return StreamState{First: st.FirstSeq, Last: st.LastSeq, Count: st.Msgs, Bytes: st.Bytes, Missing: st.Deleted}, nil
+}
+
+func askInfo(ctx context.Context, nc *nats.Conn, stream string) (*jetstream.StreamInfo, error) {
+	m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream, []byte(`{"deleted_details":true}`))
 	if err != nil {
-		return StreamState{}, fmt.Errorf("read state of stream %s: %w", s.name, err)
+		return nil, err
 	}
-	return StreamState{
-		First: info.State.FirstSeq, Last: info.State.LastSeq, Count: info.State.Msgs,
-		Bytes: info.State.Bytes, Missing: info.State.Deleted,
-	}, nil
+	var answer struct {
+		Error *jetstream.APIError `json:"error"`
+		jetstream.StreamInfo
+	}
+	switch err := json.Unmarshal(m.Data, &answer); {
+	case err != nil:
+		return nil, err
+	case answer.Error != nil:
+		return nil, answer.Error
+	}
+	return &answer.StreamInfo, nil
+}
+
+// gone reports that the servers know of no such stream, as opposed to one that
+// has no leader now.
+func gone(ctx context.Context, nc *nats.Conn, stream string) bool {
+	_, err := streamInfo(ctx, nc, stream)
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == streamNotFound
 }
 
 func (s *natsStream) Publish(ctx context.Context, seq uint64, frame []byte) error {
 	expect := nats.Header{"Nats-Expected-Last-Sequence": {strconv.FormatUint(seq-1, 10)}}
-	stored, err := send(ctx, s.write, &nats.Msg{Subject: s.subject, Header: expect, Data: frame})
+	stored, err := send(ctx, s.write, &nats.Msg{Subject: s.subject, Header: expect, Data: frame}, s.shared)
 	switch {
 	case err != nil:
 		return err
@@ -99,84 +132,88 @@ func (s *natsStream) Publish(ctx context.Context, seq uint64, frame []byte) erro
 }
 
 // send stores one message and returns its sequence once it is on disk. The
-// errors are those of Stream.Publish.
-func send(ctx context.Context, nc *nats.Conn, m *nats.Msg) (uint64, error) {
-	reply, err := nc.RequestMsgWithContext(ctx, m)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrUncertain, err)
+// errors are those of Stream.Publish. With shared a message that nobody received
+// is sent again until ctx ends, and one that was received waits less long for its
+// answer: when a leader has died, reading what became of the message is quicker.
+func send(ctx context.Context, nc *nats.Conn, m *nats.Msg, shared bool) (uint64, error) {
+	for {
+		reply, err := ask(ctx, nc, m, shared)
+		if err == nil {
+			return parseAck(reply.Data)
+		}
+		if !unsent(err) {
+			return 0, fmt.Errorf("%w: %w", ErrUncertain, err)
+		}
+		if !shared || !pause(ctx, tryPause) {
+			return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 	}
+}
+
+func ask(ctx context.Context, nc *nats.Conn, m *nats.Msg, shared bool) (*nats.Msg, error) {
+	if shared {
+		try, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		ctx = try
+	}
+	return nc.RequestMsgWithContext(ctx, m)
+}
+
+// unsent reports that a message has reached nobody who could store it.
+func unsent(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrReconnectBufExceeded)
+}
+
+func parseAck(b []byte) (uint64, error) {
 	var ack struct {
 		Seq   uint64 `json:"seq"`
 		Error *struct {
-			Code        int    `json:"err_code"`
+			Code        int    `json:"code"`
+			ErrCode     int    `json:"err_code"`
 			Description string `json:"description"`
 		} `json:"error"`
 	}
-	if err := json.Unmarshal(reply.Data, &ack); err != nil {
-		return 0, fmt.Errorf("%w: unreadable answer %q", ErrUncertain, reply.Data)
+	if err := json.Unmarshal(b, &ack); err != nil {
+		return 0, fmt.Errorf("%w: unreadable answer %q", ErrUncertain, b)
 	}
-	switch {
-	case ack.Error == nil:
+	if ack.Error == nil {
 		return ack.Seq, nil
-	case ack.Error.Code == wrongLastSequence || ack.Error.Code == wrongLastSequenceConstant:
-		return 0, ErrStale
 	}
-	return 0, errors.New(ack.Error.Description)
+	switch e := ack.Error; {
+	case e.ErrCode == wrongLastSequence || e.ErrCode == wrongLastSequenceConstant:
+		return 0, ErrStale
+	case e.ErrCode == storeFailed:
+		return 0, fmt.Errorf("%w: %s", ErrUncertain, e.Description)
+	case e.Code == 503:
+		return 0, fmt.Errorf("%w: %s", ErrUnavailable, e.Description)
+	default:
+		return 0, errors.New(e.Description)
+	}
 }
 
 // Purge removes what lies below seq.
 func (s *natsStream) Purge(ctx context.Context, seq uint64) error {
-	return purge(ctx, s.read, s.name, jetstream.WithPurgeSequence(seq))
+	return purge(ctx, s.read, s.name, jetstream.WithPurgeSequence(seq), s.shared)
 }
 
-func purge(ctx context.Context, nc *nats.Conn, stream string, what jetstream.StreamPurgeOpt) error {
+func purge(ctx context.Context, nc *nats.Conn, stream string, what jetstream.StreamPurgeOpt, shared bool) error {
 	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("purge stream %s: %w", stream, err)
+	call := func(ctx context.Context) error {
+		st, err := js.Stream(ctx, stream)
+		if err == nil {
+			err = st.Purge(ctx, what)
+		}
+		return err
 	}
-	st, err := js.Stream(ctx, stream)
-	if err == nil {
-		err = st.Purge(ctx, what)
+	switch {
+	case err != nil:
+	case shared:
+		err = whileUnavailable(ctx, true, call)
+	default:
+		err = call(ctx) // a large one takes its time
 	}
 	if err != nil {
 		return fmt.Errorf("purge stream %s: %w", stream, err)
 	}
 	return nil
-}
-
-// getRequest asks the stream for messages without a consumer.
-type getRequest struct {
-	Seq      uint64 `json:"seq,omitempty"`
-	Batch    int    `json:"batch,omitempty"`
-	MaxBytes int    `json:"max_bytes,omitempty"`
-}
-
-func (s *natsStream) directSubject() string { return "$JS.API.DIRECT.GET." + s.name }
-
-func (s *natsStream) Get(ctx context.Context, seq uint64) ([]byte, error) {
-	body, err := json.Marshal(getRequest{Seq: seq})
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", s.name, err)
-	}
-	return getOne(ctx, s.read, s.name, s.directSubject(), body)
-}
-
-// getOne sends one request for one message.
-func getOne(ctx context.Context, nc *nats.Conn, stream, subject string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	m, err := nc.RequestWithContext(ctx, subject, body)
-	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, fmt.Errorf("stream %s: %w", stream, ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", stream, err)
-	}
-	if status := m.Header.Get("Status"); status != "" {
-		if status == noMessages {
-			return nil, ErrNotFound
-		}
-		return nil, fmt.Errorf("read stream %s: %s %s", stream, status, m.Header.Get("Description"))
-	}
-	return m.Data, nil
 }

@@ -117,12 +117,42 @@ func tornTail(rest []byte, name string, index uint64) bool {
 	if err != nil || len(rest) < entryHeader {
 		return err == nil
 	}
-	size := int(binary.LittleEndian.Uint32(rest) &^ entryHasHdr)
-	if size >= len(rest) {
-		return true
+	// The length of the bad entry may be what is bad: an entry may begin anywhere.
+	budget := maxFollow
+	for at := 1; at <= len(rest)-entryHeader-entryHash; at++ {
+		size := looksLikeEntry(rest[at:], name)
+		if size == 0 {
+			continue
+		}
+		if _, ok := c.check(rest[at:]); ok {
+			return false
+		}
+		if budget -= size; budget < 0 {
+			break // it is made to look like entries all over
+		}
 	}
-	_, follows := c.check(rest[max(size, 1):])
-	return !follows
+	return true
+}
+
+// maxFollow bounds the bytes that are hashed in search of an entry.
+const maxFollow = 32 << 20
+
+// looksLikeEntry returns the size of the entry that b may begin with, or 0. It
+// looks at lengths and at the beginning of the subject.
+func looksLikeEntry(b []byte, stream string) int {
+	le := binary.LittleEndian
+	size, subject := int(le.Uint32(b)&^entryHasHdr), int(le.Uint16(b[20:]))
+	if size < entryHeader+entryHash || size > len(b) || entryHeader+subject+entryHash > size {
+		return 0
+	}
+	kind, _, _ := strings.Cut(strings.ToLower(stream), "-")
+	if subject > 0 && !strings.HasPrefix(string(b[entryHeader:entryHeader+min(subject, len(kind)+1)]), kind+".") {
+		return 0
+	}
+	if subject == 0 && size != entryHeader+entryHash {
+		return 0
+	}
+	return size
 }
 
 // An entryCheck verifies entries of one block, whose hashes are keyed by its name.

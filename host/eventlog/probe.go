@@ -34,10 +34,8 @@ func (l *Log) Probe(ctx context.Context) error {
 }
 
 func (l *Log) probe(ctx context.Context) error {
-	select {
-	case <-l.closing:
-		return ErrClosed
-	default:
+	if err := l.live(); err != nil {
+		return err
 	}
 	if err := l.checkRoom(l.cfg.MinFree); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 // examine creates the stream or takes it over, and checks that it holds what
 // it should: every frame from the floor on, none missing in between, none that
-// was acknowledged missing at the end. floor tells what purges may have removed.
+// was acknowledged missing at the end..
 func (s *stream) examine(ctx context.Context, said *testimony) (StreamState, error) {
 	if err := s.Ensure(ctx); err != nil {
 		return StreamState{}, err

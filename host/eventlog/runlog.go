@@ -68,9 +68,10 @@ func (r *RunLog) Append(ctx context.Context, recs []RunRecord) (seq uint64, err 
 
 // write stores recs as the next frame. r.mu is held.
 func (r *RunLog) write(ctx context.Context, recs []RunRecord) (header, error) {
+	at := r.log.stamp(time.Now()) // the same for each try; see appender.unless
 	h, _, err := r.out.append(ctx,
 		func(h *header) ([]byte, error) {
-			h.base = r.log.stamp(time.Now())
+			h.base = at
 			r.buf = appendRunFrame(r.buf[:0], h, recs)
 			return r.buf, nil
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,12 +18,15 @@ const (
 	// that a frame fits an external server as well.
 	maxPayload   = 1 << 20
 	startTimeout = 10 * time.Second
+	// criticalWrite is in what the server logs of a write that failed. It refuses
+	// all others of the stream from then on, without an answer.
+	criticalWrite = "ritical write error"
 )
 
-// startServer starts a nats-server without a listener, reached through pipes,
+// serverOptions are those of a server without a listener, reached through pipes,
 // that stores in dir and syncs every write before it acknowledges it.
-func startServer(ctx context.Context, dir string, log *engineLog) (*server.Server, error) {
-	srv, err := server.NewServer(&server.Options{
+func serverOptions(dir string) *server.Options {
+	return &server.Options{
 		ServerName:             serverName,
 		DontListen:             true,
 		NoSigs:                 true,
@@ -36,7 +40,11 @@ func startServer(ctx context.Context, dir string, log *engineLog) (*server.Serve
 		// count free space once, at the start.
 		JetStreamMaxStore:  1 << 50,
 		JetStreamMaxMemory: 64 << 20,
-	})
+	}
+}
+
+func startServer(ctx context.Context, opts *server.Options, log *engineLog) (*server.Server, error) {
+	srv, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("set up storage engine: %w", err)
 	}
@@ -53,8 +61,10 @@ func startServer(ctx context.Context, dir string, log *engineLog) (*server.Serve
 	return srv, nil
 }
 
-// stopServer returns when the server has gone.
+// stopServer returns when the server has gone. One that listens, as those of a
+// cluster do, first hands over what it leads.
 func stopServer(srv *server.Server) {
+	srv.LameDuckShutdown()
 	srv.Shutdown()
 	srv.WaitForShutdown()
 }
@@ -63,8 +73,10 @@ func stopServer(srv *server.Server) {
 // what matters to an operator, the log itself says.
 type engineLog struct {
 	log   *slog.Logger
+	peers bool // errors may be another server's trouble, which passes
 	ready atomic.Bool
 	worst atomic.Pointer[string] // last error
+	stuck atomic.Pointer[string] // a write that failed, after which the engine writes no more
 }
 
 func (l *engineLog) put(level slog.Level, format string, v ...any) {
@@ -88,7 +100,14 @@ func (l *engineLog) Warnf(format string, v ...any) {
 func (l *engineLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.worst.Store(&text)
-	l.put(slog.LevelError, "%s", text)
+	if strings.Contains(text, criticalWrite) {
+		l.stuck.CompareAndSwap(nil, &text)
+	}
+	level := slog.LevelError
+	if l.peers {
+		level = slog.LevelWarn
+	}
+	l.put(level, "%s", text)
 }
 
 func (l *engineLog) Fatalf(format string, v ...any) { l.Errorf(format, v...) }

@@ -12,10 +12,11 @@ import (
 // cannot give although it should have it is damage, and says so.
 type stream struct {
 	Stream
-	timeout time.Duration                         // for a message to be acknowledged
-	floor   func(context.Context) (uint64, error) // first frame that the purges of whoever it was have left
-	first   atomic.Uint64                         // first frame that readers may ask for; see Log.Release
-	purged  atomic.Uint64                         // first frame that the store has
+	timeout  time.Duration                         // for a message to be acknowledged
+	patience time.Duration                         // see origin
+	floor    func(context.Context) (uint64, error) // first frame that the purges of whoever it was have left
+	first    atomic.Uint64                         // first frame that readers may ask for; see Log.Release
+	purged   atomic.Uint64                         // first frame that the store has
 }
 
 // search returns the first of the frames from..to for which late is true, or
@@ -56,6 +57,20 @@ func (s *stream) publish(ctx context.Context, seq uint64, frame []byte) error {
 		return err
 	}
 	return fmt.Errorf("store frame %d of stream %s: %w", seq, s.Name(), err)
+}
+
+// stateFrom is State for somebody who knows that frame last has been stored, and
+// who waits no longer than for a message to be acknowledged.
+func (s *stream) stateFrom(ctx context.Context, last uint64) (StreamState, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	deadline := time.Now().Add(s.patience)
+	for {
+		st, err := s.State(ctx)
+		if err != nil || st.Last >= last || !time.Now().Before(deadline) || !pause(ctx, 50*time.Millisecond) {
+			return st, err
+		}
+	}
 }
 
 // get returns the message with sequence seq.

@@ -13,8 +13,8 @@ import (
 )
 
 // TestSyncedBeforeAck watches the system calls of a process that commits
-// records one by one: before each acknowledgement, the stream's block file was
-// written and then synced. A kill cannot show this, for the system keeps what
+// records one by one, and frames of RUN and blobs now and then: before each
+// acknowledgement, the stream's block file was written and then synced. A kill cannot show this, for the system keeps what
 // a dead process has written.
 func TestSyncedBeforeAck(t *testing.T) {
 	strace, err := exec.LookPath("strace")
@@ -33,20 +33,24 @@ func TestSyncedBeforeAck(t *testing.T) {
 
 	b, err := os.ReadFile(out)
 	require.NoError(t, err)
-	events, runs := &syncWatch{path: "/EV/msgs/"}, &syncWatch{path: "/RUN/msgs/"}
-	acked := 0
+	events, runs, blobs := &syncWatch{path: "/EV/msgs/"}, &syncWatch{path: "/RUN/msgs/"}, &syncWatch{path: "/BLOB/msgs/"}
+	acked, decided := 0, 0
 	for line := range strings.Lines(string(b)) {
 		events.see(line)
 		runs.see(line)
+		blobs.see(line)
 		if strings.Contains(line, `"acked `) {
 			acked++
 			events.ack(t, line)
 			if !strings.Contains(line, ` 0\n"`) {
 				runs.ack(t, line)
+				blobs.ack(t, line)
+				decided++
 			}
 		}
 	}
 	assert.Equal(t, commits, acked)
+	assert.Equal(t, 3, decided)
 }
 
 var (

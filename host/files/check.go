@@ -1,7 +1,6 @@
 package files
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -40,8 +39,7 @@ func (j *journal) check(name string) error {
 	if err != nil {
 		return failf(KindUnavailable, "read the journal of file steps: %w", err)
 	}
-	var en entry
-	if err := json.Unmarshal(b, &en); err != nil || fileOf(en.Key) != name {
+	if en, err := parseEntry(b); err != nil || fileOf(en.Key) != name {
 		return failf(KindFail, "the journal of file steps is damaged at %s", name)
 	}
 	return nil

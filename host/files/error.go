@@ -36,6 +36,11 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrJournal is within the errors of operations that failed because the journal
+// could not be written, for want of room as a rule. The operation is as it was, or
+// done; coming again with the same key, it goes on.
+var ErrJournal = errors.New("write the journal of file steps")
+
 func failf(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Err: fmt.Errorf(format, args...)}
 }

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/rhost/rhost/host/sumline"
 )
 
 // journal keeps, by idempotency key, what will be done and what was done. Each
@@ -53,21 +55,28 @@ func (j *journal) load(key string) (entry, bool, error) {
 	if err != nil {
 		return entry{}, false, failf(KindUnavailable, "read the journal of file steps: %w", err)
 	}
-	var en entry
-	if err := json.Unmarshal(b, &en); err != nil || en.Key != key {
+	en, err := parseEntry(b)
+	if err != nil || en.Key != key {
 		return entry{}, false, failf(KindFail, "the journal of file steps is damaged at %s; look at the files, then remove it", fileOf(key))
 	}
 	return en, true, nil
+}
+
+func parseEntry(b []byte) (en entry, err error) {
+	if b, err = sumline.Check(b); err == nil {
+		err = json.Unmarshal(b, &en)
+	}
+	return en, err
 }
 
 // save writes an entry, on disk when it returns.
 func (j *journal) save(key string, en entry) error {
 	b, err := json.Marshal(en)
 	if err == nil {
-		err = j.replace(fileOf(key), b)
+		err = j.replace(fileOf(key), sumline.Add(append(b, '\n')))
 	}
 	if err != nil {
-		return failf(KindUnavailable, "write the journal of file steps: %w", err)
+		return failf(KindUnavailable, "%w: %w", ErrJournal, err)
 	}
 	return nil
 }
@@ -90,7 +99,7 @@ func (j *journal) replace(name string, b []byte) error {
 
 func (j *journal) remove(key string) error {
 	if err := j.root.Remove(fileOf(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return failf(KindUnavailable, "write the journal of file steps: %w", err)
+		return failf(KindUnavailable, "%w: %w", ErrJournal, err)
 	}
 	return nil
 }

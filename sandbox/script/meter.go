@@ -22,8 +22,12 @@ const ClockEvery = 128
 // Operators that take a string as a whole are one step, so it bounds a step.
 const MaxText = 1 << 20
 
-// heapEvery is how many looks at the clock pass between two at the heap.
-const heapEvery = 64
+// pauseEvery and heapEvery are how many looks at the clock pass between two pauses, some
+// ten microseconds, and between two looks at the heap.
+const (
+	pauseEvery = 8
+	heapEvery  = 64
+)
 
 // Stop says why a call ended before its function returned.
 type Stop struct {
@@ -111,6 +115,9 @@ func (m *Meter) Tick() bool {
 	default:
 	}
 	m.ticks++
+	if m.ticks%pauseEvery == 0 {
+		sandbox.Pause()
+	}
 	if m.heapCeiling > 0 && m.ticks%heapEvery == 0 && heapBytes() > m.heapCeiling {
 		m.Fail(sandbox.FaultMemory, fmt.Errorf("the heap of the process is above %d bytes", m.heapCeiling))
 	}

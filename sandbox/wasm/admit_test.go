@@ -133,10 +133,11 @@ func TestInfo(t *testing.T) {
 	src := m.Bytes()
 	info := compile(t, e, "p", src).Info()
 	assert.Equal(t, sandbox.Info{
-		Name: "p", Engine: "wasm", Digest: sandbox.Digest(src), ABI: "rhost.v1", Size: len(src),
+		Name: "p", Engine: "wasm", Digest: sandbox.Digest(src), ABI: "rhost.v1", Size: len(src), Runtime: info.Runtime,
 		Needs:     []abi.Capability{abi.CapEmit, abi.CapState},
 		Functions: []string{"emit", "log", "state_cas", "state_get"},
 	}, info)
+	assert.Regexp(t, "^wazero .*, cost model 1$", info.Runtime)
 }
 
 func TestCacheDirIsForItsOwnerAlone(t *testing.T) {

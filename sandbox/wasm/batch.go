@@ -64,13 +64,11 @@ func (i *instance) InvokeBatch(ctx context.Context, items []sandbox.BatchItem) (
 	for _, item := range b.items {
 		usage.HostCalls += item.Session.HostCalls()
 	}
-	if err != nil {
-		return nil, usage, err
+	var replies []sandbox.BatchReply
+	if err == nil {
+		replies, err = i.replies(usage)
 	}
-	replies, err := i.replies(usage)
-	if err == nil && i.image != nil {
-		i.ready = i.image.restore(i)
-	}
+	i.renew(err)
 	return replies, usage, err
 }
 

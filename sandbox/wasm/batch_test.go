@@ -116,7 +116,9 @@ func TestBatchThatFails(t *testing.T) {
 			require.True(t, ok)
 			_, _, err := batcher.InvokeBatch(t.Context(), items(w, 3))
 			require.ErrorContains(t, err, tt.want)
-			assert.False(t, inst.Reusable())
+			require.True(t, inst.Reusable())
+			_, _, again := batcher.InvokeBatch(t.Context(), items(w, 3))
+			assert.EqualError(t, again, err.Error())
 
 			slot := sandbox.NewSlot()
 			require.NoError(t, slot.Swap(t.Context(), compile(t, e, "p", batching(t, tt.body)), 1))

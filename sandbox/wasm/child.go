@@ -149,11 +149,11 @@ func CompileChild(ctx context.Context, cache string, in io.Reader, out io.Writer
 	if err != nil {
 		return say(1, "read the module: %v", err)
 	}
-	kept, err := openCache(cache)
+	kept, err := OpenCache(cache)
 	if err != nil {
-		return say(1, "cache of compiled modules: %v", err)
+		return say(1, "%v", err)
 	}
-	e := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(kept)), cache: kept}
+	e := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(kept)), turns: kept.turns}
 	if _, err := e.compile(ctx, wasm); err != nil {
 		return say(refusedCode, "%v", err)
 	}

@@ -100,7 +100,7 @@ func coreLog(ctx context.Context, mod api.Module, stack []uint64) {
 	if r.session != nil {
 		r.begin(v1.FuncLog)
 	}
-	r.log(min(max(level, sandbox.LogDebug), sandbox.LogError), clip(text))
+	r.say(min(max(level, sandbox.LogDebug), sandbox.LogError), text)
 }
 
 // clip makes a line for people of what a guest wrote: no longer than the ABI

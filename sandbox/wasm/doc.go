@@ -15,8 +15,10 @@
 //   - Instance.Invoke runs one call. Its run (run.go) is what host functions
 //     find in their context: the meter, the session, the call's frame. The core
 //     functions are in core.go, the services in services.go, WASI in wasi.go.
-//   - After a clean call the memory and globals are put back to the image. An
-//     instance that cannot be put back says so through Reusable.
+//   - After a call, well or badly ended, the memory and globals are put back to the
+//     image, and with them the instance: no guest is admitted to that which could
+//     change anything else. An instance that cannot be put back says so through
+//     Reusable.
 //
 // # Guests of others
 //

@@ -5,14 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/rhost/rhost/abi/manifest"
@@ -25,12 +24,14 @@ const moduleWASI = "wasi_snapshot_preview1"
 
 // Options configure an Engine. The zero value is useful.
 type Options struct {
-	// CacheDir keeps compiled modules, so that a restart does not compile them
-	// again. It holds executable code: it is made for its owner alone, and
-	// refused when others may write to it. "" keeps nothing.
+	// Cache keeps compiled modules, so that a restart does not compile them again, and
+	// outlives the engine. Nil: see CacheDir.
+	Cache *Cache
+	// CacheDir is the folder of a cache that the engine has for itself, where Cache is
+	// nil. "" keeps nothing.
 	CacheDir string
 	// Compiler is a command that calls CompileChild with the folder that is added to
-	// its arguments. With it, and with CacheDir, modules are compiled in a process
+	// its arguments. With it, and with a cache, modules are compiled in a process
 	// that is killed when it takes too long or too much. Without, they are compiled
 	// here, and a hostile one may keep a core busy for minutes.
 	Compiler []string
@@ -43,6 +44,10 @@ type Options struct {
 	Seed []byte
 	// Bounds are the sizes up to which modules are admitted.
 	Bounds fuel.Bounds
+	// TailCalls and ExtendedConst admit modules that use these proposals of the
+	// language.
+	TailCalls     bool
+	ExtendedConst bool
 	// StartupFuel and StartupDeadline limit the start-up code of an instance. A
 	// Go program's takes about a million fuel. The defaults are 100,000,000 and
 	// 2 s.
@@ -83,13 +88,15 @@ func (o *Options) fill() {
 	}
 }
 
-// Engine compiles WebAssembly modules. It is safe for concurrent use.
+// Engine compiles WebAssembly modules and holds what they need to run, in a runtime of
+// its own: a host has one for each tenant. It is safe for concurrent use.
 type Engine struct {
 	options   Options
 	admission admission
 	foreign   map[string]admission // by ABI, of guests that were written for another host
 	runtime   wazero.Runtime
-	cache     wazero.CompilationCache // nil when nothing is kept
+	cache     *Cache // of its own, nil when that is another's or nothing is kept
+	turns     *turns // those of the cache, where there is one
 	compiler  compiler
 	closed    atomic.Bool
 }
@@ -100,14 +107,20 @@ var _ sandbox.Engine = (*Engine)(nil)
 func New(o Options) (*Engine, error) {
 	o.fill()
 	ctx := context.Background()
-	cache, err := openCache(o.CacheDir)
-	if err != nil {
-		return nil, fmt.Errorf("cache of compiled modules: %w", err)
+	e := &Engine{options: o, compiler: compiler{command: o.Compiler, limit: o.CompileTime}}
+	cache := o.Cache
+	if cache == nil && o.CacheDir != "" {
+		var err error
+		if cache, err = OpenCache(o.CacheDir); err != nil {
+			return nil, err
+		}
+		e.cache = cache
 	}
-	e := &Engine{
-		options: o, runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache)), cache: cache,
-		compiler: compiler{command: o.Compiler, cache: o.CacheDir, limit: o.CompileTime},
+	e.turns = newTurns()
+	if cache != nil {
+		e.compiler.cache, e.turns = cache.dir, cache.turns
 	}
+	e.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache))
 	modules := map[string][]hostFunc{
 		moduleWASI: wasiFuncs(),
 		moduleStub: stubFuncs(),
@@ -130,32 +143,27 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// runtimeConfig is the same wherever modules are compiled, or the cache would not
-// hold what is looked for.
-func runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
-	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
-	if cache != nil {
-		config = config.WithCompilationCache(cache)
+// proposals are those that a module uses and that not every host admits.
+func proposals(info *fuel.Info) (list []string) {
+	if info.Uses.Has(fuel.UsesTailCalls) {
+		list = append(list, sandbox.TailCalls)
 	}
-	return config
+	if info.Uses.Has(fuel.UsesExtendedConst) {
+		list = append(list, sandbox.ExtendedConst)
+	}
+	return list
 }
 
-// openCache opens the cache of compiled modules; dir may be "".
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if dir == "" {
-		return nil, nil
+// runtimeConfig is the same wherever modules are compiled, or the cache would not
+// hold what is looked for. What the runtime knows is not what is admitted: that the
+// fuel pass decides.
+func runtimeConfig(cache *Cache) wazero.RuntimeConfig {
+	const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
+	config := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false).WithCoreFeatures(features)
+	if cache != nil {
+		config = config.WithCompilationCache(cache.kept)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows" {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: fmt.Errorf("others may write to it (%v), and it holds code that is run; chmod 700 it", info.Mode().Perm())}
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
+	return config
 }
 
 // export offers functions to guests under the name of a module.
@@ -176,7 +184,7 @@ func (e *Engine) Name() string { return "wasm" }
 // be interrupted: ctx is looked at before it starts, and only the Bounds keep it from
 // running away.
 func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Module, error) {
-	pass, err := fuel.Instrument(src.Bytes, e.config())
+	pass, err := fuel.Instrument(src.Bytes, e.config(src))
 	if err != nil {
 		return nil, e.refuse(src, err)
 	}
@@ -201,8 +209,12 @@ func (e *Engine) Compile(ctx context.Context, src sandbox.Source) (sandbox.Modul
 }
 
 // config says how modules are rewritten.
-func (e *Engine) config() fuel.Config {
-	return fuel.Config{Bounds: e.options.Bounds, Profile: e.options.Profile != nil}
+func (e *Engine) config(src sandbox.Source) fuel.Config {
+	return fuel.Config{
+		Bounds: e.options.Bounds, Profile: e.options.Profile != nil,
+		TailCalls: e.options.TailCalls, ExtendedConst: e.options.ExtendedConst, CanonicalNaN: src.CanonicalNaN,
+		SparePage: true, // for shrink
+	}
 }
 
 // link admits and describes a module that was rewritten. Where it can do without
@@ -218,7 +230,7 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	wants := functions(pass.Info)
 	linked, changed, err := e.admission.relink(src.Bytes, pass.Info, about)
 	if err == nil && changed {
-		pass, err = fuel.Instrument(linked, e.config())
+		pass, err = fuel.Instrument(linked, e.config(src))
 	}
 	if err != nil {
 		return admitted{}, nil, refusal(src.Name, err)
@@ -230,10 +242,11 @@ func (e *Engine) link(src sandbox.Source, pass *fuel.Result) (admitted, *fuel.Re
 	if guest.foreign != nil && about != nil && (about.Batch || about.Encoding != manifest.Frame) {
 		return admitted{}, nil, &sandbox.Refusal{Module: src.Name, Reason: "manifest: batch and encoding are of guests that speak " + v1.Module, Fix: "leave them out"}
 	}
-	guest.info.Name, guest.info.Engine, guest.info.Runtime = src.Name, e.Name(), runtimeOf()
+	guest.info.Name, guest.info.Engine, guest.info.Runtime = src.Name, e.Name(), src.RuntimeOf(runtimeOf())
 	guest.info.Digest, guest.info.Size = sandbox.Digest(src.Bytes), len(src.Bytes)
 	guest.info.Needs = asked(guest.info.Needs, about)
 	guest.info.Functions, guest.info.Manifest = wants, about
+	guest.info.Proposals = proposals(pass.Info)
 	return guest, pass, nil
 }
 
@@ -272,6 +285,9 @@ func (e *Engine) compile(ctx context.Context, wasm []byte) (code wazero.Compiled
 			err = fmt.Errorf("it failed: %v", r)
 		}
 	}()
+	turn := e.turns.of(wasm)
+	turn.Lock()
+	defer turn.Unlock()
 	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), wasm)
 }
 
@@ -289,11 +305,11 @@ func refusal(module string, err error) error {
 func (e *Engine) Close(ctx context.Context) error {
 	e.closed.Store(true)
 	err := e.runtime.Close(ctx)
+	if err != nil {
+		err = fmt.Errorf("close the wasm engine: %w", err)
+	}
 	if e.cache != nil {
 		err = errors.Join(err, e.cache.Close(ctx))
 	}
-	if err != nil {
-		return fmt.Errorf("close the wasm engine: %w", err)
-	}
-	return nil
+	return err
 }

@@ -41,9 +41,7 @@ func (i *foreignInstance) Invoke(ctx context.Context, call *abi.Call, s *sandbox
 	if err == nil {
 		reply, err = i.reply(code)
 	}
-	if err == nil && i.image != nil {
-		i.ready = i.image.restore(i.instance)
-	}
+	i.renew(err)
 	return reply, usage, err
 }
 

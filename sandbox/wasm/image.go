@@ -35,10 +35,12 @@ func newImage(i *instance, share bool) *image {
 	return img
 }
 
-// restore puts an instance back. It reports false when it cannot.
-func (img *image) restore(i *instance) bool {
+// restore puts an instance back. It reports false when it cannot. drop says that pages
+// which the memory has grown by go back to the system, however few they are: after a
+// fault, nobody is expected to want as many again.
+func (img *image) restore(i *instance, drop bool) bool {
 	mem := i.mem
-	if !mem.shrink(i.guest.Memory(), img.size) {
+	if !mem.shrink(i.guest.Memory(), img.size, drop) {
 		return false
 	}
 	switch {
@@ -81,7 +83,7 @@ func (m *module) adopt(i *instance, limit uint64) bool {
 			return false
 		}
 	}
-	if !img.restore(i) {
+	if !img.restore(i, false) {
 		return false
 	}
 	i.image, i.elapsed = img, img.elapsed
@@ -102,7 +104,7 @@ func (m *module) keep(i *instance) {
 		i.image = m.image.Load()
 	}
 	// An instance whose memory cannot be laid over is used once.
-	if !i.image.restore(i) {
+	if !i.image.restore(i, false) {
 		i.image = nil
 	}
 }

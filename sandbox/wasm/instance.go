@@ -29,6 +29,7 @@ type instance struct {
 	elapsed uint64    // on the guest's clock, after start-up
 	run     run
 	ready   bool    // as start-up left it
+	slots   int     // of stack that the running call may have
 	frame   frame   // kept for its memory
 	frames  []byte  // of a batch; kept for its memory
 	kernel  *kernel // of an Extism plugin, else nil
@@ -43,7 +44,7 @@ func (m *module) New(ctx context.Context, lim sandbox.Limits) (sandbox.Instance,
 			Err: fmt.Errorf("%w: the module starts with %d bytes and may have %d", ErrMemory, need, lim.Memory),
 		}
 	}
-	mem, err := newMemory(min(uint64(lim.Memory), uint64(m.memory.Max)*pageSize))
+	mem, err := newMemory(uint64(lim.Memory), uint64(m.memory.Max)*pageSize)
 	if err != nil {
 		return nil, &sandbox.Fault{Kind: sandbox.FaultMemory, Module: m.info.Name, Err: fmt.Errorf("%w: %w", ErrMemory, err)}
 	}
@@ -169,7 +170,8 @@ func (i *instance) start(name string) error {
 
 // begin sets the limits of an execution.
 func (i *instance) begin(lim sandbox.Limits, budget int64, deadline time.Duration) bool {
-	i.depth.Set(uint64(min(lim.Stack, fuel.MaxDepth)))
+	i.slots = min(lim.Stack, fuel.MaxDepth)
+	i.depth.Set(uint64(i.slots))
 	i.run.meter.begin(budget, deadline)
 	return i.mem.begin(uint64(lim.Memory))
 }
@@ -199,14 +201,34 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 		PeakMemory: int64(i.mem.size),
 		HostCalls:  s.HostCalls(),
 	}
-	if err != nil {
-		return abi.Reply{}, usage, err
+	var reply abi.Reply
+	if err == nil {
+		reply, err = i.reply()
 	}
-	reply, err := i.reply()
-	if err == nil && i.image != nil {
-		i.ready = i.image.restore(i)
-	}
+	i.renew(err)
 	return reply, usage, err
+}
+
+// renew puts the instance back to what start-up left, after a call that ended with
+// err. A fault leaves no more behind than a call that ends well: whatever stopped the
+// guest, all that it could change is its memory and the globals of the image: a module
+// that can change its tables, or drop its segments, has no image. wazero resets what it
+// keeps of a call by itself, also after a panic.
+func (i *instance) renew(err error) {
+	if i.image == nil || err != nil && !i.outlives(err) {
+		return
+	}
+	i.ready = i.image.restore(i, err != nil)
+}
+
+// keptStack is the greatest stack, in slots, with which an instance outlives a fault.
+// wazero keeps the stack that a call has grown to.
+const keptStack = 100_000
+
+// outlives reports whether the instance can be used after a call that ended with err.
+// A guest's fault does not hurt it; a failure of our own may.
+func (i *instance) outlives(err error) bool {
+	return sandbox.KindOf(err) != "" && i.slots <= keptStack
 }
 
 // execute calls rhost_invoke or rhost_batch within the limits. The error is a

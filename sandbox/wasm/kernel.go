@@ -226,7 +226,7 @@ func kernelLog(level sandbox.LogLevel) kernelFunc {
 			return err
 		}
 		r.service("log", len(text))
-		r.log(level, clip(text))
+		r.say(level, text)
 		k.Free(s[0])
 		return nil
 	}

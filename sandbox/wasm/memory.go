@@ -17,23 +17,26 @@ type memory struct {
 	space  []byte  // the reserved range; nil once freed
 	size   uint64  // bytes the guest has
 	limit  uint64  // bytes the running call may have
+	most   uint64  // bytes the module says that it wants at most
 	denied bool    // the running call asked for more
 	over   *frozen // lies over the beginning; nil when nothing does
 	room   []byte  // kept for over
 	back   *uint64 // set while shrink makes the memory so large again
 }
 
-// newMemory reserves room for a memory of at most limit bytes.
-func newMemory(limit uint64) (*memory, error) {
+// newMemory reserves room for a memory of at most limit bytes, of a module that wants at
+// most so many.
+func newMemory(limit, most uint64) (*memory, error) {
+	limit = min(limit, most)
 	space, err := reserve(int(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reserve %d bytes: %w", limit, err)
 	}
-	return &memory{space: space, limit: limit}, nil
+	return &memory{space: space, limit: limit, most: most}, nil
 }
 
-// Allocate is called once, by wazero, while it instantiates the module. The
-// module's own bounds are wazero's business.
+// Allocate is called once, by wazero, while it instantiates the module. The module's
+// own bounds are in most: to wazero it declares a page more.
 func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 
 // Reallocate grants size bytes at the same address, or returns nil, which the
@@ -42,6 +45,9 @@ func (m *memory) Reallocate(size uint64) []byte {
 	if m.back != nil {
 		m.size = *m.back
 		return m.space[:m.size]
+	}
+	if size > m.most {
+		return nil // which it need not have asked for
 	}
 	if size > min(m.limit, uint64(len(m.space))) {
 		m.denied = true
@@ -64,27 +70,37 @@ func (m *memory) Free() {
 	m.space = nil
 }
 
-// maxShrink is how much shrink clears: more would take longer than to make another
-// instance, and its pages would stay in use.
-const maxShrink = 16 << 20
+// maxClear is how much shrink clears: more goes back to the system, and is zero when
+// it is asked for again. Clearing keeps the pages, for the next call to write to
+// without page faults.
+const maxClear = 16 << 20
+
+// minDrop is from where on pages go back to the system when they are not expected to be
+// wanted again. To clear less takes no longer than the system call and the faults.
+const minDrop = 128 << 10
 
 // shrink makes a memory that may have grown size bytes large again, and clears what it
-// had grown by. It reports false when that cannot be. The guest must not be running.
-func (m *memory) shrink(guest api.Memory, size uint64) bool {
+// had grown by; with drop, it keeps few pages of that. It reports false when that
+// cannot be. The guest must not be running.
+func (m *memory) shrink(guest api.Memory, size uint64, drop bool) bool {
 	grown := m.size
-	if grown <= size || grown-size > maxShrink {
+	if grown <= size {
 		return grown == size
 	}
 	// wazero has no word for it, but takes whatever Reallocate returns for the memory:
-	// asked for one page more, it is given fewer. It does not ask where that page would
-	// be more than the module may have.
+	// asked for one page more, it is given fewer. For that it is told that the module may
+	// have one more than it may.
 	m.back = &size
 	_, ok := guest.Grow(1)
 	m.back = nil
 	if !ok || uint64(guest.Size()) != size {
 		return false
 	}
-	clear(m.space[size:grown])
+	rest := m.space[size:grown]
+	if len(rest) > maxClear || drop && len(rest) >= minDrop {
+		return discard(rest) == nil
+	}
+	clear(rest)
 	return true
 }
 

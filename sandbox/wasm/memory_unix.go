@@ -2,7 +2,12 @@
 
 package wasm
 
-import "golang.org/x/sys/unix"
+import (
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // reserve maps n bytes that read as zero. n may be 0.
 func reserve(n int) ([]byte, error) {
@@ -17,4 +22,15 @@ func release(b []byte) error {
 		return nil
 	}
 	return unix.Munmap(b)
+}
+
+// discard gives the pages of a reserved range back. It reads as zero afterwards.
+func discard(b []byte) error {
+	if runtime.GOOS == "linux" {
+		return unix.Madvise(b, unix.MADV_DONTNEED)
+	}
+	// Elsewhere the advice may leave the bytes as they are: map the range anew.
+	_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_FIXED)
+	return err
 }

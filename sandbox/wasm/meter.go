@@ -94,6 +94,7 @@ func (m *meter) refuel(ctx context.Context) {
 	more := min(max(m.slice, -left), m.budget-m.granted)
 	m.granted += more
 	m.set(left + more)
+	sandbox.Pause()
 }
 
 // halt ends a call from inside a host function.

@@ -20,6 +20,7 @@ type module struct {
 	info   sandbox.Info
 	memory fuel.Memory   // as the module declares it
 	data   []segment     // what memory begins with, unless the code still has it
+	size   int64         // of the code, at most
 	start  string        // export of its start function, or ""
 	reset  []fuel.Global // its mutable globals; nil when they cannot all be reset
 	// resets says that an instance can be put back: nothing changes at run time
@@ -32,11 +33,13 @@ type module struct {
 	foreign *foreign
 }
 
+// newModule makes a module of what was compiled. pass.Wasm is without data.
 func newModule(e *Engine, code wazero.CompiledModule, pass *fuel.Result, data []segment, guest admitted) *module {
 	m := &module{
 		engine: e, code: code, info: guest.info, foreign: guest.foreign,
 		memory: *pass.Info.Memory,
 		data:   data,
+		size:   codeSize(pass.Wasm, data),
 		start:  pass.Start,
 		reset:  pass.Globals,
 		resets: resettable(pass),

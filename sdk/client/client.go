@@ -73,6 +73,8 @@ type Query struct {
 
 // Page is a run of records; Cursor is 0 when there was nothing more.
 type Page struct {
+	// Since is when the log begins, where its beginning was removed.
+	Since  time.Time         `json:"since,omitzero"`
 	Items  []json.RawMessage `json:"items"`
 	Cursor uint64            `json:"cursor"`
 }

@@ -26,6 +26,7 @@ type contest struct {
 	bodies  int
 	acked   []string // bodies, in the order of their acknowledgements
 	runs    []string // the same of RUN
+	refused []string // bodies of which it was said that they are not stored
 	epochOf uint64   // of the last claim that succeeded
 }
 
@@ -124,6 +125,8 @@ func (x *contest) commit(w *writer) error {
 				return fmt.Errorf("%q was acknowledged to epoch %d after %d had claimed the group", s.body, w.epoch, s.after)
 			}
 			x.acked = append(x.acked, s.body)
+		case !errors.Is(err, eventlog.ErrUncertain):
+			x.refused = append(x.refused, s.body)
 		}
 	}
 	w.pending = left
@@ -140,6 +143,8 @@ func (x *contest) run(w *writer) error {
 			return fmt.Errorf("run frame %q was acknowledged to epoch %d after %d had claimed the group", body, w.epoch, x.epochOf)
 		}
 		x.runs = append(x.runs, body)
+	} else if !errors.Is(err, eventlog.ErrUncertain) {
+		x.refused = append(x.refused, body)
 	}
 	return x.ended(w, err)
 }
@@ -191,6 +196,11 @@ func (x *contest) check() error {
 			return nil
 		})
 	}
+	for _, body := range append(stored, runs...) {
+		if slices.Contains(x.refused, body) {
+			err = errors.Join(err, fmt.Errorf("%q is stored, and its writer was told that it is not", body))
+		}
+	}
 	return errors.Join(err, held("EV", x.acked, stored), held("RUN", x.runs, runs))
 }
 
@@ -222,7 +232,8 @@ func (x *contest) play(steps int) error {
 }
 
 // TestTwoWriters: whatever the servers do, nothing acknowledged is lost or out of
-// order, nothing is there twice, and who was overtaken writes no more.
+// order, nothing refused is stored, nothing is there twice, and who was overtaken
+// writes no more.
 func TestTwoWriters(t *testing.T) {
 	acked := 0
 	rapid.Check(t, func(t *rapid.T) {

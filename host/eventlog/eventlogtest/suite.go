@@ -2,7 +2,6 @@ package eventlogtest
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -118,9 +117,5 @@ func bodies(recs []eventlog.Record) []string {
 }
 
 func frame(seq uint64) eventlog.Position { return eventlog.Position{Frame: seq} }
-
-func numbered(n uint64) []eventlog.Record {
-	return []eventlog.Record{record("acme", 0, string(binary.BigEndian.AppendUint64(nil, n)))}
-}
 
 var errStop = errors.New("stop")

@@ -106,13 +106,14 @@ var workloads = []workload{
 
 func assembled(testing.TB) []byte { return loops() }
 
-// BenchmarkOverhead runs each workload in turn plain, instrumented, and plain
-// with wazero's own way of stopping a guest, and reports the shortest call of
+// BenchmarkOverhead runs each workload in turn plain, instrumented, instrumented with
+// NaNs replaced, and plain with wazero's own way of stopping a guest, and reports the shortest call of
 // each: on a machine with other work, that is the least disturbed one.
 func BenchmarkOverhead(b *testing.B) {
 	ways := []*way{
 		{name: "plain"},
 		{name: "fuel", config: &everything},
+		{name: "nan", config: &canonical},
 		{name: "close", closes: true},
 	}
 	for _, way := range ways {
@@ -138,7 +139,7 @@ func BenchmarkOverhead(b *testing.B) {
 				}
 			}
 			plain := float64(best[0].Nanoseconds())
-			b.ReportMetric(0, "ns/op") // of all three together it says nothing
+			b.ReportMetric(0, "ns/op") // of all together it says nothing
 			b.ReportMetric(plain, "plain-ns")
 			for i, way := range ways[1:] {
 				b.ReportMetric(float64(best[i+1].Nanoseconds())/plain, way.name+"/plain")

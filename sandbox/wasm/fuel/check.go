@@ -106,7 +106,7 @@ func (c *checker) checkWork() {
 		limit int
 	}{
 		{"values pushed and passed on", f.values, b.Values},
-		{"(locals + parameters + operands) × (blocks + charges)", (len(f.types) + f.operands) * (f.blocks + charges), b.LocalBlocks},
+		{"(locals + parameters + operands) × (blocks + charges)", (len(f.types) + f.temps.count() + f.operands) * (f.blocks + charges), b.LocalBlocks},
 		{"locals that differ where control flow meets", f.joins, b.Joins},
 		{"(locals + parameters)² × loops and the loops around them", len(f.types) * len(f.types) * f.loops, b.Phis},
 		{"basic blocks and the blocks that each depends on", f.work.chains, b.Chains},
@@ -219,6 +219,7 @@ func (c *checker) instruction() {
 	}
 	in.at.end = r.pos
 	c.f.instrs = append(c.f.instrs, in)
+	c.canonical(in.op)
 }
 
 // opcode reads an opcode and refuses those that are not admitted.

@@ -53,11 +53,21 @@ const MaxDepth = 50_000_000/SlotBytes - leafWidth
 // Config says what Instrument does to a module. The zero value clamps nothing
 // and takes the default bounds.
 type Config struct {
-	MaxPages      uint32 // the memory's maximum is lowered to this many 64 KiB pages; 0 leaves it
+	MaxPages uint32 // the memory's maximum is lowered to this many 64 KiB pages; 0 leaves it
+	// SparePage declares the memory one page larger than it is. The host sees to it
+	// that the guest does not get that page.
+	SparePage     bool
 	MaxTable      uint32 // every table's maximum is lowered to this many elements; 0 takes the default of 1,000,000
 	Bounds        Bounds // what is admitted; zero fields take their defaults
 	TailCalls     bool   // admit return_call and return_call_indirect
 	ExtendedConst bool   // admit arithmetic in constant expressions
+	// CanonicalNaN replaces every NaN that arithmetic makes by the canonical one, so
+	// that a guest which looks at its bits does the same on every machine. It costs no
+	// fuel.
+	CanonicalNaN bool
+	// noise is for tests: bits that are set in every NaN that arithmetic makes, before
+	// anything else is done to it, as on a processor that makes others. 0: none.
+	noise uint64
 	// Profile makes a build that tells the host which function runs. It is slow
 	// and uses the same fuel.
 	Profile bool

@@ -19,19 +19,30 @@ type inventor struct {
 	*rand.Rand
 	funcs  []vt // result types of the functions so far; each takes two i32
 	locals []vt
-	labels int // blocks around the code at hand; none of them carries a value
+	labels int  // blocks around the code at hand; none of them carries a value
+	bits   bool // may look at the bits of numbers
 	result vt
 	typ    uint32 // type of functions in the table
 }
 
 var inventedTypes = types(i32, i64, f32, f64)
 
-// operators lists, by the type of the result, opcodes and their operands. What
-// shows the bits of a NaN is left out: they differ between engines.
-var operators = map[vt][]struct {
+type operatorGroup struct {
 	first, last byte
 	operands    []vt
-}{
+}
+
+// onBits are the operators that show the bits of numbers, or make numbers of any bits.
+var onBits = map[vt][]operatorGroup{
+	i32: {{0xbc, 0xbc, types(f32)}},
+	i64: {{0xbd, 0xbd, types(f64)}},
+	f32: {{0xbe, 0xbe, types(i32)}, {0x98, 0x98, types(f32, f32)}, {0x91, 0x91, types(f32)}, {0x95, 0x95, types(f32, f32)}},
+	f64: {{0xbf, 0xbf, types(i64)}, {0xa6, 0xa6, types(f64, f64)}, {0x9f, 0x9f, types(f64)}, {0xa3, 0xa3, types(f64, f64)}},
+}
+
+// operators lists, by the type of the result, opcodes and their operands. What
+// shows the bits of a NaN is left out: they differ between engines.
+var operators = map[vt][]operatorGroup{
 	i32: {
 		{0x45, 0x45, types(i32)},
 		{0x46, 0x4f, types(i32, i32)},
@@ -113,7 +124,11 @@ func (v *inventor) value(t vt, size int) []byte {
 	case 4:
 		return v.load(t, size)
 	}
-	group := operators[t][v.IntN(len(operators[t]))]
+	groups := operators[t]
+	if v.bits && v.chance(2) {
+		groups = onBits[t]
+	}
+	group := groups[v.IntN(len(groups))]
 	var b []byte
 	for _, o := range group.operands {
 		b = append(b, v.value(o, size-1-v.IntN(2))...)
@@ -122,6 +137,14 @@ func (v *inventor) value(t vt, size int) []byte {
 }
 
 func (v *inventor) leaf(t vt) []byte {
+	if v.bits && v.chance(2) {
+		switch t { // 0 / 0
+		case f32:
+			return seq([]byte{0x43}, bits(0, 4), []byte{0x43}, bits(0, 4), op(0x95))
+		case f64:
+			return seq([]byte{0x44}, bits(0, 8), []byte{0x44}, bits(0, 8), op(0xa3))
+		}
+	}
 	if v.chance(3) {
 		return gget(uint32(typeIndex(t)))
 	}
@@ -153,7 +176,7 @@ func (v *inventor) address(size int) []byte {
 
 func (v *inventor) load(t vt, size int) []byte {
 	code := map[vt]byte{i32: 0x28, i64: 0x29, f32: 0x2a, f64: 0x2b}[t]
-	if t == f32 || t == f64 {
+	if (t == f32 || t == f64) && !v.bits {
 		return v.leaf(t) // a NaN could be read that an integer wrote
 	}
 	return seq(v.address(size), op(code, 0, uint32(v.IntN(16))))
@@ -241,7 +264,10 @@ const inventedRounds = 200
 
 // invent writes a module whose export run takes two i32.
 func invent(seed uint64) ([]byte, vt) {
-	v := &inventor{Rand: rand.New(rand.NewPCG(seed, 1))}
+	return (&inventor{Rand: rand.New(rand.NewPCG(seed, 1))}).module()
+}
+
+func (v *inventor) module() ([]byte, vt) {
 	p := new(program)
 	p.mem(1, 2)
 	p.export("memory", 2, 0)

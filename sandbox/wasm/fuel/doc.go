@@ -46,6 +46,9 @@
 // chunks of at most 1 MiB so that the host is heard in between; bounds are
 // checked before anything is written, so a trapping operation has no effect.
 //
+// With Config.CanonicalNaN the NaNs that arithmetic makes have the same bits on every
+// processor; see nan.go.
+//
 // # What is refused
 //
 // Exception handling, threads, memory64, several memories, garbage collection,

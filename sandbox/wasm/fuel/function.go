@@ -12,6 +12,7 @@ type function struct {
 	labels     []uint32 // of all br_table instructions
 	plan       plan
 	work       work
+	temps      temps // locals that the pass adds
 
 	height   int // greatest height of the operand stack, in slots
 	operands int // greatest number of operands

@@ -91,7 +91,7 @@ const (
 // that differs where control flow meets, a place of its own that it does not
 // use twice, so that a frame grows with the length of the function.
 func (f *function) width() int {
-	w := widthFrame + f.localSlots + slotsOf(f.typ.Results) + f.height
+	w := widthFrame + f.localSlots + f.temps.slots() + slotsOf(f.typ.Results) + f.height
 	return w + (f.values+f.joins)/valuesWidth
 }
 
@@ -138,7 +138,8 @@ func (w *bodyWriter) function(f *function) {
 	w.stats.Instrs += len(f.instrs)
 	w.stats.Points += len(f.plan.points)
 	w.stats.MaxWidth = max(w.stats.MaxWidth, width)
-	w.code = append(w.code[:0], w.m.src[f.decl.pos:f.decl.end]...)
+	w.code = w.code[:0]
+	w.locals(f)
 	w.width = width
 	if w.known.isLeaf(f.index) {
 		w.width = 0
@@ -165,6 +166,7 @@ func (w *bodyWriter) function(f *function) {
 			depth-- // below zero at the function's own end, which is the last
 		}
 		w.instruction(in, depth)
+		w.replaceNaN(f, i)
 	}
 	w.leave(w.l, w.width)
 	if f.plan.askAtEnd {

@@ -9,6 +9,7 @@ func Instrument(wasm []byte, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.canonicalNaN, m.noise = c.CanonicalNaN, c.noise
 	w := &moduleWriter{m: m, c: c.withDefaults(), l: newLayout(m, c)}
 	if err := w.bodies(); err != nil {
 		return nil, err
@@ -110,10 +111,10 @@ func (w *moduleWriter) function(id sectionID, fn uint32) uint32 {
 // admit refuses what this host does not want although the scanner knows it.
 func (w *moduleWriter) admit() *Error {
 	if w.m.uses.Has(UsesTailCalls) && !w.c.TailCalls {
-		return errorf(-1, "tail calls are not admitted by this host").withFix("build without tail calls")
+		return errorf(-1, "tail calls are not admitted by this host").withFix("build without tail calls, or set wasm.tail_calls: true in rhost.yaml")
 	}
 	if w.m.uses.Has(UsesExtendedConst) && !w.c.ExtendedConst {
-		return errorf(-1, "extended constant expressions are not admitted by this host").withFix("build without extended-const")
+		return errorf(-1, "extended constant expressions are not admitted by this host").withFix("build without extended-const, or set wasm.extended_const: true in rhost.yaml")
 	}
 	if mem := w.m.memory; mem != nil && mem.Min > w.c.MaxPages {
 		return errorf(-1, "the memory begins with %d pages; at most %d are granted", mem.Min, w.c.MaxPages).

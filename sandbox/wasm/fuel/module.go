@@ -68,6 +68,9 @@ type module struct {
 	instrs      int
 	uses        Features
 	exportNames map[string]bool
+
+	canonicalNaN bool   // see Config
+	noise        uint64 // see Config
 }
 
 // section is one section of the module. References are the places in it where

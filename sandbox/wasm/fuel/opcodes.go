@@ -50,6 +50,8 @@ const (
 	opI64LtS   opcode = 0x53
 	opI64GtU   opcode = 0x56
 	opI64GeS   opcode = 0x59
+	opF32Eq    opcode = 0x5b
+	opF64Eq    opcode = 0x61
 	opI32Add   opcode = 0x6a
 	opI32Sub   opcode = 0x6b
 	opI32Mul   opcode = 0x6c
@@ -89,6 +91,9 @@ const (
 
 	opSIMD      opcode = 0x200 // first of the 0xfd opcodes
 	opV128Const opcode = 0x20c
+	opF32x4Eq   opcode = 0x241
+	opF64x2Eq   opcode = 0x247
+	opBitselect opcode = 0x252
 
 	opLimit opcode = 0x300
 )

@@ -44,6 +44,9 @@ func (w *moduleWriter) memory() code {
 	mem := clampMemory(*w.m.memory, w.c)
 	c := code{1, 1}
 	c.u32(mem.Min)
+	if w.c.SparePage && mem.Max < maxPages {
+		mem.Max++
+	}
 	c.u32(mem.Max)
 	return c
 }

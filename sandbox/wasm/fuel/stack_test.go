@@ -39,6 +39,12 @@ func endless() map[string][]byte {
 		add(fmt.Sprint("vectors across calls ", n), nil, nil, nil, func(_, vector, self uint32) []byte {
 			return seq(repeat(n, seq(call(vector), call(vector), simd(81), gset(1))), call(self))
 		})
+		add(fmt.Sprint("floats across calls ", n), nil, nil, nil, func(long, _, self uint32) []byte {
+			return seq(repeat(n, seq(call(long), op(0xbf), call(long), op(0xbf), op(0xa0), op(0xbd), gset(0))), call(self))
+		})
+		add(fmt.Sprint("vectors of floats across calls ", n), nil, nil, nil, func(_, vector, self uint32) []byte {
+			return seq(repeat(n, seq(call(vector), call(vector), simd(240), gset(1))), call(self))
+		})
 		add(fmt.Sprint("locals that join ", n), nil, nil, bytesOf(20, i64), func(long, _, self uint32) []byte {
 			var sets, uses []byte
 			for i := range uint32(20) {
@@ -82,10 +88,12 @@ func TestWazerosOverflowIsNeverReached(t *testing.T) {
 	m := newMachine(t, wazero.NewRuntimeConfigCompiler())
 	for name, wasm := range endless() {
 		t.Run(name, func(t *testing.T) {
-			g := m.load(t, wasm, everything)
-			fn := g.mod.ExportedFunction("f")
-			_, _, err := g.call("f", plenty, 0, make([]uint64, len(fn.Definition().ParamTypes()))...)
-			require.ErrorIs(t, err, errStack)
+			for _, c := range []fuel.Config{everything, canonical} {
+				g := m.load(t, wasm, c)
+				fn := g.mod.ExportedFunction("f")
+				_, _, err := g.call("f", plenty, 0, make([]uint64, len(fn.Definition().ParamTypes()))...)
+				require.ErrorIs(t, err, errStack)
+			}
 		})
 	}
 }

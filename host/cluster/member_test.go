@@ -1,0 +1,282 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/host/cluster"
+	"github.com/rhost/rhost/host/cluster/clustertest"
+)
+
+const (
+	groups = 8
+	ttl    = cluster.DefaultTTL
+	settle = cluster.DefaultSettle
+)
+
+// world watches who runs which group.
+type world struct {
+	t     *testing.T
+	table *clustertest.Table
+
+	mu    sync.Mutex
+	runs  map[int]string // by group
+	epoch map[int]uint64 // highest of each group
+	lost  int
+	slow  time.Duration // that handing over takes
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, table: clustertest.New(), runs: make(map[int]string), epoch: make(map[int]uint64)}
+}
+
+// node is a member in its world.
+type node struct {
+	*clustertest.Client
+	member *cluster.Member
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+func (w *world) start(name string, change ...func(*cluster.Config)) *node {
+	w.t.Helper()
+	n := &node{Client: w.table.Client(), ended: make(chan error, 1)}
+	c := cluster.Config{
+		Node: cluster.Node{Name: name}, Groups: groups, Leases: n.Client,
+		Own: func(ctx context.Context, group int, epoch uint64) error { return w.own(ctx, name, group, epoch) },
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	var err error
+	n.member, err = cluster.NewMember(c)
+	require.NoError(w.t, err)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	n.stop = cancel
+	go func() { n.ended <- n.member.Run(ctx) }()
+	return n
+}
+
+// own is a run of a group: never two at once, and each with a higher epoch.
+func (w *world) own(ctx context.Context, name string, group int, epoch uint64) error {
+	w.mu.Lock()
+	assert.Empty(w.t, w.runs[group], "group %d is run by %s while %s takes it", group, w.runs[group], name)
+	assert.Greater(w.t, epoch, w.epoch[group], "epoch of group %d", group)
+	w.runs[group], w.epoch[group] = name, epoch
+	w.mu.Unlock()
+	<-ctx.Done()
+	w.mu.Lock()
+	delete(w.runs, group) // it starts nothing from here on
+	lost := errors.Is(context.Cause(ctx), cluster.ErrLost)
+	if lost {
+		w.lost++
+	}
+	w.mu.Unlock()
+	if !lost {
+		time.Sleep(w.slow)
+	}
+	return nil
+}
+
+// counts is how many groups each node runs.
+func (w *world) counts() map[string]int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	count := make(map[string]int)
+	for _, name := range w.runs {
+		count[name]++
+	}
+	return count
+}
+
+func TestGroupsFollowNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start("a")
+		time.Sleep(time.Millisecond)
+		assert.Equal(t, map[string]int{"a": 8}, w.counts(), "the first node does not wait for others")
+		time.Sleep(2 * settle)
+		b := w.start("b")
+		time.Sleep(settle / 2)
+		assert.Equal(t, map[string]int{"a": 8}, w.counts(), "who has just come is given nothing yet")
+		time.Sleep(settle + 2*ttl)
+		assert.Equal(t, map[string]int{"a": 4, "b": 4}, w.counts())
+		c := w.start("c")
+		time.Sleep(settle + 2*ttl)
+		assert.Equal(t, map[string]int{"a": 3, "b": 3, "c": 2}, w.counts())
+
+		b.member.Drain(true)
+		time.Sleep(ttl)
+		assert.Equal(t, map[string]int{"a": 4, "c": 4}, w.counts())
+		b.member.Drain(false)
+		time.Sleep(ttl)
+		assert.Equal(t, map[string]int{"a": 3, "b": 2, "c": 3}, w.counts())
+
+		w.slow = 2 * ttl
+		a.stop()
+		require.NoError(t, <-a.ended)
+		time.Sleep(ttl)
+		assert.Equal(t, map[string]int{"b": 4, "c": 4}, w.counts(), "who leaves keeps its leases until it has handed over")
+		assert.Zero(t, w.lost)
+		w.slow = 0
+		b.stop()
+		c.stop()
+		require.NoError(t, errors.Join(<-b.ended, <-c.ended))
+		left, err := cluster.ReadTable(t.Context(), w.table.Client())
+		require.NoError(t, err)
+		assert.Empty(t, left.Nodes)
+		assert.Empty(t, left.Groups)
+	})
+}
+
+// A node that is cut off stops before its groups can be taken, and joins again.
+func TestCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start("a"), w.start("b")
+		time.Sleep(3 * ttl)
+		require.Equal(t, map[string]int{"a": 4, "b": 4}, w.counts())
+		a.Cut(true)
+		time.Sleep(2 * ttl)
+		assert.Equal(t, map[string]int{"b": 8}, w.counts())
+		assert.Equal(t, 4, w.lost)
+		a.Cut(false)
+		time.Sleep(3 * ttl)
+		assert.Equal(t, map[string]int{"a": 4, "b": 4}, w.counts())
+		b.Cut(true)
+		a.stop()
+		b.stop()
+		require.NoError(t, <-a.ended)
+		assert.ErrorIs(t, <-b.ended, clustertest.ErrCut)
+	})
+}
+
+// An answer that gets lost costs nothing: the node finds its own entry.
+func TestLostAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start("a")
+		time.Sleep(time.Millisecond)
+		for range 20 {
+			a.Lose(1 + rand.IntN(12))
+			time.Sleep(2 * ttl)
+			assert.Equal(t, map[string]int{"a": 8}, w.counts())
+		}
+		a.Lose(0)
+		a.stop()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// A node that was killed takes its own groups again at once, if nobody else can be
+// it; another of its name has to wait.
+func TestRestart(t *testing.T) {
+	for _, sole := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.start("a")
+			time.Sleep(time.Millisecond)
+			a.Cut(true)
+			a.stop() // its leases stay
+			require.ErrorIs(t, <-a.ended, clustertest.ErrCut)
+			require.Empty(t, w.counts())
+			again := w.start("a", func(c *cluster.Config) { c.Sole = sole })
+			time.Sleep(time.Millisecond)
+			if sole {
+				assert.Equal(t, map[string]int{"a": 8}, w.counts())
+			} else {
+				assert.Empty(t, w.counts())
+				time.Sleep(2 * ttl)
+				assert.Equal(t, map[string]int{"a": 8}, w.counts())
+			}
+			again.stop()
+			require.NoError(t, <-again.ended)
+		})
+	}
+}
+
+// A group that cannot be run is tried again, not all the time.
+func TestGroupThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var tries atomic.Int32
+		a := w.start("a", func(c *cluster.Config) {
+			own := c.Own
+			c.Own = func(ctx context.Context, group int, epoch uint64) error {
+				if group == 0 && tries.Load() < 3 {
+					return fmt.Errorf("try %d", tries.Add(1))
+				}
+				return own(ctx, group, epoch)
+			}
+		})
+		time.Sleep(time.Millisecond)
+		assert.EqualValues(t, 1, tries.Load())
+		time.Sleep(ttl - time.Second)
+		assert.EqualValues(t, 1, tries.Load())
+		time.Sleep(6 * ttl)
+		assert.EqualValues(t, 3, tries.Load())
+		assert.Equal(t, map[string]int{"a": 8}, w.counts())
+		a.stop()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// Whatever happens to nodes, no group is run by two, and in the end each is run.
+func TestTrouble(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			w := newWorld(t)
+			nodes := make(map[string]*node)
+			for range 60 {
+				name := string('a' + rune(r.IntN(5)))
+				n := nodes[name]
+				switch {
+				case n == nil:
+					nodes[name] = w.start(name)
+				case r.IntN(4) == 0:
+					n.stop()
+					if err := <-n.ended; err != nil {
+						require.ErrorIs(t, err, clustertest.ErrCut)
+					}
+					delete(nodes, name)
+				case r.IntN(3) == 0:
+					n.Cut(r.IntN(2) == 0)
+				case r.IntN(2) == 0:
+					n.Lose(r.IntN(5))
+				default:
+					n.member.Drain(r.IntN(2) == 0)
+				}
+				time.Sleep(time.Duration(r.Int64N(int64(ttl))))
+			}
+			nodes["z"] = w.start("z")
+			for _, n := range nodes {
+				n.Cut(false)
+				n.Lose(0)
+				n.member.Drain(false)
+			}
+			time.Sleep(6 * ttl)
+			total := 0
+			for name, count := range w.counts() {
+				total += count
+				assert.InDelta(t, groups/len(nodes), count, 1, "seed %d: %s of %d nodes", seed, name, len(nodes))
+			}
+			assert.Equal(t, groups, total, "seed %d", seed)
+			for _, n := range nodes {
+				n.stop()
+				require.NoError(t, <-n.ended)
+			}
+		})
+	}
+}

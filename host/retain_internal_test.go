@@ -1,0 +1,138 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// keeperOf is the keeper of a rig's log, which wants nothing that is older than a
+// moment.
+func keeperOf(t *testing.T, r *laneRig, held *heldBlobs) *keeper {
+	return &keeper{
+		config: RetentionConfig{Age: keepAge(time.Nanosecond), Bytes: -1}, log: r.log, dir: t.TempDir(),
+		ledger: filepath.Join(t.TempDir(), "plugins.json"), blobs: held, now: time.Now,
+	}
+}
+
+// keptRig is a rig with its snapshots where a host has them.
+func keptRig(t *testing.T, dir string) (*laneRig, *heldBlobs) {
+	var held *heldBlobs
+	r := rigWith(t, eventlog.Config{Dir: dir, DedupWindow: -1}, time.Now, func(log *eventlog.Log) (blobs, snapshotStore) {
+		held = newHeldBlobs(log)
+		return held, logSnapshots{held}
+	})
+	return r, held
+}
+
+// lists reads all that is listed from a log whose beginning is gone.
+func (r *laneRig) lists(t *testing.T) {
+	t.Helper()
+	from := records{r.log}
+	for name, list := range map[string]func(context.Context, api.Query) (api.Page, error){"matches": from.matches, "actions": from.actions} {
+		for _, q := range []api.Query{{}, {Cursor: 1, Limit: 3}, {Cursor: cursor(2, 0)}} {
+			p, err := list(t.Context(), q)
+			require.NoError(t, err, name)
+			assert.NotEmpty(t, p.Items, name)
+		}
+	}
+	var want []json.RawMessage
+	want, err := lettersOf(r.flows, r.bad)
+	require.NoError(t, err)
+	got, err := from.deadLetters(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, len(want), len(got), "those from before the log begins are in the snapshot")
+}
+
+// TestRelease removes the beginning of a log, as far as snapshots allow, and the
+// blobs that only this named. A host that starts again is the same, and what is
+// listed begins later.
+func TestRelease(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(11, 4))
+	dir, n := filepath.Join(shortDir(t), "log"), 0
+	r, held := keptRig(t, dir)
+	k := keeperOf(t, r, held)
+	held.now = func() time.Time { return time.Now().Add(-2 * heldFor) }
+	r.run()
+	big := ev("b", 0, fmt.Sprintf(`{"u":-1,"text":%q}`, strings.Repeat("x", maxPayload)))
+	rules := append(someRules(rnd), RuleFile{Name: "rules/z.yaml", Text: "rule: z\nwhen: type == \"b\" && data.u < 0\ndo: [{run: hold}]\n"})
+	r.put(rules)
+	first := r.inForce.Load().Digest
+	require.NoError(t, (&admission{tenant: r.tenant, log: r.log, now: time.Now}).accept(t.Context(), []event.Event{big}))
+	r.settle()
+	for range 2 {
+		for range 5 {
+			r.submit(rnd, &n)
+		}
+		r.put(append(someRules(rnd), rules[len(rules)-1]))
+		require.NoError(t, r.snapshotNow(t.Context()))
+	}
+	require.NoError(t, k.once(t.Context()))
+	assert.EqualValues(t, 1, r.log.RunLog().First(), "there are too few snapshots to rely on")
+	for range 3 {
+		r.submit(rnd, &n)
+		r.settle()
+		require.NoError(t, r.snapshotNow(t.Context()))
+	}
+	r.submit(rnd, &n)
+	r.settle()
+
+	require.NoError(t, k.once(t.Context()))
+	floor, ok, err := k.floor(t.Context())
+	require.NoError(t, err)
+	require.True(t, ok)
+	assert.Greater(t, r.log.First().Frame, uint64(1))
+	assert.LessOrEqual(t, r.log.First().Frame, floor.Frame)
+	assert.Greater(t, r.log.RunLog().First(), uint64(1))
+	assert.LessOrEqual(t, r.log.RunLog().First(), floor.Run+1)
+
+	orphan, fresh, named := []byte("nobody names this"), []byte("this was just stored"), []byte("a plugin's version")
+	for _, b := range [][]byte{orphan, named} {
+		require.NoError(t, r.log.PutBlob(t.Context(), eventlog.BlobDigest(b), b))
+	}
+	held.now = time.Now
+	require.NoError(t, held.PutBlob(t.Context(), eventlog.BlobDigest(fresh), fresh))
+	require.NoError(t, os.WriteFile(k.ledger, []byte(`{"p":"`+eventlog.BlobDigest(named)+`"}`), 0o600))
+	require.NoError(t, k.sweep(t.Context()))
+	has := func(digest string) bool {
+		_, err := r.log.GetBlob(t.Context(), digest)
+		if err != nil {
+			require.ErrorIs(t, err, eventlog.ErrNotFound)
+		}
+		return err == nil
+	}
+	assert.False(t, has(eventlog.BlobDigest(orphan)))
+	assert.True(t, has(eventlog.BlobDigest(named)))
+	assert.True(t, has(eventlog.BlobDigest(fresh)))
+	assert.False(t, has(first), "the rules that only the beginning of the log had")
+	assert.True(t, has(r.inForce.Load().Digest))
+	r.lists(t)
+	r.crash()
+
+	again, _ := keptRig(t, dir)
+	open := 0
+	for _, x := range again.actions.open {
+		if x.Rule == "z" {
+			open++
+		}
+	}
+	assert.Equal(t, 1, open, "an execution that waits since before the log begins")
+	again.lists(t)
+	again.run()
+	again.free()
+	again.settle()
+	again.crash()
+}
