@@ -40,7 +40,7 @@ type recovery struct {
 	n    int
 	made bool
 
-	rate, peak, restart, base float64
+	rate, peak float64
 }
 
 func recoveryMeasures(dir string, n int) []measure {

@@ -26,6 +26,31 @@ import (
 	"github.com/rhost/rhost/host/eventlog"
 )
 
+// fullApp does something of every kind that writes: state, events, large payloads
+// and results, which go into blobs, and file steps.
+func fullApp() map[string]string {
+	files := map[string]string{
+		"rhost.yaml": "folders: {box: box}\n",
+		"box/in":     "what is copied",
+		"rules/more.yaml": `
+rule: large
+when: {pattern: 'a{40} then b', define: {a: type == "t", b: type == "t"}, skip: past-last}
+do: [{run: large}]
+---
+rule: copy
+when: type == "t" && data.k == 2
+do: [{file: {copy: {from: box/in, to: "box/out-${event.id}"}}}]
+`,
+		"plugins/large.lua": `function invoke(call) return {text = string.rep("x", 200 * 1024)} end`,
+	}
+	for name, text := range busyApp {
+		if _, ok := files[name]; !ok {
+			files[name] = text
+		}
+	}
+	return files
+}
+
 // The damage that a round does to one file.
 type damage struct {
 	name string
@@ -178,7 +203,7 @@ func blocks(t *testing.T, data string) map[string]string {
 // it. Either all that was acknowledged is there, or the trouble is reported with the
 // name of what is damaged; and a start that is refused has let the log as it is.
 func TestAnyDamage(t *testing.T) {
-	rounds := 12
+	rounds := 6
 	if os.Getenv("RHOST_SOAK") != "" {
 		rounds = 1500
 	}

@@ -321,6 +321,9 @@ func TestStoppedWithoutDrain(t *testing.T) {
 		for until := min(len(events), round+1+rand.IntN(200)); round < until; round++ {
 			l.send(events[round])
 		}
+		if rand.IntN(2) == 0 {
+			require.NoError(t, l.lane.snapshotNow(t.Context()))
+		}
 		l.end() // at whatever the lane is doing
 		l.stop()
 		for id, list := range started() {

@@ -136,3 +136,52 @@ func TestRelease(t *testing.T) {
 	again.settle()
 	again.crash()
 }
+
+// TestRestartFromSnapshot stops a host in good order: the next start replays nothing,
+// and is what a replay of the whole log gives.
+func TestRestartFromSnapshot(t *testing.T) {
+	app := newApp(t, crashApp)
+	l := app.start()
+	l.send(crashEvents()...)
+	l.settle()
+	want := outcomeOf(l)
+	l.stop()
+	for _, whole := range []bool{false, true} {
+		l := app.start(func(o *Options) { o.WholeLog = whole })
+		assert.Equal(t, !whole, l.lane.snaps.latest != nil)
+		l.settle()
+		assert.Equal(t, want, outcomeOf(l))
+		raw, err := l.api().Status(t.Context())
+		require.NoError(t, err)
+		var s Summary
+		require.NoError(t, json.Unmarshal(raw, &s))
+		require.NotNil(t, s.Log)
+		assert.Zero(t, s.Log.Since, "the log is whole")
+		assert.Equal(t, whole, s.Log.Snapshot.IsZero())
+		l.stop()
+	}
+}
+
+func TestRetentionConfig(t *testing.T) {
+	for text, want := range map[string]RetentionConfig{
+		"":                                  {keepAge(30 * 24 * time.Hour), 10 << 30},
+		"retention: {age: 7d, bytes: 1GiB}": {keepAge(7 * 24 * time.Hour), 1 << 30},
+		"retention: {age: off, bytes: off}": {-1, -1},
+		"retention: {bytes: 64MiB}":         {keepAge(30 * 24 * time.Hour), 64 << 20},
+	} {
+		app := newApp(t, map[string]string{"rhost.yaml": text})
+		c, err := ReadConfig(app.dir, nil)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, c.Retention.withDefaults(), text)
+	}
+	for text, want := range map[string]string{
+		"retention: {age: 5s}":    "no age of a minute or more",
+		"retention: {age: never}": "no age of a minute or more",
+		"retention: {bytes: 10}":  "no size of 1MiB or more",
+		"retention: {days: 7}":    "unknown key",
+	} {
+		app := newApp(t, map[string]string{"rhost.yaml": text})
+		_, err := ReadConfig(app.dir, nil)
+		assert.ErrorContains(t, err, want, text)
+	}
+}

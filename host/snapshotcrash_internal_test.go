@@ -254,3 +254,45 @@ func FuzzReadSnapshot(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSnapshot takes snapshots of a lane with 65,536 partial matches, 100,000
+// executions that wait, and 100 MB of state: how long the lane stands still, and what
+// the rest takes beside it.
+func BenchmarkSnapshot(b *testing.B) {
+	const runs, open, values = 1 << 16, 100_000, 100_000
+	set, err := CompileRules([]RuleFile{{Name: "rules/r.yaml", Text: "rule: r\nwhen: {pattern: 'a{2} then b', define: {a: type == \"a\", b: type == \"b\"}, by: data.u, within: 1h}\ndo: [{run: p, retry: {max: 2, backoff: 1h}}]\n"}})
+	require.NoError(b, err)
+	l := newLane(laneParts{tenant: "default", lib: newRuleLibrary(noBlobs{}), state: newState(), now: time.Now, lanes: laneLayout{n: 1}})
+	l.lib.know(set)
+	l.rules, l.matcher = set, cep.NewLanes(set.Program, cep.Options{Tenant: "default"}, 1, event.Path{})
+	l.flows = workflow.NewEngine(l.flowOptions(b.Context()))
+	var found cep.Found
+	for i := range runs {
+		e := ev("a", i, fmt.Sprintf(`{"u":%d,"host":"web-17","method":"password"}`, i))
+		l.matcher.Feed([]cep.Item{{Event: &e, Pos: cep.Position{Seq: uint64(i)}, At: testDay}}, &found)
+	}
+	version := set.all()[0].Version
+	for i := range open {
+		out := l.flows.Start(l.lib.flow(version), workflow.StartInfo{Key: fmt.Sprint("m-", i), Rule: "r", Version: version, Payload: json.RawMessage(`{"match":{"tenant":"default"},"event":{"id":"e","data":{"u":1}}}`)}, testDay)
+		l.flows.Complete(out.Commands[0].Fail(workflow.FailTimeout, "timed out"), testDay)
+	}
+	for i := range values {
+		l.state.set(fmt.Sprint("key-", i), json.RawMessage(fmt.Sprintf(`{"n":%d,"text":%q}`, i, make([]byte, 250))))
+	}
+	var pause, wrote time.Duration
+	size := 0
+	for b.Loop() {
+		began := time.Now()
+		c := l.capture()
+		pause += time.Since(began)
+		began = time.Now()
+		snapshot, err := c.encode(l.lib, func() error { return nil })
+		require.NoError(b, err)
+		wrote, size = wrote+time.Since(began), len(snapshot)
+		c.flows.End()
+		l.state.melt()
+	}
+	b.ReportMetric(float64(pause.Microseconds())/1000/float64(b.N), "ms-pause")
+	b.ReportMetric(float64(wrote.Microseconds())/1000/float64(b.N), "ms-beside")
+	b.ReportMetric(float64(size), "bytes")
+}

@@ -4,10 +4,17 @@
 // # The parts
 //
 // A Log is the log of one group. It is kept in a Store, which an Engine gives
-// out: the engine is a nats-server without a listener inside the process. Open is
-// the short form for one machine, which has one group: it starts the engine and
-// opens the log of group 0. Engine.Open opens others beside it, OpenStore a log
-// in a store of somebody else, such as the one in memory of eventlogtest.
+// out. The engine is one of
+//
+//   - a nats-server inside the process, alone: it has no listener, and its folder
+//     belongs to this process;
+//   - one of a Cluster of such servers, which keep copies of each other's streams;
+//   - a connection to Servers elsewhere.
+//
+// Open is the short form for one machine, which has one group: it starts the
+// engine and opens the log of group 0. Engine.Open opens others beside it, and
+// OpenStore a log in a store of somebody else, such as the one in memory of
+// eventlogtest.
 //
 // A group has two streams, a few notes, and its engine a store of blobs:
 //
@@ -17,8 +24,9 @@
 //     its only writer. Follow and Read hand its frames on.
 //   - RUN has what the core decides: each progress commit is one frame, written
 //     by RunLog.Append and read back by RunLog.Replay.
-//   - Notes are small records of which the newest few are kept: where Snapshots
-//     are, and how far the streams were purged.
+//   - Notes, in the stream SNAP, are small records of which the newest few are
+//     kept: where Snapshots are, how far the streams were purged, who has claimed
+//     the group, and what Probe writes.
 //   - Blobs are kept by digest: modules, compiled rules, snapshots.
 //
 // # How a record gets in
@@ -33,7 +41,8 @@
 //
 // Every message names the sequence it must get. So a second writer is found out
 // (ErrFenced), and when an answer is late the stream is read before anything is
-// sent again. What a client sends twice, recognised by DedupKey within a window,
+// sent again. An answer other than ErrUncertain is final: what was refused is not
+// stored later either. What a client sends twice, recognised by DedupKey within a window,
 // is stored once and answered as accepted; the window is read from the log
 // itself and survives a restart.
 //
@@ -53,6 +62,28 @@
 //
 // Commits are refused with ErrDiskFull while there is still room on disk: the
 // engine does not recover from a write that failed until it is started anew.
+// Probe tells whether a write reaches the disk now.
+//
+// Witness and blocks are looked at where the server is alone. In a cluster a
+// server's files may lag behind what was acknowledged, and what it lacks the
+// others have; of servers elsewhere there are no files to see.
+//
+// # Who writes
+//
+// A group has one owner at a time. Who takes it over opens its log and calls
+// Claim, which appends a record to both streams; the owner before finds it at its
+// next append, and ends with ErrFenced, however long it has slept. Nothing else
+// is needed for safety: a lease only spares two from trying at once. On one
+// machine the lock of the folder does as much, and nobody claims.
+//
+// # Servers that store together
+//
+// With three copies a frame is acknowledged when two servers have it on disk. While
+// they elect a leader, which takes seconds after one has died, calls wait, for
+// AckTimeout at the most when they write; then they end in ErrUnavailable if the
+// message has surely reached nobody, and in ErrUncertain otherwise. A copy may lag
+// behind: what it does not have the leader is asked for before it counts as lost.
+// Streams tells where copies and leaders are, MoveLeaders moves the leaders.
 //
 // # What is removed
 //
@@ -133,5 +164,6 @@
 //
 //	text     name
 //	text     body: of "floor", two uvarints, the first frame left in EV and in RUN;
-//	         of "snapshot", what the host put there
+//	         of "claim", two uvarints, the epoch and the writer of the owner's frames,
+//	         and the owner as text; of "snapshot", what the host put there
 package eventlog

@@ -124,6 +124,26 @@ func TestNoteFrameFormat(t *testing.T) {
 	}
 }
 
+// TestNoteBodies has the bytes of notes as they are stored for good.
+func TestNoteBodies(t *testing.T) {
+	f := floors{ev: 300, run: 7}
+	assert.Equal(t, []byte{0xac, 2, 7}, f.encode())
+	gotFloors, ok := parseFloors(f.encode())
+	assert.True(t, ok)
+	assert.Equal(t, f, gotFloors)
+	c := claim{epoch: 5, writer: 200, owner: "me"}
+	assert.Equal(t, []byte{5, 200, 1, 2, 'm', 'e'}, c.encode())
+	gotClaim, ok := parseClaim(c.encode())
+	assert.True(t, ok)
+	assert.Equal(t, c, gotClaim)
+	for _, bad := range [][]byte{nil, {1}, {0xff}, {1, 2, 3}} {
+		_, ok = parseFloors(bad)
+		assert.False(t, ok, "%v", bad)
+		_, ok = parseClaim(bad)
+		assert.False(t, ok, "%v", bad)
+	}
+}
+
 func TestDamagedFramesAreRefused(t *testing.T) {
 	h, marks, recs := sampleEvents()
 	good := encodeEvents(h, marks, recs)

@@ -22,6 +22,7 @@ type Log struct {
 	recent    *recent
 	run       *RunLog
 	notes     notes
+	witnessed floors      // what the witness knew at the start of how far the streams were purged
 	releasing sync.Mutex  // held by Release
 	claimed   atomic.Bool // by this log, see Claim
 	fenced    atomic.Bool // another owner was found to have written
@@ -123,6 +124,7 @@ func openOn(ctx context.Context, s Store, c Config, o origin) (*Log, error) {
 	l.notes = notes{store: s.Notes(), writer: writer, stamp: func() int64 { return l.stamp(time.Now()) }, within: c.AckTimeout}
 	l.committer = newCommitter(l, l.appender(l.events, eventFrame, o.witness, slotEvents, writer))
 	l.run = newRunLog(l, l.appender(runs, runFrame, o.witness, slotRun, writer))
+	l.witnessed = floorsSaid(o.said)
 	if err := l.recoverEvents(ctx, o.said[slotEvents]); err != nil {
 		return nil, err
 	}

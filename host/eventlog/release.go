@@ -28,12 +28,14 @@ func parseFloors(b []byte) (f floors, ok bool) {
 	return f, !c.failed && len(c.b) == 0
 }
 
-// floors returns the highest floors recorded; zeros when nothing was purged.
-func (l *Log) floors(ctx context.Context) (f floors, err error) {
+// floors returns the highest floors recorded, in the notes or by the witness when
+// the log was opened; zeros when nothing was purged.
+func (l *Log) floors(ctx context.Context) (floors, error) {
 	notes, err := l.notes.list(ctx, floorNote)
 	if err != nil {
-		return f, err
+		return floors{}, err
 	}
+	f := l.witnessed
 	for _, n := range notes {
 		if one, ok := parseFloors(n.body); n.err == nil && ok {
 			f.ev, f.run = max(f.ev, one.ev), max(f.run, one.run)

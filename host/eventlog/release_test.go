@@ -27,6 +27,7 @@ func frame(seq uint64) eventlog.Position { return eventlog.Position{Frame: seq} 
 // TestDamageAboveTheFloor: a stream that starts later than what was released is
 // damaged, and says so.
 func TestDamageAboveTheFloor(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "log")
 	l, stop := open(t, eventlog.Config{Dir: dir, DedupWindow: -1})
 	big := record("acme", 0, strings.Repeat("x", 900_000))
@@ -52,6 +53,10 @@ func TestDamageAboveTheFloor(t *testing.T) {
 	killed = copyOf(t, dir)
 	stop()
 	require.NoError(t, os.RemoveAll(filepath.Join(killed, "jetstream", "$G", "streams", "SNAP")))
+	l, stop = open(t, eventlog.Config{Dir: killed, DedupWindow: -1})
+	assert.Equal(t, frame(3), l.First(), "the witness knows as well")
+	stop()
+	require.NoError(t, os.Remove(filepath.Join(killed, "witness")))
 	_, err = eventlog.Open(t.Context(), eventlog.Config{Dir: killed, DedupWindow: -1})
 	require.ErrorContains(t, err, "stream EV, frame 1: the stream starts with frame 3")
 }
@@ -59,6 +64,7 @@ func TestDamageAboveTheFloor(t *testing.T) {
 // TestReleaseAndKill: a kill after a release is survived, whatever the engine has
 // made of its files.
 func TestReleaseAndKill(t *testing.T) {
+	t.Parallel()
 	c := eventlog.Config{Dir: filepath.Join(t.TempDir(), "log"), DedupWindow: -1}
 	l, stop := open(t, c)
 	for round := range uint64(4) {

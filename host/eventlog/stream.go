@@ -59,11 +59,15 @@ func (s *stream) publish(ctx context.Context, seq uint64, frame []byte) error {
 	return fmt.Errorf("store frame %d of stream %s: %w", seq, s.Name(), err)
 }
 
-// stateFrom is State for somebody who knows that frame last has been stored, and
-// who waits no longer than for a message to be acknowledged.
+// stateFrom is State for somebody who knows that frame last has been stored. Of
+// servers that may be electing a leader it waits no longer than for a message to be
+// acknowledged.
 func (s *stream) stateFrom(ctx context.Context, last uint64) (StreamState, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
+	if s.patience > 0 {
+		short, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		ctx = short
+	}
 	deadline := time.Now().Add(s.patience)
 	for {
 		st, err := s.State(ctx)

@@ -118,6 +118,17 @@ func (w *witness) sayFloors(f floors) error {
 		w.f.Sync())
 }
 
+// floorsSaid is what a witness said of how far the streams were purged.
+func floorsSaid(said [witnessSlots]*testimony) (f floors) {
+	if t := said[slotEventFloor]; t != nil {
+		f.ev = t.seq
+	}
+	if t := said[slotRunFloor]; t != nil {
+		f.run = t.seq
+	}
+	return f
+}
+
 // firstOf is the latest frame that a stream may start with, by what a witness
 // said of its tail and its floor; false when it does not know.
 func firstOf(tail, floor *testimony) (uint64, bool) {
