@@ -385,8 +385,8 @@ func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
 				return true, nil
 			case errors.Is(err, errOtherLanes):
 				continue
-			case ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed):
-				return false, err
+			case ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed) || errors.Is(err, eventlog.ErrUnavailable):
+				return false, err // which says nothing of the snapshot
 			}
 			l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
 				"snapshot", i+1, "of", len(notes), "error", err)
