@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ func TestSim(t *testing.T) {
 	} else if os.Getenv("RHOST_SOAK") != "" {
 		budget = 5 * time.Minute
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small, and many
 	began, n := time.Now(), 0
 	first := uint64(began.UnixNano())
 	for time.Since(began) < budget {
