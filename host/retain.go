@@ -83,8 +83,8 @@ func (c RetentionConfig) withDefaults() RetentionConfig {
 type keeper struct {
 	config RetentionConfig
 	log    *eventlog.Log
-	dir    string // of the log
-	ledger string // file that names versions of plugins
+	size   func(context.Context) (int64, error) // of the log on disk
+	ledger string                               // file that names versions of plugins
 	blobs  *heldBlobs
 	now    func() time.Time
 	swept  time.Time
@@ -162,7 +162,7 @@ func (k *keeper) cut(ctx context.Context) (time.Time, error) {
 		cut = earlier(newest, k.now()).Add(-time.Duration(k.config.Age))
 	}
 	if k.config.Bytes > 0 {
-		size, err := sizeOf(k.dir)
+		size, err := k.size(ctx)
 		if err != nil {
 			return cut, err
 		}

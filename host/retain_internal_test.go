@@ -23,7 +23,7 @@ import (
 // moment.
 func keeperOf(t *testing.T, r *laneRig, held *heldBlobs) *keeper {
 	return &keeper{
-		config: RetentionConfig{Age: keepAge(time.Nanosecond), Bytes: -1}, log: r.log, dir: t.TempDir(),
+		config: RetentionConfig{Age: keepAge(time.Nanosecond), Bytes: -1}, log: r.log, size: func(context.Context) (int64, error) { return 0, nil },
 		ledger: filepath.Join(t.TempDir(), "plugins.json"), blobs: held, now: time.Now,
 	}
 }

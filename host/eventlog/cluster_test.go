@@ -66,6 +66,7 @@ func startAll(t *testing.T, configs [3]eventlog.EngineConfig) (engines [3]*event
 // another when that one stops; what was acknowledged is there, and the one before
 // is fenced.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	engines := startAll(t, members(t, certificates(t)))
 	began := time.Now()
 	l, err := engines[0].Open(t.Context(), 1, eventlog.Config{})
@@ -133,6 +134,7 @@ func serve(config string) int {
 // acknowledged is there, in order; how long nothing was is printed. The server
 // comes back, and another one is killed.
 func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("RHOST_SOAK") == "" {
 		t.Skip("set RHOST_SOAK=1: elections take their time")
 	}

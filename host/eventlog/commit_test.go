@@ -18,6 +18,7 @@ import (
 // TestLostAnswers has a log whose answers mostly come too late. Whatever is
 // answered holds; what is not is stored once or not at all; and the log goes on.
 func TestLostAnswers(t *testing.T) {
+	t.Parallel()
 	for _, timeout := range []time.Duration{time.Microsecond, 100 * time.Microsecond, 300 * time.Microsecond} {
 		t.Run(timeout.String(), func(t *testing.T) { lostAnswers(t, timeout) })
 	}

@@ -135,6 +135,7 @@ func (a *acks) read(t *testing.T, r io.Reader) {
 // TestKilled kills a process that is writing, at random moments, and finds
 // everything that it had acknowledged.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	kills := 5
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n

@@ -55,6 +55,7 @@ func edit(t *testing.T, file string, change func([]byte) []byte) {
 // TestUnfinishedWrites: what a crash leaves of a write that was under way goes;
 // nothing else does.
 func TestUnfinishedWrites(t *testing.T) {
+	t.Parallel()
 	killed := writeLog(t, false)
 	for _, tt := range []struct {
 		name string
@@ -83,6 +84,7 @@ func TestUnfinishedWrites(t *testing.T) {
 // TestDamageIsNamed: a log that has lost something is not opened, and what is
 // left of it is not touched.
 func TestDamageIsNamed(t *testing.T) {
+	t.Parallel()
 	flip := func(at int) func([]byte) []byte {
 		return func(b []byte) []byte {
 			b[at] ^= 4
@@ -158,6 +160,7 @@ func TestDamageWhileClosed(t *testing.T) {
 
 // TestLostFiles: files that can be made again do no harm when they are gone.
 func TestLostFiles(t *testing.T) {
+	t.Parallel()
 	logs := map[bool]string{true: writeLog(t, true), false: writeLog(t, false)}
 	for _, name := range []string{
 		"witness", "lock",

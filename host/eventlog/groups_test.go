@@ -46,6 +46,7 @@ func startEngine(tb testing.TB, c eventlog.EngineConfig) (e *eventlog.Engine, st
 // TestGroups: several groups write to one engine at the same time and know
 // nothing of each other, but for the blobs.
 func TestGroups(t *testing.T) {
+	t.Parallel()
 	const groups, commits = 3, 60
 	dir := filepath.Join(t.TempDir(), "log")
 	for round := range 2 {

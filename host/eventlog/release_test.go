@@ -27,6 +27,7 @@ func frame(seq uint64) eventlog.Position { return eventlog.Position{Frame: seq} 
 // TestDamageAboveTheFloor: a stream that starts later than what was released is
 // damaged, and says so.
 func TestDamageAboveTheFloor(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "log")
 	l, stop := open(t, eventlog.Config{Dir: dir, DedupWindow: -1})
 	big := record("acme", 0, strings.Repeat("x", 900_000))
@@ -63,6 +64,7 @@ func TestDamageAboveTheFloor(t *testing.T) {
 // TestReleaseAndKill: a kill after a release is survived, whatever the engine has
 // made of its files.
 func TestReleaseAndKill(t *testing.T) {
+	t.Parallel()
 	c := eventlog.Config{Dir: filepath.Join(t.TempDir(), "log"), DedupWindow: -1}
 	l, stop := open(t, c)
 	for round := range uint64(4) {

@@ -59,6 +59,7 @@ func engineOn(t *testing.T, urls ...string) *eventlog.Engine {
 // TestPromisesOnServers runs the promises of a log on one kept by a server
 // elsewhere.
 func TestPromisesOnServers(t *testing.T) {
+	t.Parallel()
 	eventlogtest.Suite(t, func(t *testing.T) eventlogtest.Place {
 		e := engineOn(t, natsServer(t, nil).ClientURL())
 		require.NoError(t, e.Ready(t.Context()))
@@ -70,6 +71,7 @@ func TestPromisesOnServers(t *testing.T) {
 // the group. From then on the first is refused on both streams, and nothing that
 // either was told is lost.
 func TestOvertaken(t *testing.T) {
+	t.Parallel()
 	url := natsServer(t, nil).ClientURL()
 	old, err := engineOn(t, url).Open(t.Context(), 3, eventlog.Config{Owner: "old"})
 	require.NoError(t, err)
@@ -131,6 +133,7 @@ func TestOvertaken(t *testing.T) {
 // TestServerRestarts: while the server is away nothing is stored, and says so in
 // time; what was acknowledged is there when it is back, and the log goes on.
 func TestServerRestarts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	port := freePort(t)
 	start := func() *server.Server {
@@ -277,7 +280,7 @@ func TestEngineConfig(t *testing.T) {
 		{"bad servers", eventlog.EngineConfig{Servers: &eventlog.Servers{
 			URLs: []string{"x", "http://a"}, Creds: "a", NKey: "b", TLS: eventlog.TLSFiles{Key: "k"},
 		}}, []string{
-			"servers.urls[0]: it is not a URL", `servers.urls[1]: its scheme is "http"`, "creds and nkey exclude each other", "cert and key belong together",
+			"servers.urls[0]: it is not a URL", `servers.urls[1]: its scheme is "http"`, "creds, nkey and token exclude each other", "cert and key belong together",
 		}},
 		{"no servers", eventlog.EngineConfig{Servers: &eventlog.Servers{}}, []string{"servers.urls: name at least one"}},
 	} {

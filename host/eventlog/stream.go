@@ -12,10 +12,11 @@ import (
 // cannot give although it should have it is damage, and says so.
 type stream struct {
 	Stream
-	timeout  time.Duration // for a message to be acknowledged
-	patience time.Duration // see origin
-	first    atomic.Uint64 // first frame that readers may ask for; see Log.Release
-	purged   atomic.Uint64 // first frame that the store has
+	timeout  time.Duration                         // for a message to be acknowledged
+	patience time.Duration                         // see origin
+	floor    func(context.Context) (uint64, error) // first frame that the purges of whoever it was have left
+	first    atomic.Uint64                         // first frame that readers may ask for; see Log.Release
+	purged   atomic.Uint64                         // first frame that the store has
 }
 
 // search returns the first of the frames from..to for which late is true, or
@@ -58,11 +59,15 @@ func (s *stream) publish(ctx context.Context, seq uint64, frame []byte) error {
 	return fmt.Errorf("store frame %d of stream %s: %w", seq, s.Name(), err)
 }
 
-// stateFrom is State for somebody who knows that frame last has been stored, and
-// who waits no longer than for a message to be acknowledged.
+// stateFrom is State for somebody who knows that frame last has been stored. Of
+// servers that may be electing a leader it waits no longer than for a message to be
+// acknowledged.
 func (s *stream) stateFrom(ctx context.Context, last uint64) (StreamState, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
+	if s.patience > 0 {
+		short, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		ctx = short
+	}
 	deadline := time.Now().Add(s.patience)
 	for {
 		st, err := s.State(ctx)
