@@ -14,6 +14,7 @@ import (
 
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/eventlog/eventlogtest"
 )
 
 const (
@@ -49,6 +50,9 @@ func ingestSuite(ctx context.Context) ([]measure, func() error, error) {
 	return []measure{
 		{name: "batches of 500 from 8 producers", unit: "events/s", base: "append + fsync of the same bytes to a file", fn: ingest(8, 500)},
 		{name: "single events from 4,096 producers", unit: "events/s", base: "one event a message", fn: ingest(4096, 1)},
+		{name: "batches of 500 as atomic batches, a message an event", unit: "events/s", fn: func(ctx context.Context, d time.Duration) (float64, error) {
+			return batchRate(ctx, record.Body, d)
+		}},
 		{name: "one event a message", unit: "events/s", fn: ingest(1, 1)},
 		{name: "append + fsync of the same bytes to a file", unit: "events/s", fn: func(_ context.Context, d time.Duration) (float64, error) {
 			return fileAppend(dir, len(record.Body), d)
@@ -95,6 +99,24 @@ func ingestRate(ctx context.Context, c *eventlog.Committer, r eventlog.Record, p
 		total += n
 	}
 	return float64(total) / time.Since(start).Seconds(), nil
+}
+
+// batchRate stores events as JetStream's atomic batches of 500 messages.
+func batchRate(ctx context.Context, body []byte, d time.Duration) (perSecond float64, err error) {
+	const size = 500
+	dir, err := os.MkdirTemp("", "rhost-bench-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b, err := eventlogtest.StartBatches(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	records := slices.Repeat([][]byte{body}, size)
+	perSecond, err = rate(d, func() error { return b.Commit(ctx, records) })
+	return perSecond * size, err
 }
 
 // latency holds percentiles in milliseconds.

@@ -54,6 +54,7 @@ func suites() []suite {
 		{name: "alloc", what: "allocations an event", setup: allocSuite, oneCore: true},
 		{name: "sigma", what: "40 published Sigma rules and their events, one core", setup: sigmaSuite, oneCore: true},
 		{name: "ingest", what: "durable ingest, 300 B events, fsync before ack", setup: plain(ingestSuite)},
+		{name: "durable", what: "from an event to its Wasm action, through the durable log, at 10,000 events/s", setup: plain(durableSuite)},
 		{name: "action", what: "match → plugin call finished, in memory", setup: plain(actionSuite)},
 		{name: "swap", what: "versions of a plugin swapped at full load", setup: plain(swapSuite)},
 		{name: "extism", what: "calls of an Extism plugin, one goroutine, beside Extism's own SDK", setup: plain(extismSuite)},

@@ -63,7 +63,7 @@ func (b backend) Apply(ctx context.Context, body []byte) (json.RawMessage, error
 	if err := a.check(ctx); err != nil {
 		return nil, api.Kind(api.ErrInvalid, err)
 	}
-	if !bundle.Try && len(a.out.Files) > 0 {
+	if !bundle.Try && (len(a.out.Files) > 0 || a.out.Rules != "") {
 		if err := a.put(ctx); err != nil {
 			return nil, apiError(err)
 		}
@@ -96,7 +96,7 @@ func (a *applier) check(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if err := a.compare(); err != nil {
+	if err := errors.Join(a.compare(), a.checkFolder()); err != nil {
 		return err
 	}
 	names, err := a.checkPlugins(ctx)
@@ -276,12 +276,14 @@ func (a *applier) checkRules(hasPlugin func(string) bool) error {
 
 // put writes the files and puts them in force.
 func (a *applier) put(ctx context.Context) error {
-	r := redo{app: a.app, data: a.data}
-	if err := r.begin(a.out.Files, a.bundle.Files); err != nil {
-		return err
-	}
-	if err := r.finish(); err != nil {
-		return err
+	if len(a.out.Files) > 0 {
+		r := redo{app: a.app, data: a.data}
+		if err := r.begin(a.out.Files, a.bundle.Files); err != nil {
+			return err
+		}
+		if err := r.finish(); err != nil {
+			return err
+		}
 	}
 	for i, f := range a.plugins {
 		reload := a.Host.plugins.Reload

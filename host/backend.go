@@ -166,6 +166,7 @@ type Summary struct {
 	Counts  Counts          `json:"counts"`
 	Lanes   *LaneSummary    `json:"lanes,omitempty"` // nil: one
 
+	Node     string      `json:"node,omitempty"`     // of a cluster, which the host runs on
 	Log      *LogSummary `json:"log,omitempty"`      // of a status; Summary leaves it out
 	Revision *Revision   `json:"revision,omitempty"` // the latest change of rules; nil before the first
 	Matching *Matching   `json:"matching,omitempty"` // of a status; Summary leaves it out
@@ -197,7 +198,8 @@ type Counts struct {
 // Summary describes the host as it is now.
 func (h *Host) Summary() Summary {
 	s := h.loaded()
-	s.Data, s.API, s.ReadyIn = h.data, h.servers.addr(), h.readyIn
+	s.Data, s.API, s.ReadyIn = h.data, h.apiAddr(), h.readyIn
+	s.Node = h.place.node
 	s.Sources, s.Counts = h.sources.summary(), h.lane.counts.load()
 	s.Revision = h.lane.revision.Load()
 	return s

@@ -46,6 +46,8 @@ type Config struct {
 	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.
 	Limits GuestLimits `yaml:"limits"`
+	// Cluster makes the host one of several that share the work. Nil: it is alone.
+	Cluster *ClusterConfig `yaml:"cluster"`
 }
 
 // SourceConfig declares one source, by exactly one of its keys.
@@ -228,7 +230,15 @@ func override(root *yamldoc.Node, app, set string) error {
 // isPath reports whether a key of rhost.yaml names a file or folder.
 func isPath(keys []string) bool {
 	last := keys[len(keys)-1]
-	return keys[0] == "data_dir" || keys[0] == "folders" || keys[0] == "sources" && (last == "path" || last == "secret_file")
+	switch keys[0] {
+	case "data_dir", "folders":
+		return true
+	case "sources":
+		return last == "path" || last == "secret_file"
+	case "cluster":
+		return slices.Contains([]string{"secret_file", "credentials", "nkey_file", "token_file", "ca", "cert", "key"}, last)
+	}
+	return false
 }
 
 // fromHere resolves a path of the command line, which is relative to the
@@ -278,6 +288,9 @@ func (c Config) validate() error {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
 	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.checkLanes())
+	if c.Cluster != nil {
+		errs = append(errs, c.Cluster.validate())
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		src := c.Sources[name]
 		if err := src.validate(); err != nil {

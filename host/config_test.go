@@ -181,3 +181,49 @@ func TestTwoHostsOnOneFolder(t *testing.T) {
 	_, err = host.New(ended, o)
 	assert.ErrorIs(t, err, context.Canceled)
 }
+
+func TestClusterConfig(t *testing.T) {
+	good := "cluster: {name: n, node: a, listen: '127.0.0.1:7001', peers: ['127.0.0.1:7001', '127.0.0.1:7002', '127.0.0.1:7003'], secret_file: secret}\n"
+	dir := app(t, map[string]string{"rhost.yaml": good, "secret": "0123456789abcdef\n"})
+	c, err := host.ReadConfig(dir, []string{"cluster.node=b", "cluster.listen=127.0.0.1:7002"})
+	require.NoError(t, err)
+	assert.Equal(t, "b", c.Cluster.Node)
+	assert.Equal(t, "127.0.0.1:7002", c.Cluster.Listen)
+
+	_, err = host.New(t.Context(), host.Options{App: dir, Data: t.TempDir(), Listen: "off"})
+	require.ErrorContains(t, err, "part of a cluster")
+	_, err = host.NewNode(t.Context(), host.Options{App: dir, Data: t.TempDir(), Listen: "off", Once: true})
+	require.ErrorContains(t, err, "--once")
+
+	for _, tt := range []struct {
+		name, yaml string
+		want       []string
+	}{
+		{name: "nothing", yaml: "cluster: {}\n", want: []string{"rhost.yaml:1", "cluster.node", "cluster.name", "cluster.listen", "cluster.peers", "cluster.secret_file"}},
+		{name: "two nodes", yaml: "cluster: {name: n, node: a, listen: 'x:1', peers: ['x:1', 'y:1'], secret_file: s}\n", want: []string{"cluster.peers: 2 are named"}},
+		{name: "both", yaml: "cluster: {node: a, servers: ['nats://x:1'], listen: 'x:1'}\n", want: []string{"cluster.servers: they are elsewhere"}},
+		{name: "credentials of nobody", yaml: "cluster: {name: n, node: a, listen: 'x:1', peers: ['x:1', 'y:1', 'z:1'], secret_file: s, token_file: t}\n", want: []string{"token_file"}},
+		{name: "two copies", yaml: "cluster: {node: a, servers: ['nats://x:1'], replicas: 2}\n", want: []string{"replicas: 2 is not 1, 3 or 5"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := host.ReadConfig(app(t, map[string]string{"rhost.yaml": tt.yaml}), nil)
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+
+	for _, tt := range []struct {
+		name, yaml, secret, want string
+	}{
+		{"no secret", good, "", "cluster.secret_file"},
+		{"short secret", good, "short", "cluster.secret: it has 5 bytes"},
+		{"no token", "cluster: {node: a, servers: ['nats://127.0.0.1:1'], token_file: gone}\n", "x", "cluster.token_file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := app(t, map[string]string{"rhost.yaml": tt.yaml, "secret": tt.secret})
+			_, err := host.NewNode(t.Context(), host.Options{App: dir, Data: t.TempDir(), Listen: "off"})
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}

@@ -103,6 +103,22 @@ func configKeys() map[string]configKey {
 
 		"folders": explain("folders that file steps may touch, by name; relative to the app"),
 
+		"cluster":             explain("makes the host one of several that share the work; absent: it is alone"),
+		"cluster.name":        explain("the cluster's name, the same on all nodes"),
+		"cluster.node":        explain("this node's own name, which it keeps"),
+		"cluster.listen":      explain("HOST:PORT at which the other nodes reach this one"),
+		"cluster.peers":       explain("HOST:PORT of all nodes, this one among them; three or more"),
+		"cluster.secret_file": explain("a file with what the nodes prove to each other that they belong together, relative to the app; 16 bytes or more"),
+		"cluster.servers":     explain("NATS servers elsewhere that keep the log, such as nats://host:4222, in place of listen and peers"),
+		"cluster.credentials": explain("for servers: a file with a JWT and its key, relative to the app"),
+		"cluster.nkey_file":   explain("for servers: a file with the seed of a key, relative to the app"),
+		"cluster.token_file":  explain("for servers: a file with a token, relative to the app"),
+		"cluster.tls":         explain("of the connections between nodes, or to the servers; PEM files, relative to the app"),
+		"cluster.tls.ca":      explain("who signs the certificates of the others"),
+		"cluster.tls.cert":    explain("this node's certificate"),
+		"cluster.tls.key":     explain("its key"),
+		"cluster.replicas":    explain("how many servers keep a copy of what is stored: 1, 3 or 5; 3 with three peers or more"),
+
 		"signatures":         explain("whose signatures plugins need; without keys nobody looks at them"),
 		"signatures.keys":    explain("files with the public keys that are trusted, relative to the app"),
 		"signatures.require": explain("keep out what none of them signed"),

@@ -18,6 +18,10 @@
 //   - recover.go: after a crash both streams are read back, and the lane stands
 //     where it stood.
 //
+// In a cluster (package cluster) a Node, in node.go, runs a Host whenever it owns the
+// log, and is there in between: nodeown.go takes the log over and hands it on,
+// nodeapi.go serves the API, sharedrules.go says which rules count.
+//
 // wire.go lists the engines and connectors of the program; config.go and
 // ruleset.go read the app folder; query.go answers what was recorded;
 // reload.go follows changes of rules and plugins.

@@ -57,7 +57,7 @@ type Options struct {
 
 // Notice is something that happened to the host itself.
 type Notice struct {
-	Kind     string // building, reloaded, kept, source, warning
+	Kind     string // building, reloaded, kept, source, owner, warning
 	Text     string
 	Err      error     // of kept and warning: what is wrong
 	Revision *Revision // of rules that were reloaded
@@ -67,6 +67,8 @@ type Notice struct {
 // releases what New took.
 type Host struct {
 	opts     Options
+	place    place
+	halted   atomic.Bool // no action is started any more
 	app      string
 	data     string
 	config   Config
@@ -102,8 +104,18 @@ type Host struct {
 // recovers what was going on when it was last closed. It starts nothing: no
 // source is read and nothing is served until Run. The errors name file, key and
 // fix; every problem of the folder is reported at once.
+//
+// A host whose rhost.yaml makes it part of a cluster is run by a Node.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{opts: o, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), clock: newClock(), hub: notify.NewHub(), state: newState()}
+	return newHost(ctx, o, place{})
+}
+
+// newHost makes a host in its place, whose log is closed with it.
+func newHost(ctx context.Context, o Options, at place) (*Host, error) {
+	h := &Host{opts: o, place: at, log: at.log, app: o.App, logger: o.Logger, report: reporter(o.Report), began: time.Now(), clock: at.clock, hub: notify.NewHub(), state: newState()}
+	if h.clock == nil {
+		h.clock = newClock()
+	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -187,15 +199,21 @@ func (h *Host) open(ctx context.Context) error {
 	if err := os.MkdirAll(h.data, 0o700); err != nil {
 		return fmt.Errorf("open data folder: %w; choose another with --data", err)
 	}
-	log, err := eventlog.Open(ctx, eventlog.Config{
-		Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now,
-	})
-	if err != nil {
-		return err
+	if !h.place.shared() {
+		if h.config.Cluster != nil {
+			return fmt.Errorf("%s: cluster: the host is part of a cluster; only `rhost run` takes part in one", h.config.Cluster.Pos)
+		}
+		log, err := eventlog.Open(ctx, eventlog.Config{
+			Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now,
+		})
+		if err != nil {
+			return err
+		}
+		h.log = log
 	}
-	h.log, h.blobs = log, newHeldBlobs(log)
-	if tail := log.Tail(); tail.Frame > 0 { // what is in the log is in the past
-		last, err := timeOf(ctx, log, tail.Frame)
+	h.blobs = newHeldBlobs(h.log)
+	if tail := h.log.Tail(); tail.Frame > 0 { // what is in the log is in the past
+		last, err := timeOf(ctx, h.log, tail.Frame)
 		if err != nil {
 			return err
 		}
@@ -203,7 +221,7 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.lib = newRuleLibrary(h.blobs)
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
-		Keep: h.blobs.PutBlob, Fetch: log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
+		Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
 	})
 }
 
@@ -276,6 +294,7 @@ func (h *Host) checkConfiguredPlugins() error {
 func (h *Host) Run(ctx context.Context, ready func(Summary)) error {
 	core, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	defer h.haltWhenLost(ctx, stop)()
 	g, core := errgroup.WithContext(core)
 	g.Go(func() error { return h.log.Committer().Run(core) })
 	g.Go(func() error { return h.lane.Run(core) })
@@ -308,7 +327,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	h.readyIn = time.Since(h.began)
 	ready(h.Summary())
 	g, edges := errgroup.WithContext(edges)
-	g.Go(func() error { return h.servers.run(edges) })
+	g.Go(func() error { return h.serveAPI(edges) })
 	g.Go(func() error { return h.watch(edges) })
 	g.Go(func() error { return h.watchConfig(edges) })
 	g.Go(func() error { return h.runSources(edges, stop) })
@@ -341,7 +360,7 @@ func (h *Host) retain(ctx context.Context) error {
 
 func (h *Host) keeper() *keeper {
 	return &keeper{
-		config: h.config.Retention.withDefaults(), log: h.log, dir: filepath.Join(h.data, "log"), ledger: filepath.Join(h.data, "plugins.json"),
+		config: h.config.Retention.withDefaults(), log: h.log, size: h.logSize, ledger: filepath.Join(h.data, "plugins.json"),
 		blobs: h.blobs, now: h.clock.now,
 	}
 }

@@ -35,6 +35,10 @@ func (h *Host) watch(ctx context.Context) error {
 		})
 		h.applying.Lock()
 		defer h.applying.Unlock()
+		if h.place.shared() {
+			h.leaveChange(rules)
+			return
+		}
 		h.reloadPlugins(ctx, files)
 		if rules || waiting {
 			waiting = h.reloadRules(ctx)
@@ -153,11 +157,14 @@ func (h *Host) inForce(set *RuleSet) bool {
 }
 
 // startRules puts the rules of the app folder in force, unless they were when the
-// host was last closed.
+// host was last closed. In a cluster they are only if the log has no rules yet.
 func (h *Host) startRules(ctx context.Context) error {
 	set, before := h.rules.Load(), h.lane.inForce.Load()
 	if set.Digest == before.Digest {
 		return nil
+	}
+	if before.row != "" && h.place.shared() {
+		return h.keepRules(set, before)
 	}
 	if before.row != "" {
 		next, err := before.update(set.Files, set.parts...)

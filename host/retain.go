@@ -83,8 +83,8 @@ func (c RetentionConfig) withDefaults() RetentionConfig {
 type keeper struct {
 	config RetentionConfig
 	log    *eventlog.Log
-	dir    string // of the log
-	ledger string // file that names versions of plugins
+	size   func(context.Context) (int64, error) // of the log on disk
+	ledger string                               // file that names versions of plugins
 	blobs  *heldBlobs
 	now    func() time.Time
 	swept  time.Time
@@ -162,7 +162,7 @@ func (k *keeper) cut(ctx context.Context) (time.Time, error) {
 		cut = earlier(newest, k.now()).Add(-time.Duration(k.config.Age))
 	}
 	if k.config.Bytes > 0 {
-		size, err := sizeOf(k.dir)
+		size, err := k.size(ctx)
 		if err != nil {
 			return cut, err
 		}
@@ -235,6 +235,9 @@ var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 // EV, no snapshot that is kept, no plugin's version. What there was before the marks
 // are made is looked at, so nothing that comes meanwhile is removed; a sweep that
 // ends in the middle has removed only what it may.
+//
+// The groups of an engine share their blobs. This host has the only group there is:
+// one of several would have to ask the others what they name.
 func (k *keeper) sweep(ctx context.Context) error {
 	all, err := k.log.Blobs(ctx)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 // moment.
 func keeperOf(t *testing.T, r *laneRig, held *heldBlobs) *keeper {
 	return &keeper{
-		config: RetentionConfig{Age: keepAge(time.Nanosecond), Bytes: -1}, log: r.log, dir: t.TempDir(),
+		config: RetentionConfig{Age: keepAge(time.Nanosecond), Bytes: -1}, log: r.log, size: func(context.Context) (int64, error) { return 0, nil },
 		ledger: filepath.Join(t.TempDir(), "plugins.json"), blobs: held, now: time.Now,
 	}
 }
@@ -148,7 +148,7 @@ func TestRestartFromSnapshot(t *testing.T) {
 	l.stop()
 	for _, whole := range []bool{false, true} {
 		l := app.start(func(o *Options) { o.WholeLog = whole })
-		assert.Equal(t, !whole, l.lane.snaps.latest != nil)
+		require.NoError(t, l.lane.ask(t.Context(), func() { assert.Equal(t, !whole, l.lane.snaps.latest != nil) }))
 		l.settle()
 		assert.Equal(t, want, outcomeOf(l))
 		raw, err := l.api().Status(t.Context())
@@ -160,6 +160,32 @@ func TestRestartFromSnapshot(t *testing.T) {
 		assert.Equal(t, whole, s.Log.Snapshot.IsZero())
 		l.stop()
 	}
+}
+
+// A host whose newest snapshot is damaged says so, and starts from the one before.
+func TestDamagedSnapshotIsReported(t *testing.T) {
+	app := newApp(t, crashApp)
+	l := app.start()
+	l.send(crashEvents()[:5]...)
+	l.settle()
+	want := outcomeOf(l)
+	require.NoError(t, l.lane.snapshotNow(t.Context()))
+	good := l.lane.snaps.latest
+	bad := []byte("no snapshot")
+	require.NoError(t, l.log.PutBlob(t.Context(), eventlog.BlobDigest(bad), bad))
+	note, err := json.Marshal(snapshotNote{Version: noteVersion, Digest: eventlog.BlobDigest(bad), Frame: good.Frame, Index: good.Index, Run: good.Run})
+	require.NoError(t, err)
+	require.NoError(t, l.log.Snapshots().Append(t.Context(), note))
+	require.NoError(t, l.lane.ask(t.Context(), func() { l.lane.snaps.store = nil })) // the end takes no other
+	l.stop()
+	l = app.start()
+	l.noticed("warning", "a snapshot cannot be read")
+	var used *snapshotNote
+	require.NoError(t, l.lane.ask(t.Context(), func() { used = l.lane.snaps.latest }))
+	require.NotNil(t, used)
+	assert.Equal(t, good.Digest, used.Digest)
+	l.settle()
+	assert.Equal(t, want, outcomeOf(l))
 }
 
 func TestRetentionConfig(t *testing.T) {

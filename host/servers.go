@@ -26,16 +26,13 @@ const probeName = "ready.probe"
 // so that a port in use is an error of the start.
 type servers struct {
 	local *net.UnixListener
-	tcp   net.Listener // nil when listen is off
-	mux   [2]http.Handler
+	tcp   net.Listener    // nil when listen is off
+	mux   [2]http.Handler // of the two
 }
 
 // listen opens the listeners.
-func listen(data, addr string, b api.Backend, version string) (*servers, error) {
-	s := &servers{mux: [2]http.Handler{
-		api.New(b, api.Options{Version: version, Local: true}),
-		api.New(b, api.Options{Version: version}),
-	}}
+func listen(data, addr string, mux [2]http.Handler) (*servers, error) {
+	s := &servers{mux: mux}
 	name := filepath.Join(data, SocketName)
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("open local socket: %w", err) // the log's lock says that no other host uses it
@@ -64,6 +61,14 @@ func (s *servers) addr() string {
 		return ""
 	}
 	return "http://" + s.tcp.Addr().String()
+}
+
+// handlers are what the two listeners serve of a backend.
+func handlers(b api.Backend, version string, guarded bool) [2]http.Handler {
+	return [2]http.Handler{
+		api.New(b, api.Options{Version: version, Local: true}),
+		api.New(b, api.Options{Version: version, Guarded: guarded}),
+	}
 }
 
 // run serves until ctx ends, then waits for the requests in progress.

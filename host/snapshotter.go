@@ -324,9 +324,11 @@ func (l *lane) onSnapshot(end snapshotEnd) {
 	s.job, s.pause, s.wrote = nil, end.job.pause, end.took
 	c.flows.End()
 	l.state.melt()
-	for _, asked := range end.job.asked {
-		asked <- end.err // which has room
-	}
+	defer func() {
+		for _, asked := range end.job.asked {
+			asked <- end.err // which has room
+		}
+	}()
 	if end.err != nil {
 		l.logger.Error("no snapshot could be kept; a restart replays more of the log", "error", end.err)
 		return

@@ -20,6 +20,7 @@ import (
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/host/dispatch"
 	"github.com/rhost/rhost/host/egress"
+	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/js"
 	"github.com/rhost/rhost/sandbox/lua"
@@ -62,7 +63,8 @@ func (h *Host) wire(ctx context.Context) error {
 	}
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
-		lanes: h.config.layout(), start: run.start, ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
+		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) },
+		ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
 		snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
@@ -75,10 +77,16 @@ func (h *Host) wire(ctx context.Context) error {
 	if err := h.lane.recover(ctx); err != nil {
 		return fmt.Errorf("recover %s: %w", h.data, err)
 	}
+	for _, err := range h.lane.unreadable {
+		h.report(Notice{Kind: "warning", Text: "a snapshot cannot be read; an earlier one or the whole log was used instead", Err: err})
+	}
 	if h.sources, err = h.newSources(); err != nil {
 		return err
 	}
-	h.servers, err = listen(h.data, h.config.Listen, backend{h}, h.opts.Version)
+	if h.place.shared() {
+		return nil
+	}
+	h.servers, err = listen(h.data, h.config.Listen, handlers(backend{h}, h.opts.Version, false))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -179,6 +180,17 @@ func (p *printer) ready(s host.Summary) {
 		api = "api " + s.API
 	}
 	p.say(p.out.line("%s   ready in %d ms", api, s.ReadyIn.Milliseconds()))
+}
+
+// joined says that a node takes part in its cluster.
+func (p *printer) joined(node, api string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.json != nil {
+		p.say(p.json.Encode(map[string]any{"joined": map[string]string{"node": node, "api": api}}))
+		return
+	}
+	p.say(p.out.line("node %s has joined the cluster  api %s", p.out.bold(clean(node)), cmp.Or(api, "off")))
 }
 
 // onLanes says how events are spread, where they are.

@@ -24,7 +24,10 @@ func runCmd() *cobra.Command {
 change is put in force while events flow, and a bad file changes nothing.
 
 Everything accepted is on disk before it is acknowledged. Killed and started
-again, the host goes on where it was.`,
+again, the host goes on where it was.
+
+With cluster in rhost.yaml the host is a node of a cluster: one of the nodes at a
+time reads the sources, matches and acts, and another goes on when it fails.`,
 		Example: `  rhost run plugins/examples/sshguard
   rhost run plugins/examples/sshguard --once --data /tmp/ssh
   rhost run . --set sources.sshd.files.path=auth.log --set sources.sshd.files.from=start`,
@@ -53,6 +56,11 @@ again, the host goes on where it was.`,
 func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
 	defer host.KeepHeap(host.HeapFloor)()
 	o.Report = p.notice
+	if clustered, err := host.Clustered(o); err != nil {
+		return usage(err)
+	} else if clustered {
+		return runNode(ctx, o, p)
+	}
 	h, err := host.New(ctx, o)
 	if err != nil {
 		return usage(err)
@@ -73,6 +81,29 @@ func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
 		p.notes(counts)
 	}
 	return err
+}
+
+// runNode runs a node of a cluster from start to end, printing what happens: of
+// matches and actions those that happen here.
+func runNode(ctx context.Context, o host.Options, p *printer) (err error) {
+	n, err := host.NewNode(ctx, o)
+	if err != nil {
+		return usage(err)
+	}
+	var printing errgroup.Group // of the hosts that run here, each until it is closed
+	started := func() { p.joined(n.Name(), n.API()) }
+	err = n.Run(ctx, started, func(h *host.Host) func(host.Summary) {
+		acts, err := h.Activities()
+		if err != nil {
+			p.say(err)
+			return p.ready
+		}
+		return func(s host.Summary) {
+			p.ready(s)
+			printing.Go(func() error { return p.follow(acts) })
+		}
+	})
+	return errors.Join(err, n.Close(), printing.Wait())
 }
 
 func newLogger(w io.Writer, level string, asJSON bool) (*slog.Logger, error) {

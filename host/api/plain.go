@@ -52,7 +52,7 @@ func describePlain(doc *huma.OpenAPI) {
 func (s *server) tail(w http.ResponseWriter, r *http.Request) {
 	topics := r.URL.Query()["topic"]
 	if len(topics) == 0 {
-		writeProblem(w, http.StatusBadRequest, "name at least one topic: /v1/tail?topic=rhost:matches")
+		WriteProblem(w, http.StatusBadRequest, "name at least one topic: /v1/tail?topic=rhost:matches")
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -83,7 +83,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 func (s *server) hook(w http.ResponseWriter, r *http.Request) {
 	h, ok := s.backend.Hook(r.PathValue("name"))
 	if !ok {
-		writeProblem(w, http.StatusNotFound, fmt.Sprintf("no source has a webhook called %q; add it under sources in rhost.yaml", r.PathValue("name")))
+		WriteProblem(w, http.StatusNotFound, fmt.Sprintf("no source has a webhook called %q; add it under sources in rhost.yaml", r.PathValue("name")))
 		return
 	}
 	h.ServeHTTP(w, r)
@@ -95,8 +95,8 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	fmt.Fprintln(w, text) //nolint:errcheck // the caller is gone
 }
 
-// writeProblem answers as huma does.
-func writeProblem(w http.ResponseWriter, status int, detail string) {
+// WriteProblem answers as all of the API does when something is wrong.
+func WriteProblem(w http.ResponseWriter, status int, detail string) {
 	body, err := json.Marshal(huma.NewError(status, detail))
 	if err != nil {
 		panic(err) // two strings and a number

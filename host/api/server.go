@@ -23,6 +23,8 @@ type Options struct {
 	// Local serves a socket that only the owner can open: the Host header, which
 	// guards a loopback port against pages in a browser, means nothing there.
 	Local bool
+	// Guarded says that whoever serves the handler has put it behind Guard.
+	Guarded bool
 }
 
 // server answers requests from a backend.
@@ -41,9 +43,17 @@ func New(b Backend, o Options) http.Handler {
 		s.registerLocal(api)
 		return mux
 	}
-	// A page in a browser of this machine may send some requests without asking;
-	// what changes anything is refused when it comes from another origin.
-	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
+	if o.Guarded {
+		return mux
+	}
+	return Guard(mux)
+}
+
+// Guard lets through what comes from this machine. A page in a browser there may
+// send some requests without asking; what changes anything is refused when it comes
+// from another origin.
+func Guard(h http.Handler) http.Handler {
+	return loopbackOnly(http.NewCrossOriginProtection().Handler(h))
 }
 
 // Spec returns the OpenAPI 3.1 description as JSON, of all that the local socket
@@ -123,7 +133,7 @@ func loopbackOnly(next http.Handler) http.Handler {
 		remote, _, err := net.SplitHostPort(r.RemoteAddr)
 		ip := net.ParseIP(remote)
 		if err != nil || ip == nil || !ip.IsLoopback() || !loopbackName(host) {
-			writeProblem(w, http.StatusForbidden, "only loopback may call until authentication exists; use http://127.0.0.1 on this machine")
+			WriteProblem(w, http.StatusForbidden, "only loopback may call until authentication exists; use http://127.0.0.1 on this machine")
 			return
 		}
 		next.ServeHTTP(w, r)

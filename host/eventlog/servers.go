@@ -17,9 +17,10 @@ type Servers struct {
 	// tls://host:4222. The others are learned from them.
 	URLs []string
 	// Creds names a file with a JWT and its key, NKey one with the seed of a key.
-	// At most one of them is set.
+	// Token is a secret itself. At most one of them is set.
 	Creds string
 	NKey  string
+	Token string
 	// TLS has the CA of the servers, and the certificate to show them if they ask
 	// for one. Empty names: the system's CAs, and none to show.
 	TLS TLSFiles
@@ -38,8 +39,8 @@ func (s *Servers) validate() (errs []error) {
 			errs = append(errs, fmt.Errorf("servers.urls[%d]: its scheme is %q, not nats or tls", i, u.Scheme))
 		}
 	}
-	if s.Creds != "" && s.NKey != "" {
-		errs = append(errs, errors.New("servers: creds and nkey exclude each other"))
+	if s.Creds != "" && s.NKey != "" || s.Token != "" && s.Creds+s.NKey != "" {
+		errs = append(errs, errors.New("servers: creds, nkey and token exclude each other"))
 	}
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		errs = append(errs, errors.New("servers.tls: cert and key belong together"))
@@ -77,6 +78,9 @@ func (s *Servers) options() ([]nats.Option, error) {
 			return nil, fmt.Errorf("servers.nkey: read %s: %w", s.NKey, err)
 		}
 		opts = append(opts, o)
+	}
+	if s.Token != "" {
+		opts = append(opts, nats.Token(s.Token))
 	}
 	if s.TLS.CA != "" {
 		opts = append(opts, nats.RootCAs(s.TLS.CA))

@@ -280,7 +280,7 @@ func TestEngineConfig(t *testing.T) {
 		{"bad servers", eventlog.EngineConfig{Servers: &eventlog.Servers{
 			URLs: []string{"x", "http://a"}, Creds: "a", NKey: "b", TLS: eventlog.TLSFiles{Key: "k"},
 		}}, []string{
-			"servers.urls[0]: it is not a URL", `servers.urls[1]: its scheme is "http"`, "creds and nkey exclude each other", "cert and key belong together",
+			"servers.urls[0]: it is not a URL", `servers.urls[1]: its scheme is "http"`, "creds, nkey and token exclude each other", "cert and key belong together",
 		}},
 		{"no servers", eventlog.EngineConfig{Servers: &eventlog.Servers{}}, []string{"servers.urls: name at least one"}},
 	} {

@@ -1,0 +1,240 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhost/rhost/host/cluster"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// tenantGroup is the group of the app's tenant. An app has one tenant, and a tenant
+// one group, which one node at a time owns.
+const tenantGroup = 0
+
+// Node is a host's part in a cluster. Its API is up as long as the node is; the
+// Host, which matches and acts, runs on it while it owns the tenant's group.
+type Node struct {
+	opts    Options
+	config  Config
+	data    string
+	logger  *slog.Logger
+	report  func(Notice)
+	engine  *eventlog.Engine
+	unlock  func() error // of the data folder; nil when the engine keeps it
+	servers *servers
+	ready   func(*Host) func(Summary)
+
+	mu     sync.Mutex
+	member *cluster.Member // guarded by mu; nil until the servers can be reached
+	table  cluster.Table   // guarded by mu; the leases, as last read
+	seen   time.Time       // guarded by mu; when that was
+	front  *front          // guarded by mu; of the host that runs here; nil: none
+}
+
+// Clustered reports whether rhost.yaml, with what o sets of it, makes the host a
+// node of a cluster, which NewNode makes.
+func Clustered(o Options) (bool, error) {
+	c, err := ReadConfig(o.App, o.Set)
+	return c.Cluster != nil, err
+}
+
+// NewNode reads the app folder, starts or reaches the servers that keep the log,
+// and opens the API's listeners. It owns nothing until Run. The errors name file,
+// key and fix.
+func NewNode(ctx context.Context, o Options) (*Node, error) {
+	if o.Once {
+		return nil, errors.New("--once ends a host by itself, which a node of a cluster does not; leave out cluster in rhost.yaml, or --once")
+	}
+	n := &Node{opts: o, logger: o.Logger, report: reporter(o.Report)}
+	if n.logger == nil {
+		n.logger = slog.New(slog.DiscardHandler)
+	}
+	// The rules are read to report what is wrong with them before anything starts.
+	h := &Host{opts: o, app: o.App, logger: n.logger, report: n.report}
+	if err := h.load(ctx, false); err != nil {
+		return nil, err
+	}
+	if h.config.Cluster == nil {
+		return nil, errors.New("rhost.yaml: cluster: there is none; without it a host is alone")
+	}
+	n.config, n.data = h.config, h.data
+	if err := n.start(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// start takes the data folder, and starts what is there as long as the node is.
+func (n *Node) start(ctx context.Context) error {
+	dir := filepath.Join(n.data, "log")
+	if err := os.MkdirAll(n.data, 0o700); err != nil {
+		return fmt.Errorf("open data folder: %w; choose another with --data", err)
+	}
+	c, err := n.config.Cluster.engine(n.opts.App, dir)
+	if err != nil {
+		return err
+	}
+	c.Logger = n.logger
+	if c.Servers != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("open data folder: %w", err)
+		}
+		if n.unlock, err = eventlog.LockFolder(dir, "rhost run"); err != nil {
+			return err
+		}
+	}
+	if n.engine, err = eventlog.StartEngine(ctx, c); err != nil {
+		return err
+	}
+	n.servers, err = listen(n.data, n.config.Listen, n.handlers())
+	return err
+}
+
+// name is the node's in the cluster.
+func (n *Node) name() string { return n.config.Cluster.Node }
+
+// embedded reports whether a server in this process keeps a part of the log.
+func (n *Node) embedded() bool { return len(n.config.Cluster.Servers) == 0 }
+
+// API is the address of the API as a URL, or "".
+func (n *Node) API() string { return n.servers.addr() }
+
+// Name is the name of the node.
+func (n *Node) Name() string { return n.name() }
+
+// Run takes part in the cluster until ctx ends; then the node hands over what it
+// owns and leaves. started is called when the node has joined, which takes most of
+// the other nodes. ready is called with each Host that runs here before it does, and
+// what it returns once that Host serves. The Host is closed before the next one is
+// made.
+func (n *Node) Run(ctx context.Context, started func(), ready func(*Host) func(Summary)) error {
+	n.ready = ready
+	core, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, core := errgroup.WithContext(core)
+	g.Go(func() error { return n.servers.run(core) })
+	g.Go(func() error {
+		defer stop() // the API goes last: what is handed over is asked for until then
+		ctx, end := context.WithCancel(ctx)
+		defer end()
+		defer context.AfterFunc(core, end)()
+		return n.take(ctx, started)
+	})
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("run node %s: %w", n.name(), err)
+	}
+	return nil
+}
+
+// take joins the cluster and owns what falls to this node.
+func (n *Node) take(ctx context.Context, started func()) error {
+	l, err := n.leases(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // stopped while it waited for the others
+		}
+		return err
+	}
+	m, err := cluster.NewMember(cluster.Config{
+		Node:   cluster.Node{Name: n.name(), Version: n.opts.Version, API: n.API()},
+		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own,
+		// Two servers of one name cannot be in a cluster; clients of servers
+		// elsewhere can have one name.
+		Sole: n.embedded(),
+	})
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.member = m
+	n.mu.Unlock()
+	started()
+	return m.Run(ctx)
+}
+
+// leases waits until the servers can store something.
+func (n *Node) leases(ctx context.Context) (cluster.Leases, error) {
+	for {
+		err := n.engine.Ready(ctx)
+		if err == nil {
+			var l *eventlog.Leases
+			if l, err = n.engine.Leases(ctx); err == nil {
+				return engineLeases{l}, nil
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		n.logger.Warn("the cluster cannot store anything yet", "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// changed is told of the leases whenever they were read.
+func (n *Node) changed(t cluster.Table) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.table, n.seen = t, time.Now()
+}
+
+// Close releases what NewNode took. Run must have returned.
+func (n *Node) Close() error {
+	var errs []error
+	if n.servers != nil {
+		errs = append(errs, n.servers.close())
+	}
+	if n.engine != nil {
+		errs = append(errs, n.engine.Close())
+	}
+	if n.unlock != nil {
+		errs = append(errs, n.unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// engineLeases are the leases of an engine as those of a cluster.
+type engineLeases struct{ *eventlog.Leases }
+
+// Put implements cluster.Leases.
+func (l engineLeases) Put(ctx context.Context, key string, value []byte, ttl time.Duration, rev uint64) (uint64, error) {
+	rev, err := l.Leases.Put(ctx, key, value, ttl, rev)
+	return rev, taken(err)
+}
+
+// Delete implements cluster.Leases.
+func (l engineLeases) Delete(ctx context.Context, key string, rev uint64) error {
+	return taken(l.Leases.Delete(ctx, key, rev))
+}
+
+// List implements cluster.Leases.
+func (l engineLeases) List(ctx context.Context) (map[string]cluster.Entry, error) {
+	list, err := l.Leases.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries := make(map[string]cluster.Entry, len(list))
+	for _, e := range list {
+		entries[e.Key] = cluster.Entry{Value: e.Value, Rev: e.Rev}
+	}
+	return entries, nil
+}
+
+// taken is how the cluster calls an entry that somebody else has written.
+func taken(err error) error {
+	if errors.Is(err, eventlog.ErrStale) {
+		return fmt.Errorf("%w: %w", cluster.ErrTaken, err)
+	}
+	return err
+}

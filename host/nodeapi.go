@@ -1,0 +1,140 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/cluster"
+)
+
+// front is where requests reach the Host that runs on a node.
+type front struct {
+	backend  backend
+	handlers [2]http.Handler // for the local socket, and for others
+	ctx      context.Context // ends with the host
+	inside   sync.WaitGroup  // requests; added to under the node's mu
+}
+
+// serve lets requests in until ctx ends, and waits until they have left.
+func (n *Node) serve(ctx context.Context, h *Host) error {
+	b := backend{h}
+	f := &front{backend: b, handlers: handlers(b, n.opts.Version, true), ctx: ctx}
+	n.mu.Lock()
+	n.front = f
+	n.mu.Unlock()
+	<-ctx.Done()
+	n.mu.Lock()
+	n.front = nil
+	n.mu.Unlock()
+	f.inside.Wait() // their context has ended
+	return nil
+}
+
+// enter gives the front of the host that runs here; leave its inside afterwards.
+func (n *Node) enter() (*front, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.front == nil {
+		return nil, false
+	}
+	n.front.inside.Add(1)
+	return n.front, true
+}
+
+// handlers serve the node's own paths, and hand all others to the host.
+func (n *Node) handlers() (list [2]http.Handler) {
+	for i := range list {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writePlain(w, http.StatusOK, "ok") })
+		mux.HandleFunc("GET /readyz", n.readyz)
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { n.pass(w, r, i) })
+		list[i] = mux
+	}
+	list[1] = api.Guard(list[1])
+	return list
+}
+
+// pass hands a request to the host, if it runs here.
+func (n *Node) pass(w http.ResponseWriter, r *http.Request, door int) {
+	f, ok := n.enter()
+	if !ok {
+		n.elsewhere(w)
+		return
+	}
+	defer f.inside.Done()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(f.ctx, cancel)()
+	f.handlers[door].ServeHTTP(w, r.WithContext(ctx))
+}
+
+// elsewhere refuses what only the owner can do.
+func (n *Node) elsewhere(w http.ResponseWriter) {
+	owner, known := n.owner()
+	text := "no node owns the log at the moment; try again"
+	if known {
+		text = "node " + owner.Name + " owns the log; ask it"
+		if owner.API != "" {
+			text += " at " + owner.API
+		}
+	}
+	w.Header().Set("Retry-After", "1")
+	api.WriteProblem(w, http.StatusServiceUnavailable, text)
+}
+
+// owner is the node that owns the tenant's group, by the leases.
+func (n *Node) owner() (cluster.Node, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o, ok := n.table.Groups[tenantGroup]
+	if !ok || o.Node == n.name() { // it is just beginning, or has just ended
+		return cluster.Node{}, false
+	}
+	node := n.table.Nodes[o.Node]
+	node.Name = o.Node
+	return node, true
+}
+
+// readyz says whether this node could own the log: it reaches the leases, and can
+// write to its disk. If it does own it, the host must be able to go on.
+func (n *Node) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	if err := n.check(ctx); err != nil {
+		writePlain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+		return
+	}
+	writePlain(w, http.StatusOK, "ready")
+}
+
+func (n *Node) check(ctx context.Context) error {
+	n.mu.Lock()
+	seen := n.seen
+	n.mu.Unlock()
+	if seen.IsZero() {
+		return errors.New("the node has not joined the cluster yet; most nodes must be up")
+	}
+	if age := time.Since(seen); age > cluster.DefaultTTL {
+		return fmt.Errorf("the cluster's leases were last read %v ago", age.Round(time.Second))
+	}
+	if f, ok := n.enter(); ok {
+		defer f.inside.Done()
+		return f.backend.Ready(ctx)
+	}
+	if err := probeDisk(filepath.Join(n.data, probeName)); err != nil {
+		return fmt.Errorf("write to %s: %w", n.data, err)
+	}
+	return nil
+}
+
+func writePlain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text) //nolint:errcheck // the caller is gone
+}

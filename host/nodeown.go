@@ -1,0 +1,85 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rhost/rhost/host/cluster"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// moveTimeout bounds asking for the leaders of streams to move.
+const moveTimeout = 10 * time.Second
+
+// own runs a Host on the group's log from where the owner before has left it, until
+// ctx ends. It has the signature of cluster.Config.Own.
+//
+// When ctx ends because the group goes to another node, the Host finishes what it
+// has begun and takes a snapshot, from which the next owner goes on. When the lease
+// was lost it stops in the middle, and what it still writes the log refuses.
+func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
+	began := time.Now()
+	clock := newClock()
+	log, err := n.claim(ctx, group, epoch, clock)
+	if err != nil {
+		return err
+	}
+	h, err := newHost(ctx, n.opts, place{
+		node: n.name(), api: n.API(), log: log, clock: clock, serve: n.serve,
+		size: func(ctx context.Context) (int64, error) { return n.sizeOf(ctx, group) },
+	})
+	if err != nil {
+		return err
+	}
+	serving := n.ready(h)
+	if n.embedded() {
+		go n.lead(ctx, group) // ends by its own timeout
+	}
+	err = h.Run(ctx, func(s Summary) {
+		n.report(Notice{Kind: "owner", Text: fmt.Sprintf("node %s owns the log (epoch %d), %d ms after it took the lease", n.name(), epoch, time.Since(began).Milliseconds())})
+		serving(s)
+	})
+	if err = errors.Join(err, h.Close()); errors.Is(context.Cause(ctx), cluster.ErrLost) {
+		n.report(Notice{Kind: "warning", Text: "node " + n.name() + " has lost the log and stopped; another node may own it"})
+		return cluster.ErrLost
+	}
+	text := "node " + n.name() + " has handed over the log"
+	if errors.Is(err, eventlog.ErrFenced) {
+		text = "node " + n.name() + " was found to have been replaced and stopped"
+	}
+	n.report(Notice{Kind: "owner", Text: text})
+	return err
+}
+
+// claim opens the log of a group and takes it over.
+func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock) (*eventlog.Log, error) {
+	log, err := n.engine.Open(ctx, group, eventlog.Config{Logger: n.logger, Now: c.now})
+	if err != nil {
+		return nil, err
+	}
+	if err := log.Claim(ctx, n.name(), epoch); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return log, nil
+}
+
+// lead has the group's streams led by this node's server, which saves a detour.
+// Without it all goes on, more slowly.
+func (n *Node) lead(ctx context.Context, group int) {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	if err := n.engine.MoveLeaders(ctx, group, n.name()); err != nil && ctx.Err() == nil {
+		n.logger.Warn("the log's streams are led by another node", "error", err)
+	}
+}
+
+// sizeOf is how much the streams of a group take on each server.
+func (n *Node) sizeOf(ctx context.Context, group int) (size int64, err error) {
+	list, err := n.engine.Streams(ctx, group)
+	for _, s := range list {
+		size += int64(s.Bytes)
+	}
+	return size, err
+}
