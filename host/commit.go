@@ -25,10 +25,14 @@ func (l *lane) onAck(a ack) error {
 		a.batch.emits[i].seq = a.seq
 	}
 	l.emits = append(l.emits, a.batch.emits...)
+	// What goes to disk up to the batch of a snapshot is in that, and is not folded
+	// again: else each snapshot would be a reason for the next.
+	if len(a.batch.recs) > 0 && !l.snaps.covers() {
+		l.snaps.spent(time.Duration(len(a.batch.recs)) * foldRecord)
+	}
 	if a.batch.snap != nil {
 		l.onDisk(a.batch.snap, a.batch, a.seq)
 	}
-	l.snaps.spent(time.Duration(len(a.batch.recs)) * foldRecord)
 	for _, saved := range a.batch.saved {
 		close(saved)
 	}
@@ -63,11 +67,12 @@ func (l *lane) write(ctx context.Context, recs []eventlog.RunRecord) (uint64, er
 }
 
 // whileFull does fn again and again while the disk is full: nothing was written
-// then, and nothing decided so far is lost by waiting.
+// then, and nothing decided so far is lost by waiting. Where something may have
+// been, doing it again could do it twice.
 func whileFull(ctx context.Context, logger *slog.Logger, fn func() error) error {
 	for {
 		err := fn()
-		if !errors.Is(err, eventlog.ErrDiskFull) || ctx.Err() != nil {
+		if !errors.Is(err, eventlog.ErrDiskFull) || errors.Is(err, eventlog.ErrUncertain) || ctx.Err() != nil {
 			return err
 		}
 		logger.Error("the disk is full; matching waits until there is room", "error", err)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,7 +14,7 @@ import (
 // progress of the record before. What it holds of the later one must stay known,
 // or a match is recorded again after a crash.
 func TestBatchThatEndsInsideARecordKeepsItsMatchesKnown(t *testing.T) {
-	l := newLane(laneParts{})
+	l := newLane(laneParts{now: time.Now})
 	before := eventlog.Position{Frame: 7, Index: 3}
 	var forwarded uint64
 	match := func(id string) eventlog.RunRecord { return eventlog.RunRecord{Kind: runMatch, Key: id} }

@@ -89,6 +89,11 @@ type intake struct {
 // fits. It waits while the log is full, which is how a source is held back. A
 // batch that was submitted before is accepted once, record by record.
 func (in intake) Submit(ctx context.Context, b connect.Batch) error {
+	return in.commit(ctx, in.records(b))
+}
+
+// records prepares a batch. An event that may not be admitted becomes a bad record.
+func (in intake) records(b connect.Batch) []eventlog.Record {
 	recs := make([]eventlog.Record, 0, len(b.Events)+len(b.Bad)+1)
 	for i := range b.Events {
 		rec, err := in.record(&b.Events[i], b.Clock || !in.eventClock)
@@ -107,7 +112,7 @@ func (in intake) Submit(ctx context.Context, b connect.Batch) error {
 	if b.Cursor != nil {
 		recs = append(recs, eventlog.Record{Kind: eventlog.Checkpoint, Tenant: in.tenant, Key: in.name, Body: b.Cursor})
 	}
-	return in.commit(ctx, recs)
+	return recs
 }
 
 // commit writes recs in order, in halves where they do not fit one frame: the

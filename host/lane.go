@@ -112,6 +112,7 @@ type laneParts struct {
 	ticks  bool                        // the wall clock moves an idle lane's time
 	logger *slog.Logger
 	now    func() time.Time
+	newLog func() string // draws the origin of a log that has none; nil: at random
 
 	snapshots snapshotStore // nil: none
 	wholeLog  bool          // recovered without one
@@ -159,7 +160,7 @@ func newLane(parts laneParts) *lane {
 		joinings:  make(chan joined, 1),
 		revisions: make(chan *Revision, 64),
 		snaps: snapshots{
-			store: parts.snapshots, every: replayFor, taken: time.Now(), fresh: true,
+			store: parts.snapshots, every: replayFor, taken: parts.now(), fresh: true,
 			jobs: make(chan *snapshotJob, 1), done: make(chan snapshotEnd, 1),
 		},
 	}

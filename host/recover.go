@@ -53,7 +53,7 @@ func (l *lane) recover(ctx context.Context) error {
 	l.outbox.reached(l.replay)
 	l.outbox.saved = l.replay
 	if l.origin == "" {
-		l.origin = rand.Text()[:originChars]
+		l.origin = l.drawOrigin()
 		l.outbox.add(eventlog.RunRecord{Kind: runOrigin, Key: l.origin})
 	}
 	// Executions that are open come before those that the replay will start,
@@ -69,6 +69,13 @@ func (l *lane) recover(ctx context.Context) error {
 		l.snaps.spent(time.Since(began))
 	}
 	return nil
+}
+
+func (l *lane) drawOrigin() string {
+	if l.newLog != nil {
+		return l.newLog()
+	}
+	return rand.Text()[:originChars]
 }
 
 // flowOptions are what the engine of executions needs of the lane.

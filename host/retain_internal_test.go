@@ -148,7 +148,7 @@ func TestRestartFromSnapshot(t *testing.T) {
 	l.stop()
 	for _, whole := range []bool{false, true} {
 		l := app.start(func(o *Options) { o.WholeLog = whole })
-		assert.Equal(t, !whole, l.lane.snaps.latest != nil)
+		require.NoError(t, l.lane.ask(t.Context(), func() { assert.Equal(t, !whole, l.lane.snaps.latest != nil) }))
 		l.settle()
 		assert.Equal(t, want, outcomeOf(l))
 		raw, err := l.api().Status(t.Context())
@@ -180,8 +180,10 @@ func TestDamagedSnapshotIsReported(t *testing.T) {
 	l.stop()
 	l = app.start()
 	l.noticed("warning", "a snapshot cannot be read")
-	require.NotNil(t, l.lane.snaps.latest)
-	assert.Equal(t, good.Digest, l.lane.snaps.latest.Digest)
+	var used *snapshotNote
+	require.NoError(t, l.lane.ask(t.Context(), func() { used = l.lane.snaps.latest }))
+	require.NotNil(t, used)
+	assert.Equal(t, good.Digest, used.Digest)
 	l.settle()
 	assert.Equal(t, want, outcomeOf(l))
 }

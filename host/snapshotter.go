@@ -123,6 +123,19 @@ func (s *snapshots) spent(d time.Duration) {
 	s.fresh = false
 }
 
+// covers reports whether a snapshot is under way whose batch is not on disk yet.
+func (s *snapshots) covers() bool {
+	if s.job == nil {
+		return false
+	}
+	select {
+	case <-s.job.acked:
+		return false
+	default:
+		return true
+	}
+}
+
 // wants reports whether it is time for another snapshot.
 func (s *snapshots) wants(now time.Time) bool {
 	switch {
@@ -208,9 +221,31 @@ func (l *lane) snapshotLoop(ctx context.Context) error {
 	}
 }
 
-// publish writes a snapshot and says where it is, once its batch is on disk: a
-// snapshot is never ahead of what is recorded.
+// publish writes a snapshot and says where it is.
 func (l *lane) publish(ctx context.Context, job *snapshotJob) snapshotEnd {
+	s, err := l.seal(ctx, job)
+	if err == nil {
+		err = l.keepSealed(ctx, s)
+	}
+	if err == nil {
+		err = l.noteSealed(ctx, s)
+	}
+	if err != nil {
+		return snapshotEnd{err: err}
+	}
+	return snapshotEnd{note: s.note, took: s.took}
+}
+
+// sealed is a snapshot that is written down, and not kept yet.
+type sealed struct {
+	note *snapshotNote
+	body []byte
+	took time.Duration
+}
+
+// seal writes a snapshot down. It waits until its batch is on disk: a snapshot is
+// never ahead of what is recorded.
+func (l *lane) seal(ctx context.Context, job *snapshotJob) (*sealed, error) {
 	var waited time.Duration
 	began := time.Now()
 	b, err := job.capture.encode(l.lib, func() error {
@@ -225,27 +260,35 @@ func (l *lane) publish(ctx context.Context, job *snapshotJob) snapshotEnd {
 		}
 	})
 	if err != nil {
-		return snapshotEnd{err: err}
+		return nil, err
 	}
-	took := time.Since(began) - waited
+	l.snaps.at("sealed")
 	c := job.capture
-	note := &snapshotNote{
+	return &sealed{body: b, took: time.Since(began) - waited, note: &snapshotNote{
 		Version: noteVersion, Digest: sandbox.Digest(b), Frame: c.at.Frame, Index: c.at.Index, Run: c.tail.run, At: c.taken, Bytes: len(b), Lanes: l.lanes.String(),
+	}}, nil
+}
+
+// keepSealed keeps the bytes of a snapshot.
+func (l *lane) keepSealed(ctx context.Context, s *sealed) error {
+	if err := l.snaps.store.PutBlob(ctx, s.note.Digest, s.body); err != nil {
+		return err
 	}
-	text, err := json.Marshal(note)
+	l.snaps.at("kept")
+	return nil
+}
+
+// noteSealed says where a snapshot is: from then on it counts.
+func (l *lane) noteSealed(ctx context.Context, s *sealed) error {
+	text, err := json.Marshal(s.note)
 	if err == nil {
-		l.snaps.at("sealed")
-		err = l.snaps.store.PutBlob(ctx, note.Digest, b)
-	}
-	if err == nil {
-		l.snaps.at("kept")
 		err = l.snaps.store.AppendSnapshot(ctx, text)
 	}
 	if err == nil {
 		l.removeOld(ctx)
 	}
 	l.snaps.at("published")
-	return snapshotEnd{note: note, took: took, err: err}
+	return err
 }
 
 // removeOld removes the snapshots that a new one leaves over. What stays behind is
@@ -281,9 +324,11 @@ func (l *lane) onSnapshot(end snapshotEnd) {
 	s.job, s.pause, s.wrote = nil, end.job.pause, end.took
 	c.flows.End()
 	l.state.melt()
-	for _, asked := range end.job.asked {
-		asked <- end.err // which has room
-	}
+	defer func() {
+		for _, asked := range end.job.asked {
+			asked <- end.err // which has room
+		}
+	}()
 	if end.err != nil {
 		l.logger.Error("no snapshot could be kept; a restart replays more of the log", "error", end.err)
 		return
@@ -342,8 +387,8 @@ func (l *lane) recoverSnapshot(ctx context.Context) (ok bool, err error) {
 				return true, nil
 			case errors.Is(err, errOtherLanes):
 				continue
-			case ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed):
-				return false, err
+			case ctx.Err() != nil || errors.Is(err, eventlog.ErrClosed) || errors.Is(err, eventlog.ErrUnavailable):
+				return false, err // which says nothing of the snapshot
 			}
 			l.logger.Error("a snapshot cannot be read; the one before is used, and more of the log is replayed",
 				"snapshot", i+1, "of", len(notes), "error", err)

@@ -159,6 +159,9 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 	if st.Last < a.tail.seq {
 		return a.s.corrupt(st.Last+1, fmt.Sprintf("the stream ends with frame %d, yet frame %d had been stored", st.Last, a.tail.seq))
 	}
+	if err := a.passed(ctx, st.First); err != nil {
+		return err
+	}
 	err = a.s.scan(ctx, a.tail.seq+1, st.Last, func(seq uint64, b []byte) error {
 		return a.adopt(seq, b, adopt)
 	})
@@ -167,6 +170,24 @@ func (a *appender) resolve(ctx context.Context, adopt adoptFunc) error {
 	}
 	a.doubt = false
 	return nil
+}
+
+// passed reports that frames which this process has never seen were written, and
+// released, so that the stream starts behind them. If nobody says so, they are
+// missing.
+func (a *appender) passed(ctx context.Context, first uint64) error {
+	if first <= a.tail.seq+1 {
+		return nil
+	}
+	floor, err := a.s.floor(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	if first > floor {
+		return nil
+	}
+	a.fenced.Store(true)
+	return fmt.Errorf("%w: it has released stream %s up to frame %d: %w", ErrFenced, a.s.Name(), first, ErrUncertain)
 }
 
 func (a *appender) adopt(seq uint64, b []byte, adopt adoptFunc) error {

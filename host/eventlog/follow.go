@@ -120,7 +120,7 @@ func (w *walk) readStored(ctx context.Context, v view, ends bool) error {
 	err := w.log.scanFrames(ctx, w.next, to, func(f *eventFrameData) error {
 		return w.hand(f.frame())
 	})
-	return w.log.events.orReleased(err, w.next)
+	return w.log.events.orReleased(ctx, err, w.next)
 }
 
 // hand gives fn the frame, without the records before w.from.

@@ -118,8 +118,8 @@ type origin struct {
 func openOn(ctx context.Context, s Store, c Config, o origin) (*Log, error) {
 	c = c.withDefaults()
 	l := &Log{cfg: c, store: s, closing: make(chan struct{}), recent: newRecent(c.RecentBytes), free: s.Free}
-	l.events = &stream{Stream: s.Stream(EventStream), timeout: c.AckTimeout, patience: o.patience}
-	runs := &stream{Stream: s.Stream(RunStream), timeout: c.AckTimeout, patience: o.patience}
+	l.events = l.stream(s, EventStream, o.patience)
+	runs := l.stream(s, RunStream, o.patience)
 	writer := cmp.Or(c.Writer, rand.Uint64())
 	l.notes = notes{store: s.Notes(), writer: writer, stamp: func() int64 { return l.stamp(time.Now()) }, within: c.AckTimeout}
 	l.committer = newCommitter(l, l.appender(l.events, eventFrame, o.witness, slotEvents, writer))
@@ -132,6 +132,16 @@ func openOn(ctx context.Context, s Store, c Config, o origin) (*Log, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+func (l *Log) stream(s Store, kind StreamKind, patience time.Duration) *stream {
+	return &stream{Stream: s.Stream(kind), timeout: l.cfg.AckTimeout, patience: patience, floor: func(ctx context.Context) (uint64, error) {
+		f, err := l.floors(ctx)
+		if kind == RunStream {
+			return f.run, err
+		}
+		return f.ev, err
+	}}
 }
 
 func (l *Log) appender(s *stream, typ frameType, w *witness, slot int, writer uint64) *appender {

@@ -8,8 +8,8 @@ import (
 
 // examine creates the stream or takes it over, and checks that it holds what
 // it should: every frame from the floor on, none missing in between, none that
-// was acknowledged missing at the end. floor tells what purges may have removed.
-func (s *stream) examine(ctx context.Context, said *testimony, floor func() (uint64, error)) (StreamState, error) {
+// was acknowledged missing at the end..
+func (s *stream) examine(ctx context.Context, said *testimony) (StreamState, error) {
 	if err := s.Ensure(ctx); err != nil {
 		return StreamState{}, err
 	}
@@ -18,7 +18,7 @@ func (s *stream) examine(ctx context.Context, said *testimony, floor func() (uin
 		return st, err
 	}
 	if st.Last > 0 {
-		if err := s.examineStart(ctx, st, floor); err != nil {
+		if err := s.examineStart(ctx, st); err != nil {
 			return st, err
 		}
 	} else {
@@ -33,11 +33,11 @@ func (s *stream) examine(ctx context.Context, said *testimony, floor func() (uin
 
 // examineStart checks where the stream starts and that nothing is missing from
 // there on. What lies below the floor may be there, in part or not at all.
-func (s *stream) examineStart(ctx context.Context, st StreamState, floor func() (uint64, error)) error {
+func (s *stream) examineStart(ctx context.Context, st StreamState) error {
 	first := uint64(1)
 	gaps := int(st.Last - st.First + 1 - st.Count)
 	if st.First > 1 || gaps > 0 {
-		f, err := floor()
+		f, err := s.floor(ctx)
 		if err != nil {
 			return err
 		}
@@ -79,10 +79,7 @@ func (s *stream) confirm(h *header, said *testimony) error {
 // recoverEvents finds out where the log ends: its tail, every lane's last
 // sequence, the clock and the duplicates to recognise.
 func (l *Log) recoverEvents(ctx context.Context, said *testimony) error {
-	st, err := l.events.examine(ctx, said, func() (uint64, error) {
-		f, err := l.floors(ctx)
-		return f.ev, err
-	})
+	st, err := l.events.examine(ctx, said)
 	if err != nil || st.Last == 0 {
 		return err
 	}

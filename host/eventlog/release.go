@@ -119,12 +119,20 @@ func (s *stream) released(seq uint64) error {
 }
 
 // orReleased returns the reason of err when it is that frame seq was released
-// while somebody was about to read it.
-func (s *stream) orReleased(err error, seq uint64) error {
-	if damage := (*CorruptError)(nil); errors.As(err, &damage) {
-		if gone := s.released(seq); gone != nil {
-			return fmt.Errorf("read frame %d: %w", seq, gone)
+// while somebody was about to read it: by this log, or by an owner after it.
+func (s *stream) orReleased(ctx context.Context, err error, seq uint64) error {
+	damage := (*CorruptError)(nil)
+	if !errors.As(err, &damage) {
+		return err
+	}
+	gone := s.released(seq)
+	if gone == nil {
+		if floor, unknown := s.floor(ctx); unknown == nil && seq < floor {
+			gone = fmt.Errorf("%w, which another owner has released up to %d", ErrOutside, floor)
 		}
 	}
-	return err
+	if gone == nil {
+		return err
+	}
+	return fmt.Errorf("read frame %d: %w", seq, gone)
 }

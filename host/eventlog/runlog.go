@@ -134,7 +134,7 @@ func (r *RunLog) Replay(ctx context.Context, from uint64, fn func(seq uint64, re
 		return fn(seq, recs)
 	})
 	if err != nil {
-		err = s.orReleased(err, max(from, c.seq+1))
+		err = s.orReleased(ctx, err, max(from, c.seq+1))
 	}
 	return r.log.orClosed(err)
 }
@@ -157,10 +157,7 @@ func (r *RunLog) Tail() uint64 { return r.tail.Load() }
 // recover finds out where the stream ends.
 func (r *RunLog) recover(ctx context.Context, said *testimony) error {
 	s := r.out.s
-	st, err := s.examine(ctx, said, func() (uint64, error) {
-		f, err := r.log.floors(ctx)
-		return f.run, err
-	})
+	st, err := s.examine(ctx, said)
 	if err != nil || st.Last == 0 {
 		return err
 	}

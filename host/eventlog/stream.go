@@ -12,10 +12,11 @@ import (
 // cannot give although it should have it is damage, and says so.
 type stream struct {
 	Stream
-	timeout  time.Duration // for a message to be acknowledged
-	patience time.Duration // see origin
-	first    atomic.Uint64 // first frame that readers may ask for; see Log.Release
-	purged   atomic.Uint64 // first frame that the store has
+	timeout  time.Duration                         // for a message to be acknowledged
+	patience time.Duration                         // see origin
+	floor    func(context.Context) (uint64, error) // first frame that the purges of whoever it was have left
+	first    atomic.Uint64                         // first frame that readers may ask for; see Log.Release
+	purged   atomic.Uint64                         // first frame that the store has
 }
 
 // search returns the first of the frames from..to for which late is true, or
