@@ -39,7 +39,8 @@ type Node struct {
 	seen   time.Time       // guarded by mu; when that was
 	front  *front          // guarded by mu; of the host that runs here; nil: none
 
-	forward *forwarder // guarded by mu; nil until the servers can be reached
+	forward *forwarder     // guarded by mu; nil until the servers can be reached
+	shared  cluster.Leases // guarded by mu; as forward
 }
 
 // Clustered reports whether rhost.yaml, with what o sets of it, makes the host a
@@ -161,7 +162,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		return err
 	}
 	n.mu.Lock()
-	n.member, n.forward = m, newForwarder(peers, n.logger)
+	n.member, n.forward, n.shared = m, newForwarder(peers, n.logger), l
 	n.mu.Unlock()
 	started()
 	// Other nodes are answered while the log is handed over.

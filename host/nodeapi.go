@@ -53,6 +53,7 @@ func (n *Node) handlers() (list [2]http.Handler) {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writePlain(w, http.StatusOK, "ok") })
 		mux.HandleFunc("GET /readyz", n.readyz)
+		n.handleCluster(mux, i == 0)
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { n.pass(w, r, i) })
 		list[i] = mux
 	}

@@ -28,13 +28,12 @@ const (
 // the servers. Nothing is sent again by itself: a client that gets no answer does,
 // and events with the id of before are accepted once.
 type forwarder struct {
-	peers   *eventlog.Peers
-	proxies [2]*httputil.ReverseProxy
+	transport *http.Transport
+	proxies   [2]*httputil.ReverseProxy
 }
 
 // newForwarder forwards to the node whose name is the host of a request.
 func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
-	f := &forwarder{peers: p}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -47,6 +46,7 @@ func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
 		},
 		IdleConnTimeout: peerIdle, MaxIdleConnsPerHost: 16, DisableCompression: true,
 	}
+	f := &forwarder{transport: transport}
 	for i, door := range doors() {
 		f.proxies[i] = &httputil.ReverseProxy{
 			Transport:     transport,
@@ -75,6 +75,10 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, node string,
 // servePeers answers what other nodes forward, until ctx ends.
 func (n *Node) servePeers(ctx context.Context, p *eventlog.Peers) error {
 	return serveHTTP(ctx, p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m, _, err := n.joined(); r.URL.Path == lookPath && err == nil {
+			m.Look()
+			return
+		}
 		door := 1
 		if r.Header.Get(doorHeader) == doors()[0] {
 			door = 0

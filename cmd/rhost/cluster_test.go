@@ -239,6 +239,7 @@ func TestClusterTakesOver(t *testing.T) {
 	}
 	c := startTrio(t)
 	c.anywhere(c.owner(-1))
+	c.drainOwner()
 	l := c.load()
 	end := time.Now()
 	if soak := os.Getenv("RHOST_SOAK"); soak != "" {
@@ -270,11 +271,14 @@ func (c *trio) anywhere(owner int) {
 			continue
 		}
 		tail := start(c.t, "tail", "rhost:matches", "--url", "http://"+c.api[i])
-		require.Eventually(c.t, func() bool {
+		var last string
+		assert.Eventually(c.t, func() bool {
 			body := fmt.Sprintf(`{"specversion":"1.0","id":"tail-%d-%d","source":"load","type":"load.other"}`, i, time.Now().UnixNano())
-			code, _ := c.call(i, http.MethodPost, "/v1/events", "application/cloudevents+json", []byte(body))
+			code, answer := c.call(i, http.MethodPost, "/v1/events", "application/cloudevents+json", []byte(body))
+			last = fmt.Sprint(code, " ", string(answer))
 			return code == http.StatusAccepted && len(tail.lines) > 0
-		}, 10*time.Second, 50*time.Millisecond, "node %d does not pass requests on: %s", i, tail.said())
+		}, 20*time.Second, 50*time.Millisecond, "node %d does not pass requests on", i)
+		require.False(c.t, c.t.Failed(), "the last answer was %s; tail says: %s", last, tail.said())
 		tail.waitFor("other")
 		tail.kill()
 		code, answer := c.call(i, http.MethodGet, "/readyz", "", nil)
@@ -283,6 +287,37 @@ func (c *trio) anywhere(owner int) {
 		require.NoError(c.t, err)
 		assert.Contains(c.t, string(out), fmt.Sprintf(`"node": %q`, string(rune('a'+owner))))
 	}
+}
+
+// drainOwner takes the owner out of the cluster and back.
+func (c *trio) drainOwner() {
+	c.t.Helper()
+	was := c.owner(-1)
+	name := string(rune('a' + was))
+	run := func(args ...string) string {
+		out, err := exec.CommandContext(c.t.Context(), "rhost", append([]string{"cluster"}, args...)...).CombinedOutput()
+		require.NoError(c.t, err, "%s", out)
+		return string(out)
+	}
+	data := c.args[was][4]
+	assert.Regexp(c.t, `(?m)^NODE +STATE +VERSION +UP +API$`, run("status", "--data", data))
+	began := time.Now()
+	assert.Regexp(c.t, "(?m)^"+name+` \(asked\) +draining `, run("drain", "--data", data))
+	now := c.owner(was)
+	c.t.Logf("drained after %v", time.Since(began).Round(10*time.Millisecond))
+	run("undrain", "--data", data)
+	run("rebalance", "--data", data)
+	var s struct {
+		Groups []struct {
+			Owner   string
+			Streams []struct{ Copies []struct{ Node string } }
+		}
+	}
+	require.NoError(c.t, json.Unmarshal([]byte(run("status", "--json", "--url", "http://"+c.api[was])), &s))
+	require.Len(c.t, s.Groups, 1)
+	assert.Equal(c.t, string(rune('a'+now)), s.Groups[0].Owner, "it stays where it is")
+	require.Len(c.t, s.Groups[0].Streams, 3)
+	assert.Len(c.t, s.Groups[0].Streams[0].Copies, 2)
 }
 
 // killOwner kills the owner and starts it again once another has taken over.

@@ -121,7 +121,7 @@ Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 	}
 	add("host", runCmd(), emitCmd(), applyCmd())
 	add("rules", validateCmd(), matchCmd(), testCmd(), explainCmd(), importCmd())
-	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd(), replayCmd())
+	add("look", tailCmd(), matchesCmd(), actionsCmd(), deadlettersCmd(), statusCmd(), clusterCmd(), replayCmd())
 	add("keep", backupCmd(), restoreCmd(), doctorCmd())
 	add("plugins", pluginCmd())
 	root.AddCommand(versionCmd(), workerCmd())

@@ -119,6 +119,18 @@ func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
 	return get[json.RawMessage](ctx, c, "/v1/status")
 }
 
+// Cluster describes the cluster that the host is a node of.
+func (c *Client) Cluster(ctx context.Context) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/v1/cluster")
+}
+
+// ChangeCluster has the node, over its local socket, drain, undrain or rebalance, and
+// describes the cluster afterwards.
+func (c *Client) ChangeCluster(ctx context.Context, what string) (json.RawMessage, error) {
+	var out json.RawMessage
+	return out, c.call(ctx, http.MethodPost, "/v1/cluster/"+what, "", nil, &out)
+}
+
 // DeadLetters returns what failed for good and waits for a person.
 func (c *Client) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
 	page, err := get[Page](ctx, c, "/v1/deadletters")

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rhost/rhost/host"
+	"github.com/rhost/rhost/sdk/client"
+)
+
+func clusterCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Look at a cluster of hosts, and take a node out of it",
+		Long: `Look at a cluster of hosts through one of its nodes, and take that node out of it
+for as long as it is worked on.`,
+		Example: `  rhost cluster status
+  rhost cluster drain --data /var/lib/rhost`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	change := func(what string) func(context.Context, *client.Client) (json.RawMessage, error) {
+		return func(ctx context.Context, c *client.Client) (json.RawMessage, error) {
+			return c.ChangeCluster(ctx, what)
+		}
+	}
+	cmd.AddCommand(
+		clusterAsk("status", "Show the nodes, who owns the log, and where its copies are", func(ctx context.Context, c *client.Client) (json.RawMessage, error) { return c.Cluster(ctx) }),
+		clusterAsk("drain", "Have this node hand over what it owns and take no more", change("drain")),
+		clusterAsk("undrain", "Have this node take part again", change("undrain")),
+		clusterAsk("rebalance", "Have all nodes look now who is to own what", change("rebalance")))
+	return cmd
+}
+
+// clusterAsk is a command that asks a node and shows the cluster.
+func clusterAsk(name, short string, ask func(context.Context, *client.Client) (json.RawMessage, error)) *cobra.Command {
+	var r reach
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     name,
+		Short:   short,
+		Example: "  rhost cluster " + name + " --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.host()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			raw, err := ask(cmd.Context(), c)
+			var refused *client.Error
+			if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+				return usage(errors.New("the host is no node of a cluster, or is asked from elsewhere for what only its local socket does; see cluster in rhost.yaml"))
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printIndented(cmd.OutOrStdout(), raw)
+			}
+			var s host.ClusterSummary
+			if err := json.Unmarshal(raw, &s); err != nil {
+				return err
+			}
+			return showCluster(newStyle(cmd.OutOrStdout()), &s, time.Now())
+		},
+	}
+	r.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object, for machines")
+	return cmd
+}
+
+// showCluster prints a cluster for people.
+func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
+	var rows [][]string
+	for _, n := range s.Nodes {
+		name := n.Name
+		if name == s.Node {
+			name += " (asked)"
+		}
+		rows = append(rows, []string{name, string(n.State), n.Version, now.Sub(n.Since).Round(time.Second).String(), n.API})
+	}
+	if err := out.table([]string{"NODE", "STATE", "VERSION", "UP", "API"}, rows); err != nil {
+		return err
+	}
+	rows = nil
+	for _, g := range s.Groups {
+		owner, held := "nobody", ""
+		if g.Owner != "" {
+			owner, held = g.Owner, now.Sub(g.Since).Round(time.Second).String()
+		}
+		for _, st := range g.Streams {
+			rows = append(rows, []string{thousands(uint64(g.Group)), owner, thousands(g.Epoch), held, st.Name, st.Leader, copies(st), thousands(st.Last), host.Size(int64(st.Bytes))})
+		}
+		if len(g.Streams) == 0 {
+			rows = append(rows, []string{thousands(uint64(g.Group)), owner, thousands(g.Epoch), held})
+		}
+	}
+	return out.table([]string{"GROUP", "OWNER", "EPOCH", "FOR", "STREAM", "LEADER", "COPIES", "LAST", "SIZE"}, rows)
+}
+
+// copies says how those who keep a stream beside its leader are.
+func copies(st host.StreamSummary) string {
+	list := make([]string, 0, len(st.Copies))
+	for _, c := range st.Copies {
+		text := c.Node
+		switch {
+		case c.Offline:
+			text += " offline"
+		case !c.Current:
+			text += " " + thousands(c.Lag) + " behind"
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ", ")
+}

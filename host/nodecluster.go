@@ -1,0 +1,196 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/cluster"
+	"github.com/rhost/rhost/host/eventlog"
+)
+
+// clusterTimeout bounds what is asked of the cluster itself.
+const clusterTimeout = 10 * time.Second
+
+// ClusterSummary describes a cluster as the node Node sees it.
+type ClusterSummary struct {
+	Name   string         `json:"name,omitempty"`
+	Node   string         `json:"node"`
+	Nodes  []cluster.Node `json:"nodes"`
+	Groups []GroupSummary `json:"groups"`
+}
+
+// GroupSummary describes a group, its owner, and where its log is kept.
+type GroupSummary struct {
+	Group   int             `json:"group"`
+	Owner   string          `json:"owner,omitempty"` // empty: nobody at the moment
+	Epoch   uint64          `json:"epoch,omitempty"`
+	Since   time.Time       `json:"since,omitzero"`
+	Streams []StreamSummary `json:"streams"`
+}
+
+// StreamSummary describes a part of a group's log and its copies.
+type StreamSummary struct {
+	Name   string        `json:"name"`
+	Leader string        `json:"leader,omitempty"` // server that writes go through; empty: none now
+	Last   uint64        `json:"last"`             // sequence
+	Bytes  uint64        `json:"bytes"`
+	Copies []CopySummary `json:"copies,omitempty"` // beside the leader's
+}
+
+// CopySummary is what the leader knows of another server's copy.
+type CopySummary struct {
+	Node    string `json:"node"`
+	Current bool   `json:"current"`
+	Offline bool   `json:"offline,omitempty"`
+	Lag     uint64 `json:"lag,omitempty"` // operations it is behind
+}
+
+// joined gives the member, and the leases it reads.
+func (n *Node) joined() (*cluster.Member, cluster.Leases, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.member == nil {
+		return nil, nil, api.Kind(api.ErrUnavailable, errors.New("the node has not joined the cluster yet; most nodes must be up"))
+	}
+	return n.member, n.shared, nil
+}
+
+// Cluster describes the cluster as it is now.
+func (n *Node) Cluster(ctx context.Context) (ClusterSummary, error) {
+	s := ClusterSummary{Name: n.config.Cluster.Name, Node: n.name(), Nodes: []cluster.Node{}}
+	_, leases, err := n.joined()
+	if err != nil {
+		return s, err
+	}
+	t, err := cluster.ReadTable(ctx, leases)
+	if err != nil {
+		return s, err
+	}
+	for _, node := range t.Nodes {
+		s.Nodes = append(s.Nodes, node)
+	}
+	slices.SortFunc(s.Nodes, func(a, b cluster.Node) int { return strings.Compare(a.Name, b.Name) })
+	o := t.Groups[tenantGroup]
+	g := GroupSummary{Group: tenantGroup, Owner: o.Node, Epoch: o.Epoch, Since: o.Since}
+	list, err := n.engine.Streams(ctx, tenantGroup)
+	for _, st := range list {
+		g.Streams = append(g.Streams, streamSummary(st))
+	}
+	s.Groups = []GroupSummary{g}
+	return s, err
+}
+
+func streamSummary(st eventlog.StreamStatus) StreamSummary {
+	s := StreamSummary{Name: st.Name, Leader: st.Leader, Last: st.Last, Bytes: st.Bytes}
+	for _, c := range st.Copies {
+		s.Copies = append(s.Copies, CopySummary{Node: c.Node, Current: c.Current, Offline: c.Offline, Lag: c.Lag})
+	}
+	return s
+}
+
+// Drain has the node hand over what it owns and take no more, and waits until it has
+// nothing; without drain it takes part again.
+func (n *Node) Drain(ctx context.Context, drain bool) error {
+	m, leases, err := n.joined()
+	if err != nil {
+		return err
+	}
+	m.Drain(drain)
+	for drain {
+		t, err := cluster.ReadTable(ctx, leases)
+		if err == nil && t.Groups[tenantGroup].Node != n.name() {
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("the node still owns the log: %w", ctx.Err()), err)
+		}
+	}
+	return nil
+}
+
+// Rebalance has all nodes look now who is to own what.
+func (n *Node) Rebalance(ctx context.Context) error {
+	m, leases, err := n.joined()
+	if err != nil {
+		return err
+	}
+	t, err := cluster.ReadTable(ctx, leases)
+	if err != nil {
+		return err
+	}
+	m.Look()
+	var g errgroup.Group
+	for name := range t.Nodes {
+		if name != n.name() {
+			g.Go(func() error { return n.forward.look(ctx, name) })
+		}
+	}
+	return g.Wait()
+}
+
+// lookPath is where one node has another look.
+const lookPath = "/node/look"
+
+// look has another node look.
+func (f *forwarder) look(ctx context.Context, node string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+node+lookPath, nil)
+	if err != nil {
+		return err
+	}
+	res, err := f.transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("ask node %s: %w", node, err)
+	}
+	return res.Body.Close()
+}
+
+// handleCluster adds what operators ask of the cluster. Only the local socket
+// changes something.
+func (n *Node) handleCluster(mux *http.ServeMux, local bool) {
+	do := func(pattern string, fn func(context.Context) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), clusterTimeout)
+			defer cancel()
+			v, err := fn(ctx)
+			var body []byte
+			if err == nil {
+				body, err = json.Marshal(v)
+			}
+			if err != nil {
+				w.Header().Set("Retry-After", "1")
+				api.WriteProblem(w, http.StatusServiceUnavailable, err.Error())
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(body) //nolint:errcheck // the caller is gone
+		})
+	}
+	status := func(ctx context.Context) (any, error) { return n.Cluster(ctx) }
+	do("GET /v1/cluster", status)
+	if !local {
+		return
+	}
+	for path, change := range map[string]func(context.Context) error{
+		"drain":     func(ctx context.Context) error { return n.Drain(ctx, true) },
+		"undrain":   func(ctx context.Context) error { return n.Drain(ctx, false) },
+		"rebalance": n.Rebalance,
+	} {
+		do("POST /v1/cluster/"+path, func(ctx context.Context) (any, error) {
+			if err := change(ctx); err != nil {
+				return nil, err
+			}
+			return n.Cluster(ctx)
+		})
+	}
+}
