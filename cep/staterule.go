@@ -59,6 +59,8 @@ func (s *stateState) Drain(time.Time) {
 	}
 }
 
+func (s *stateState) Resume() { s.drains = false }
+
 func (s *stateState) Feed(t *engine.Turn, key []byte) {
 	if s.e.where != engine.None && t.Truth.True&s.e.where.Bit() == 0 || !s.e.watch.Takes(t.Values[0]) {
 		return

@@ -54,6 +54,13 @@ func (m *Matcher) Swap(p *Program) []Change {
 			changes = m.hand(rs, changes)
 		}
 	}
+	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
+		c, ok := m.resume(rs)
+		if ok {
+			changes = append(changes, c)
+		}
+		return ok
+	})
 	m.enlist(was, related)
 	m.depart(was, related)
 	m.draining = slices.DeleteFunc(m.draining, func(rs *ruleState) bool {
@@ -145,6 +152,29 @@ func (m *Matcher) hand(rs *ruleState, changes []Change) []Change {
 		m.draining = append(m.draining, rs)
 		return append(changes, ch)
 	}
+}
+
+// resume lets a version that drains go on where it is the current one again. Beside
+// a new state of the same version it would find the same windows a second time.
+func (m *Matcher) resume(rs *ruleState) (c Change, ok bool) {
+	place, there := m.prog.names.get(rs.rule.Name)
+	if rs.away || !there || rs.err != nil {
+		return c, false
+	}
+	e := m.prog.places.at(int(place))
+	if !e.runs() || e.version() != rs.rule.Version || e.get().OnChange == syntax.Reset {
+		return c, false
+	}
+	if now := m.rules[place]; now != nil && now.open() {
+		return c, false
+	}
+	if d, drains := rs.state.(engine.Drainer); drains {
+		d.Resume()
+	}
+	rs.draining = false
+	m.keep(rs, place)
+	m.timers.update(rs)
+	return Change{Rule: rs.rule.Name, Action: Kept, Open: rs.size().Runs, Why: "it is again what it was"}, true
 }
 
 // fate says what becomes of what a rule has open when it is changed.

@@ -54,6 +54,7 @@ type windowState struct {
 
 // Drain leaves windows that are open to be finished, and begins no others.
 func (s *windowState) Drain(now time.Time) { s.drains, s.since = true, now }
+func (s *windowState) Resume()             { s.drains, s.since = false, time.Time{} }
 
 func (s *windowState) Feed(t *engine.Turn, key []byte) {
 	if s.w.where != engine.None && t.Truth.True&s.w.where.Bit() == 0 {

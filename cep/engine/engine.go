@@ -102,6 +102,9 @@ type Starter interface {
 type Drainer interface {
 	// Drain says from when on nothing new may begin.
 	Drain(now time.Time)
+
+	// Resume says that something new may begin again.
+	Resume()
 }
 
 // Size is what a State holds.
