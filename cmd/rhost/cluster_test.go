@@ -270,23 +270,34 @@ func (c *trio) anywhere(owner int) {
 		if i == owner {
 			continue
 		}
-		tail := start(c.t, "tail", "rhost:matches", "--url", "http://"+c.api[i])
-		var last string
-		assert.Eventually(c.t, func() bool {
-			body := fmt.Sprintf(`{"specversion":"1.0","id":"tail-%d-%d","source":"load","type":"load.other"}`, i, time.Now().UnixNano())
-			code, answer := c.call(i, http.MethodPost, "/v1/events", "application/cloudevents+json", []byte(body))
-			last = fmt.Sprint(code, " ", string(answer))
-			return code == http.StatusAccepted && len(tail.lines) > 0
-		}, 20*time.Second, 50*time.Millisecond, "node %d does not pass requests on", i)
-		require.False(c.t, c.t.Failed(), "the last answer was %s; tail says: %s", last, tail.said())
-		tail.waitFor("other")
-		tail.kill()
+		// A stream ends when the log goes to another node, as it may on a busy machine.
+		for try := 1; !c.watch(i); try++ {
+			require.Less(c.t, try, 3, "node %d does not pass requests on", i)
+		}
 		code, answer := c.call(i, http.MethodGet, "/readyz", "", nil)
 		assert.Equal(c.t, http.StatusOK, code, "readyz of node %d: %s", i, answer)
 		out, err := exec.CommandContext(c.t.Context(), "rhost", "status", "--data", c.args[i][4], "--json").Output()
 		require.NoError(c.t, err)
 		assert.Contains(c.t, string(out), fmt.Sprintf(`"node": %q`, string(rune('a'+owner))))
 	}
+}
+
+// watch reports whether an event that is sent through a node is seen through it.
+func (c *trio) watch(i int) bool {
+	c.t.Helper()
+	tail := start(c.t, "tail", "rhost:matches", "--url", "http://"+c.api[i])
+	defer tail.kill()
+	last := ""
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		body := fmt.Sprintf(`{"specversion":"1.0","id":"tail-%d-%d","source":"load","type":"load.other"}`, i, time.Now().UnixNano())
+		code, answer := c.call(i, http.MethodPost, "/v1/events", "application/cloudevents+json", []byte(body))
+		last = fmt.Sprint(code, " ", string(answer))
+		if code == http.StatusAccepted && len(tail.lines) > 0 {
+			return assert.Contains(c.t, tail.waitFor("other"), "other")
+		}
+	}
+	c.t.Logf("the last answer of node %d was %s; tail says: %s", i, last, tail.said())
+	return false
 }
 
 // drainOwner takes the owner out of the cluster and back.
@@ -340,7 +351,7 @@ func (c *trio) stopOwner(l *load, round int) {
 	c.t.Helper()
 	was := c.owner(-1)
 	l.quiet()
-	began := time.Now()
+	began, before := time.Now(), len(c.nodes[was].said())
 	c.signal(was, syscall.SIGSTOP)
 	now := c.owner(was)
 	took := time.Since(began)
@@ -348,7 +359,7 @@ func (c *trio) stopOwner(l *load, round int) {
 	c.t.Logf("round %d: node %d stopped, node %d owns the log after %v; longest time without an ack %v", round, was, now, took.Round(10*time.Millisecond), l.quiet().Round(10*time.Millisecond))
 	c.signal(was, syscall.SIGCONT)
 	require.Eventually(c.t, func() bool {
-		said := c.nodes[was].said()
+		said := c.nodes[was].said()[before:]
 		return strings.Contains(said, "has lost the log and stopped") || strings.Contains(said, "was found to have been replaced")
 	}, 30*time.Second, 50*time.Millisecond, "the stopped owner has not stopped being one")
 	assert.False(c.t, c.owns(was), "node %d still answers as the owner", was)
