@@ -21,6 +21,10 @@ type front struct {
 	inside   sync.WaitGroup  // requests; added to under the node's mu
 }
 
+// leaveTimeout bounds how long a host that stops waits for requests that still come
+// in. They find the log closed.
+const leaveTimeout = 2 * time.Second
+
 // serve lets requests in until ctx ends, and waits until they have left.
 func (n *Node) serve(ctx context.Context, h *Host) error {
 	b := backend{h}
@@ -32,7 +36,15 @@ func (n *Node) serve(ctx context.Context, h *Host) error {
 	n.mu.Lock()
 	n.front = nil
 	n.mu.Unlock()
-	f.inside.Wait() // their context has ended
+	left := make(chan struct{})
+	go func() { // ends with the last request, which has a deadline for its body
+		f.inside.Wait()
+		close(left)
+	}()
+	select {
+	case <-left: // their context has ended
+	case <-time.After(leaveTimeout):
+	}
 	return nil
 }
 
