@@ -9,11 +9,9 @@ import (
 )
 
 // simVariants is how many versions of the rules there are.
-const simVariants = 8
+const simVariants = 16
 
-// simRules are rules of every kind, in one of their versions. The one over windows is
-// never edited: were it edited and edited back within one window, both versions would
-// end that window, and their matches would have one name.
+// simRules are rules of every kind, in one of their versions.
 func simRules(variant int) []RuleFile {
 	or := func(bit int, no, yes string) string {
 		if variant&bit != 0 {
@@ -22,14 +20,14 @@ func simRules(variant int) []RuleFile {
 		return no
 	}
 	return []RuleFile{
-		{Name: "rules/a.yaml", Text: strings.NewReplacer("WITHIN", or(1, "20s", "50s"), "SOON", or(2, "1m", "2m")).Replace(`
+		{Name: "rules/a.yaml", Text: strings.NewReplacer("WITHIN", or(1, "20s", "50s"), "SOON", or(2, "1m", "2m"), "LET", or(8, "n: count()", "n: count(), m: count()")).Replace(`
 rule: pair
 when: {pattern: 'a then b', define: {a: type == "a", b: type == "b"}, by: data.k, within: WITHIN, on_timeout: emit}
 do:
   - {run: count, with: {k: "${event.data.k}"}, retry: {max: 6, backoff: 3s..40s}}
 ---
 rule: many
-when: {window: tumbling 30s, where: 'type == "a"', by: data.k, let: {n: count()}, having: n > 1}
+when: {window: tumbling 30s, where: 'type == "a"', by: data.k, let: {LET}, having: n > 1}
 do: [{notify: windows, with: {n: "${n}"}}]
 ---
 rule: burst
