@@ -177,7 +177,8 @@ func TestEditedBack(t *testing.T) {
 		},
 		{
 			"state for", `{state: data.v, above: 1, for: 10s}`, `{state: data.v, above: 2, for: 10s}`,
-			"x1 1 v=5", "x2 3 v=6", "x3 5 v=7", []string{"r@11:time event=x1", "r@13:time event=x2"},
+			"x1 1 v=5", "x2 3 v=6", "x3 5 v=7",
+			[]string{"r@11:time event=x1", "r@13:time event=x2"},
 		},
 		{
 			"pattern", `{pattern: 'a then b', define: {a: type == "a", b: type == "b"}, within: 1m}`, `{pattern: 'a then c', define: {a: type == "a", c: type == "c"}, within: 1m}`,
