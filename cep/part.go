@@ -105,7 +105,9 @@ func (m *Matcher) read(f field) event.Value {
 	return m.fields[f.slot]
 }
 
-// maxAway bounds how many earlier versions of one rule events are forwarded for.
+// maxAway bounds how many earlier versions of one rule events are forwarded for. It
+// is where lanes may find less than one would: what a rule without `within` has open
+// more than so many edits ago is not shown events any more.
 const maxAway = 8
 
 // depart notes the rules of the program before that drain on the lane of the rest:
