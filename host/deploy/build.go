@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -63,10 +64,15 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 	return out.Bytes(), nil
 }
 
-// compilerSaid is the error of a compiler in its own words, and err where it has none.
+// colour is how a terminal is told to change colours. AssemblyScript's compiler writes
+// them into a pipe wherever the environment says CI.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// compilerSaid is the error of a compiler in its own words, without their colours, and
+// err where it has none.
 func compilerSaid(name, dir string, err error, said []byte) error {
 	dir = short(dir)
-	text := strings.TrimSpace(string(said))
+	text := strings.TrimSpace(colour.ReplaceAllString(string(said), ""))
 	var exit *exec.ExitError
 	if text == "" || errors.As(err, &exit) && !exit.Exited() {
 		return fmt.Errorf("%s in %s: %w\n%s", name, dir, err, text)
