@@ -18,11 +18,14 @@ var pace struct { //nolint:gochecknoglobals // of the process, as its processors
 // Go lets a goroutine run for 10 ms before it asks for the processor back, and cannot
 // even ask machine code. Without Pause everything else in the process, the calls of
 // other tenants included, would wait as long for each turn: timers, connections, the
-// lanes. While a processor is idle nobody waits, and Pause costs a comparison.
-func Pause() {
-	if pace.running.Load() >= pace.procs.Load() {
-		runtime.Gosched()
+// lanes. While a processor is idle nobody waits, and Pause costs a comparison. It
+// reports whether others could have it.
+func Pause() bool {
+	if pace.running.Load() < pace.procs.Load() {
+		return false
 	}
+	runtime.Gosched()
+	return true
 }
 
 // lookEvery is how many calls begin between two looks at the number of processors,

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rhost/rhost/sandbox"
 )
 
 // frozen is memory that instances begin with, in a file that has no name and that
@@ -63,9 +65,14 @@ func (f *frozen) again(memory, room []byte) []byte {
 		copy(memory, f.view)
 		return room
 	}
+	copied := 0
 	for n := range count {
-		if isOwn(binary.NativeEndian.Uint64(room[n*entry:])) {
-			copy(memory[n*page:(n+1)*page], f.view[n*page:])
+		if !isOwn(binary.NativeEndian.Uint64(room[n*entry:])) {
+			continue
+		}
+		copy(memory[n*page:(n+1)*page], f.view[n*page:])
+		if copied += page; copied%step == 0 {
+			sandbox.Pause()
 		}
 	}
 	return room

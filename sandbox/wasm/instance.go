@@ -75,7 +75,7 @@ func (i *instance) load(ctx context.Context) (err error) {
 		// Scanned and compiled, and yet not right: initial data outside the memory.
 		return &sandbox.Fault{Kind: sandbox.FaultTrap, Module: m.info.Name, Err: fmt.Errorf("during start-up: %w", err)}
 	}
-	i.run.meter.slice = slice
+	i.run.meter.slice = mostSlice
 	i.run.meter.global, err = i.global(fuel.FuelGlobal)
 	if err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/rhost/rhost/sandbox"
 )
 
 const pageSize = 64 << 10
@@ -97,11 +99,27 @@ func (m *memory) shrink(guest api.Memory, size uint64, drop bool) bool {
 		return false
 	}
 	rest := m.space[size:grown]
+	wipe := func(part []byte) bool { clear(part); return true }
 	if len(rest) > maxClear || drop && len(rest) >= minDrop {
-		return discard(rest) == nil
+		wipe = func(part []byte) bool { return discard(part) == nil }
 	}
-	clear(rest)
-	return true
+	return inSteps(rest, wipe)
+}
+
+// step is how many bytes are put back before others may have the processor, which the
+// kernel takes up to 70 µs for.
+const step = 256 << 10
+
+// inSteps does something with memory, a step at a time, until it reports false.
+func inSteps(memory []byte, do func(part []byte) bool) bool {
+	for len(memory) > step {
+		if !do(memory[:step]) {
+			return false
+		}
+		memory = memory[step:]
+		sandbox.Pause()
+	}
+	return do(memory)
 }
 
 // take takes n bytes of what the running call may have for something beside the

@@ -20,18 +20,28 @@ var (
 	ErrMemory   = errors.New("out of memory")
 )
 
-// slice is how much fuel a guest gets before the host looks at the clock: well
-// under a millisecond of work.
-const slice = 100_000
+// A guest gets fuel in slices. Between two of them the host looks at the clock, and
+// lets others have the processor.
+const (
+	// mostSlice is the fuel of a slice: some 20 µs of plain work.
+	mostSlice = 100_000
+	// leastSlice is what a slice shrinks to: to refuel costs less than a tenth of that.
+	leastSlice = 2_000
+	// longSlice is the time after which the next slice gets less. Fuel counts
+	// instructions, and one that writes to a page for the first time takes the kernel a
+	// thousand times as long as another.
+	longSlice = 50 * time.Microsecond
+)
 
 // meter hands fuel to one call. The guest counts down the global by itself and
 // calls refuel when it has fallen below zero.
 type meter struct {
 	global   api.MutableGlobal
-	slice    int64
+	slice    int64 // fuel of the next slice, which one call leaves to the next
 	budget   int64
 	granted  int64
 	began    time.Time
+	refueled time.Time // when the slice began
 	deadline time.Time
 
 	// Of a profile build: the functions that run, as nodes of the Profile, and
@@ -48,7 +58,18 @@ func (m *meter) begin(budget int64, limit time.Duration) {
 	m.set(m.granted)
 	m.chain, m.profiled = m.chain[:0], 0
 	m.began = time.Now()
+	m.refueled = m.began
 	m.deadline = m.began.Add(limit)
+}
+
+// pace sets the slice by how long the last one took.
+func (m *meter) pace(took time.Duration) {
+	switch {
+	case took > longSlice:
+		m.slice = max(leastSlice, int64(float64(m.slice)*float64(longSlice)/float64(took)))
+	case took < longSlice/2:
+		m.slice = min(2*m.slice, mostSlice)
+	}
 }
 
 func (m *meter) left() int64     { return int64(m.global.Get()) }
@@ -84,17 +105,22 @@ func (m *meter) refuel(ctx context.Context) {
 	if m.granted-left > m.budget {
 		panic(stop(sandbox.FaultFuel, fmt.Errorf("%w: the call may use %d", ErrFuel, m.budget)))
 	}
-	if late := time.Since(m.deadline); late >= 0 {
+	now := time.Now()
+	if !now.Before(m.deadline) {
 		panic(stop(sandbox.FaultDeadline, fmt.Errorf("%w: still running after %v", ErrDeadline, m.deadline.Sub(m.began))))
 	}
 	if err := ctx.Err(); err != nil {
 		panic(stop(sandbox.FaultDeadline, fmt.Errorf("%w: the caller gave up: %w", ErrDeadline, context.Cause(ctx))))
 	}
+	m.pace(now.Sub(m.refueled))
 	// What is left is a debt, which the new slice covers first.
 	more := min(max(m.slice, -left), m.budget-m.granted)
 	m.granted += more
 	m.set(left + more)
-	sandbox.Pause()
+	m.refueled = now
+	if sandbox.Pause() {
+		m.refueled = time.Now() // others had the time between
+	}
 }
 
 // halt ends a call from inside a host function.
