@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 // simVariants is how many versions of the rules there are.
@@ -107,6 +109,45 @@ func (s *simSets) tell(lib *ruleLibrary, variant int) {
 	}
 	for _, set := range s.byRow {
 		lib.prepare(set)
+	}
+}
+
+// putRules puts the rules of the app folder in force, if others are.
+func (o *simOwner) putRules() {
+	l := o.lane
+	if o.rules != nil {
+		_, done, err := o.rules.Poll()
+		if !done {
+			return
+		}
+		o.rules = nil
+		if err != nil {
+			l.lib.forget(o.set)
+		} else if l.inForce.Load().row != "" {
+			o.w.did["rules were edited"]++
+		}
+		o.set = nil
+		return
+	}
+	was := l.inForce.Load()
+	if was.row != "" && o.w.pick(4) > 0 && !o.w.calm || l.pos != o.log.Tail() {
+		return
+	}
+	set, err := simCompiled.update(was, o.g.variant)
+	if err != nil {
+		o.w.broken("rules: %v", err)
+		return
+	}
+	if set.Digest == was.Digest {
+		return
+	}
+	if err = l.lib.keep(simCtx, set); err == nil {
+		o.set = set
+		o.rules, err = o.log.Committer().Submit([]eventlog.Record{{Kind: eventlog.Revision, Tenant: "default", Key: set.Digest}})
+		o.say("puts the rules %d in force", o.g.variant)
+	}
+	if err != nil {
+		l.lib.forget(set)
 	}
 }
 
