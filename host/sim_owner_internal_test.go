@@ -49,7 +49,10 @@ type simOwner struct {
 	rules     *eventlog.Pending // a revision under way
 	set       *RuleSet          // which it puts in force
 	forgotten bool              // the timers from before the take-over, where that is planted
-	reading   map[*simSource]*simReading
+
+	lagging    *cep.LanesCapture // of the matcher one frame ago, where that is planted
+	laggingSet string            // and the rules it had
+	reading    map[*simSource]*simReading
 }
 
 func (o *simOwner) String() string { return fmt.Sprintf("%s/%d#%d", o.node.name, o.g.no, o.id) }
@@ -121,7 +124,7 @@ func (o *simOwner) start() {
 	}
 	o.lane = newLane(laneParts{
 		tenant: "default", log: o.log, blobs: held, lib: lib, hub: notify.NewHub(), state: newState(), start: o.begin,
-		ticks: true, logger: simQuiet, now: o.clock.now, snapshots: logSnapshots{held},
+		lanes: o.g.layout(), ticks: true, logger: simQuiet, now: o.clock.now, snapshots: logSnapshots{held},
 		newLog: func() string { return "origin" + strconv.Itoa(o.g.no) },
 	})
 	o.lane.snaps.every = time.Hour // of real time, which decides nothing here
@@ -154,8 +157,15 @@ func (o *simOwner) start() {
 		o.lane.emits = nil
 	default:
 	}
-	if o.lane.snaps.latest != nil {
+	if note := o.lane.snaps.latest; note != nil {
 		o.w.did["a lane was recovered from a snapshot"]++
+		if note.Lanes != "" {
+			o.w.did["lanes were recovered from a snapshot"]++
+		}
+		if note.Lanes != o.lane.lanes.String() {
+			o.w.did["lanes were made anew"]++
+			o.g.rebuilt = true
+		}
 	}
 	if o.log.First().Frame > 1 && o.log.RunLog().First() > 1 {
 		o.w.did["a lane was recovered from a log whose start is gone"]++

@@ -7,11 +7,24 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 )
 
 // simVariants is how many versions of the rules there are.
 const simVariants = 16
+
+// layout is how the events of a group are spread.
+func (g *simGroup) layout() laneLayout {
+	by, err := event.ParsePath("data.k")
+	if err != nil {
+		g.w.broken("path: %v", err)
+	}
+	return laneLayout{n: g.lanes, by: by}
+}
+
+// simStateless are the rules that look at one event at a time.
+var simStateless = []string{"loop", "count", "counted", "saga"}
 
 // simRules are rules of every kind, in one of their versions.
 func simRules(variant int) []RuleFile {
@@ -22,7 +35,8 @@ func simRules(variant int) []RuleFile {
 		return no
 	}
 	return []RuleFile{
-		{Name: "rules/a.yaml", Text: strings.NewReplacer("WITHIN", or(1, "20s", "50s"), "SOON", or(2, "1m", "2m"), "LET", or(8, "n: count()", "n: count(), m: count()")).Replace(`
+		{Name: "rules/a.yaml", Text: strings.NewReplacer("WITHIN", or(1, "20s", "50s"), "SOON", or(2, "1m", "2m"), "LET", or(8, "n: count()", "n: count(), m: count()"),
+			"WHOM", or(4, "data.u", "data.k")).Replace(`
 rule: pair
 when: {pattern: 'a then b', define: {a: type == "a", b: type == "b"}, by: data.k, within: WITHIN, on_timeout: emit}
 do:
@@ -37,6 +51,10 @@ when: {pattern: 'c{3}', define: {c: type == "c"}, within: SOON, skip: past-last}
 do:
   - emit: {type: e, data: {k: 1}}
   - {run: keep, with: {k: burst}, retry: {max: 3, backoff: 2s}}
+---
+rule: cross
+when: {pattern: 'a then n', define: {a: type == "a", n: type == "n"}, by: WHOM, within: 40s}
+do: [{notify: crossed}]
 ---
 rule: loop
 when: type == "e"

@@ -97,6 +97,9 @@ func (o *simOwner) ack() {
 var errSimEnough = errors.New("enough")
 
 func (o *simOwner) feed() {
+	if o.w.plant == plantLanesBehind && o.lane.lanes.n > 1 {
+		o.lagging, o.laggingSet = o.lane.matcher.Capture(), o.lane.rules.row
+	}
 	err := o.log.Read(simCtx, o.lane.pos.Next(), func(f *eventlog.Frame) error {
 		err := o.lane.onFrame(&simPatience{Context: simCtx}, f)
 		o.say("decides frame %d of EV: %v", f.Seq, err)
@@ -183,8 +186,11 @@ func (o *simOwner) settle() {
 	}
 	select {
 	case o.job = <-l.snaps.jobs:
-		if o.w.plant == plantSnapshotAhead {
+		switch {
+		case o.w.plant == plantSnapshotAhead:
 			o.ahead()
+		case o.w.plant == plantLanesBehind && o.lagging != nil && o.laggingSet == l.rules.row:
+			o.job.capture.matcher = o.lagging
 		}
 	default:
 	}

@@ -51,12 +51,17 @@ type simGroup struct {
 	w       *simWorld
 	epoch   uint64
 	variant int // of its rules, on every node
+	lanes   int // that whoever starts next spreads its events over
 	events  []*simEvent
 	sources []*simSource
 	calls   []simDone           // of actions, by whichever owner
 	told    map[string]int      // messages that were published
 	sent    map[simFrame]uint64 // who sent what is stored there
 	ev, run *simHistory
+
+	// A matcher was made anew from what was left of the log: what patterns and windows
+	// had open by then is not known.
+	rebuilt bool
 }
 
 // simPlant is a bug that is planted.
@@ -71,12 +76,14 @@ const (
 	plantEarlyStart
 	plantNoDedup
 	plantForgottenEmits
+	plantLanesBehind
 )
 
 func (p simPlant) String() string {
 	return [...]string{
 		"nothing", "missing fence", "early ack", "snapshot ahead of its checkpoint", "lost timer",
 		"command started before its intent is on disk", "duplicates forgotten at take-over", "emitted events forgotten at take-over",
+		"cursor ahead of the lanes in a snapshot",
 	}[p]
 }
 
@@ -93,7 +100,7 @@ func newSimWorld(seed uint64, plant simPlant) *simWorld {
 	}
 	for i := range 1 + w.pick(2) {
 		g := &simGroup{
-			no: i, w: w, told: make(map[string]int), sent: make(map[simFrame]uint64),
+			no: i, w: w, lanes: w.drawLanes(), told: make(map[string]int), sent: make(map[simFrame]uint64),
 			ev: newSimHistory(w.model, i, true), run: newSimHistory(w.model, i, false),
 		}
 		for s := range w.pick(3) {
@@ -103,6 +110,9 @@ func newSimWorld(seed uint64, plant simPlant) *simWorld {
 	}
 	return w
 }
+
+// drawLanes draws a number of lanes. Most groups have one for a while.
+func (w *simWorld) drawLanes() int { return []int{1, 1, 2, 3, 5}[w.pick(5)] }
 
 // pick draws one of n.
 func (w *simWorld) pick(n int) int { return w.rng.IntN(n) }
@@ -196,6 +206,9 @@ func (w *simWorld) mishap(g *simGroup, k int) {
 	case k < 96:
 		n.full = !n.full && !w.once(3)
 		w.say("the disk of node %s is full: %t", n.name, n.full)
+	case k < 98 && w.once(4):
+		g.lanes = w.drawLanes()
+		w.say("group %d gets %d lanes", g.no, g.lanes)
 	case k < 98:
 		g.variant = w.pick(simVariants)
 		w.say("group %d gets the rules %d", g.no, g.variant)
