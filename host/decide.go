@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -186,7 +187,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger})
+	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger}, cmp.Or(l.inline, maxPayload))
 	if err != nil {
 		return err
 	}
@@ -258,7 +259,7 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l.blobs, l.logger}, r)
+	r, err := shrink(ctx, patient{l.blobs, l.logger}, r, cmp.Or(l.inline, maxInline))
 	if err != nil {
 		return err
 	}

@@ -113,6 +113,7 @@ type laneParts struct {
 	logger *slog.Logger
 	now    func() time.Time
 	newLog func() string // draws the origin of a log that has none; nil: at random
+	inline int           // bytes of a payload, and of a record, beyond which it is a blob; 0: maxPayload and maxInline
 
 	snapshots snapshotStore // nil: none
 	wholeLog  bool          // recovered without one

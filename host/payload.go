@@ -60,9 +60,9 @@ func varsOf(tenant string, m *cep.Match, depth int) *matchVars {
 	return v
 }
 
-// encode writes v as a payload. One that is too large for a history is put into
-// the blobs first.
-func (v *matchVars) encode(ctx context.Context, b blobs) (json.RawMessage, error) {
+// encode writes v as a payload. One that is larger than a history may hold is put
+// into the blobs first.
+func (v *matchVars) encode(ctx context.Context, b blobs, most int) (json.RawMessage, error) {
 	p := payload{Match: v.match, Event: v.event, Bind: make(map[string][]event.Event, len(v.bind)), Values: v.values, Depth: v.depth}
 	for name, events := range v.bind {
 		list := make([]event.Event, len(events))
@@ -75,7 +75,7 @@ func (v *matchVars) encode(ctx context.Context, b blobs) (json.RawMessage, error
 	if err != nil {
 		return nil, fmt.Errorf("encode match %s: %w", v.match.ID, err)
 	}
-	if len(encoded) <= maxPayload {
+	if len(encoded) <= most {
 		return encoded, nil
 	}
 	digest := sandbox.Digest(encoded)

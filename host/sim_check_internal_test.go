@@ -346,26 +346,16 @@ func (c *simCheck) end() {
 	if len(c.problems) > 0 || c.plant != plantNothing {
 		return
 	}
-	c.takeOver(c.g, c.o.node)
-	o := c.newest()
-	if o == nil {
+	o := c.takeOver(c.g, c.o.node)
+	for !o.over && !o.running {
+		o.step()
+	}
+	if o.over {
 		return
 	}
 	if got, want := simStateOf(o.lane), simStateOf(l); got != want {
 		c.broken("a new owner knows %s and not %s", got, want)
 	}
-}
-
-// newest is the owner started last, once it is recovered.
-func (c *simCheck) newest() *simOwner {
-	o := c.owners[len(c.owners)-1]
-	for !o.over && !o.running {
-		o.step()
-	}
-	if o.over {
-		return nil
-	}
-	return o
 }
 
 // simStateOf is what a lane knows, in words.

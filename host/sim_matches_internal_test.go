@@ -47,7 +47,7 @@ func (c *simCheck) exact(rule string) bool {
 
 // matches are the records that RUN must hold of matches.
 func (c *simCheck) matches() *simWant {
-	lib := newRuleLibrary(c.o.log)
+	lib := newRuleLibrary(simEverything{c.g})
 	simCompiled.tell(lib, c.g.variant)
 	set, err := noRules()
 	if err != nil {

@@ -33,22 +33,27 @@ type simOwner struct {
 	running bool // recovered
 	over    bool
 
-	sleeps    time.Time         // until when the lane's timer does
-	batch     *batch            // taken to be written
-	answer    *ack              // of the batch that was written
-	sends     []emitted         // taken to be sent
-	sending   *eventlog.Pending // of those
-	joining   cep.Compaction
-	joined    *joined
-	calls     []*simCall
-	job       *snapshotJob
-	sealed    *sealed
-	kept      bool // the bytes of the snapshot are
-	asked     chan error
-	requests  []*simRequest
-	rules     *eventlog.Pending // a revision under way
-	set       *RuleSet          // which it puts in force
-	forgotten bool              // the timers from before the take-over, where that is planted
+	sleeps   time.Time         // until when the lane's timer does
+	batch    *batch            // taken to be written
+	answer   *ack              // of the batch that was written
+	sends    []emitted         // taken to be sent
+	sending  *eventlog.Pending // of those
+	joining  cep.Compaction
+	joined   *joined
+	calls    []*simCall
+	job      *snapshotJob
+	asked    chan error
+	requests []*simRequest
+	rules    *eventlog.Pending // a revision under way
+	set      *RuleSet          // which it puts in force
+	held     *heldBlobs
+	days     int // of work in which nothing was left unwritten
+
+	threads    []*simThread
+	thread     *simThread // the one that runs
+	publishing *simThread // of the job
+	keeping    *simThread
+	forgotten  bool // the timers from before the take-over, where that is planted
 
 	lagging    *cep.LanesCapture // of the matcher one frame ago, where that is planted
 	laggingSet string            // and the rules it had
@@ -84,6 +89,18 @@ func (p *simPatience) Err() error {
 	return nil
 }
 
+// simImpatient are blobs for a lane that does not wait for a disk that is full: the
+// process is stopped while it waits.
+type simImpatient struct{ *heldBlobs }
+
+func (s simImpatient) PutBlob(ctx context.Context, digest string, b []byte) error {
+	err := s.heldBlobs.PutBlob(ctx, digest, b)
+	if errors.Is(err, eventlog.ErrDiskFull) {
+		return context.Canceled
+	}
+	return err
+}
+
 // open opens the log.
 func (o *simOwner) open() {
 	began := o.w.now
@@ -117,14 +134,14 @@ func (o *simOwner) start() {
 		return
 	}
 	held := newHeldBlobs(o.log)
-	held.now = o.clock.now
+	o.held, held.now = held, o.working
 	lib := newRuleLibrary(held)
 	if !o.w.once(8) {
 		simCompiled.tell(lib, o.g.variant)
 	}
 	o.lane = newLane(laneParts{
-		tenant: "default", log: o.log, blobs: held, lib: lib, hub: notify.NewHub(), state: newState(), start: o.begin,
-		lanes: o.g.layout(), ticks: true, logger: simQuiet, now: o.clock.now, snapshots: logSnapshots{held},
+		tenant: "default", log: o.log, blobs: simImpatient{held}, lib: lib, hub: notify.NewHub(), state: newState(), start: o.begin,
+		lanes: o.g.layout(), inline: []int{0, 300, 700}[o.w.pick(3)], ticks: true, logger: simQuiet, now: o.clock.now, snapshots: logSnapshots{held},
 		newLog: func() string { return "origin" + strconv.Itoa(o.g.no) },
 	})
 	o.lane.snaps.every = time.Hour // of real time, which decides nothing here
@@ -159,6 +176,9 @@ func (o *simOwner) start() {
 	}
 	if note := o.lane.snaps.latest; note != nil {
 		o.w.did["a lane was recovered from a snapshot"]++
+		if len(o.lane.unreadable) > 0 {
+			o.w.did["a lane was recovered from an older snapshot"]++
+		}
 		if note.Lanes != "" {
 			o.w.did["lanes were recovered from a snapshot"]++
 		}
@@ -175,6 +195,12 @@ func (o *simOwner) start() {
 	}
 	o.running = true
 	o.settle()
+}
+
+// working is time as blobs are held by it: twenty steps after which nothing was left
+// to be written stand for a day.
+func (o *simOwner) working() time.Time {
+	return testDay.Add(heldFor * time.Duration(o.days) / 20)
 }
 
 // setClock sets the clock to where the log is, as a host does that starts.
@@ -219,6 +245,9 @@ func (o *simOwner) end(err error) {
 		o.w.did["an owner was fenced"]++
 	}
 	o.over = true
+	for _, t := range o.threads {
+		t.stop()
+	}
 	o.w.owners = slices.DeleteFunc(o.w.owners, func(other *simOwner) bool { return other == o })
 	for _, r := range o.requests {
 		o.answered(r)

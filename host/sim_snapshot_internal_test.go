@@ -1,83 +1,43 @@
 package host
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
 	"github.com/rhost/rhost/host/eventlog"
 )
 
-// snapshot goes on with a snapshot, or asks for one, or lets go of what the oldest
-// that is kept does not need.
+// snapshot goes on with a snapshot, or asks for one.
 func (o *simOwner) snapshot() {
 	l := o.lane
 	switch {
-	case o.job == nil && o.asked == nil && o.w.once(2):
-		o.asked = make(chan error, 1)
-		l.snaps.asked = append(l.snaps.asked, o.asked)
+	case o.publishing != nil:
+		o.publishing.further()
 	case o.job == nil:
-		if o.w.once(2) {
-			o.release()
+		if o.asked == nil && o.w.once(2) {
+			o.asked = make(chan error, 1)
+			l.snaps.asked = append(l.snaps.asked, o.asked)
 		}
-	case o.sealed == nil:
+	default:
 		select {
 		case <-o.job.acked:
 		default:
 			return
 		}
-		s, err := l.seal(simCtx, o.job)
-		if o.sealed = s; err != nil {
-			o.snapshotEnds(err)
-		}
-	case !o.kept:
-		if err := l.keepSealed(simCtx, o.sealed); err != nil {
-			o.snapshotEnds(err)
-			return
-		}
-		o.kept = true
-	default:
-		o.snapshotEnds(l.noteSealed(simCtx, o.sealed))
-	}
-}
-
-func (o *simOwner) snapshotEnds(err error) {
-	end := snapshotEnd{job: o.job, err: err}
-	if err == nil {
-		end.note = o.sealed.note
-		o.say("publishes a snapshot of %v and frame %d of RUN", end.note.position(), end.note.Run)
-	} else {
-		o.say("has no snapshot: %v", err)
-	}
-	o.lane.onSnapshot(end)
-	o.job, o.sealed, o.kept, o.asked = nil, nil, false, nil
-}
-
-// release lets go of what no kept snapshot needs.
-func (o *simOwner) release() {
-	notes, err := o.lane.snaps.store.NewestSnapshots(simCtx, keptSnapshots)
-	if err != nil || len(notes) < 2 {
-		return
-	}
-	ev, run := eventlog.Position{Frame: 1 << 60}, uint64(1<<60)
-	for _, n := range notes {
-		note, err := readNote(n.body)
-		if n.err != nil || err != nil {
-			return
-		}
-		if note.position().Compare(ev) < 0 {
-			ev = note.position()
-		}
-		run = min(run, note.Run)
-	}
-	o.g.ev.mustRead(o.w, ev.Frame)
-	o.g.run.mustRead(o.w, run)
-	err = o.log.Release(simCtx, ev, run)
-	if err == nil {
-		o.w.did["the start of a log was released"]++
-	}
-	o.say("releases EV below %v and RUN below %d: %v", ev, run, err)
-}
-
-func (h *simHistory) mustRead(w *simWorld, to uint64) {
-	if err := h.read(to); err != nil {
-		w.broken("a stream is damaged: %v", err)
+		o.publishing = o.spawn(func() {
+			end := l.publish(simCtx, o.job)
+			end.job = o.job
+			o.job, o.asked, o.publishing = nil, nil, nil
+			if end.err == nil {
+				o.say("publishes a snapshot of %v and frame %d of RUN", end.note.position(), end.note.Run)
+			} else {
+				o.say("has no snapshot: %v", end.err)
+			}
+			l.onSnapshot(end)
+		})
+		o.publishing.further()
 	}
 }
 
@@ -92,4 +52,73 @@ func (o *simOwner) ahead() {
 			b.snap = nil
 		}
 	}
+}
+
+// keep goes on with removing what need not be kept, or begins to.
+func (o *simOwner) keep() {
+	if o.keeping != nil {
+		o.keeping.further()
+		return
+	}
+	if (o.w.calm || !o.w.worn) && !o.w.once(4) {
+		return
+	}
+	k := &keeper{
+		config: RetentionConfig{Age: keepAge([]time.Duration{1, 20 * time.Second, 2 * time.Minute}[o.w.pick(3)]), Bytes: -1},
+		log:    o.log, blobs: o.held, now: o.clock.now, size: o.size,
+	}
+	if o.w.once(3) {
+		k.config.Bytes = 2000
+	}
+	if o.w.plant == plantSweepNamed {
+		o.stale(k)
+	}
+	if o.w.once(3) {
+		k.swept = o.clock.now()
+	}
+	o.keeping = o.spawn(func() {
+		sweeps := k.swept
+		err := k.once(simCtx)
+		o.keeping = nil
+		if err == nil && k.swept != sweeps {
+			o.w.did["blobs were swept"]++
+		}
+		o.say("has let go of what need not be kept: %v", err)
+		o.passable(err)
+	})
+	o.keeping.further()
+}
+
+// stale plants a keeper that does not see what is written from now on.
+func (o *simOwner) stale(k *keeper) {
+	log, err := eventlog.OpenStore(simCtx, o.node.way.Store(o.g.no), eventlog.Config{Now: o.clock.now})
+	if err != nil {
+		return
+	}
+	k.log, k.swept = log, time.Time{}
+	k.blobs = newHeldBlobs(log)
+}
+
+// size is how much the streams of the group take.
+func (o *simOwner) size(ctx context.Context) (size int64, err error) {
+	for _, kind := range []eventlog.StreamKind{eventlog.EventStream, eventlog.RunStream} {
+		st, one := o.node.way.Store(o.g.no).Stream(kind).State(ctx)
+		size, err = size+int64(st.Bytes), cmp.Or(err, one)
+	}
+	return size, err
+}
+
+// passable looks at an error that a process goes on with.
+func (o *simOwner) passable(err error) {
+	var damage *eventlog.CorruptError
+	if errors.As(err, &damage) {
+		o.w.broken("%s finds damage: %v", o, err)
+	}
+}
+
+// unwritten reports whether something was accepted that may name a blob, and is not
+// on disk.
+func (o *simOwner) unwritten() bool {
+	l := o.lane
+	return l.flying != nil || !l.outbox.empty() || o.rules != nil || o.job != nil
 }

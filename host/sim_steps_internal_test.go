@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/workflow"
@@ -28,7 +29,8 @@ var simSteps = []simStep{
 	{"hears", func(o *simOwner) bool { return o.callAt(true) >= 0 }, (*simOwner).hear},
 	{"wakes", func(o *simOwner) bool { return !o.w.now.Before(o.sleeps) }, (*simOwner).wake},
 	{"joins", func(o *simOwner) bool { return o.joined != nil }, (*simOwner).join},
-	{"snapshot", func(o *simOwner) bool { return o.job != nil || o.w.once(8) }, (*simOwner).snapshot},
+	{"snapshot", func(o *simOwner) bool { return o.job != nil || o.w.seldom() }, (*simOwner).snapshot},
+	{"keeps", func(o *simOwner) bool { return o.keeping != nil || o.w.seldom() }, (*simOwner).keep},
 	{"reads", func(o *simOwner) bool { return true }, (*simOwner).readSources},
 	{"rules", func(o *simOwner) bool { return true }, (*simOwner).putRules},
 	{"answers", func(o *simOwner) bool { return true }, (*simOwner).poll},
@@ -47,11 +49,23 @@ func (o *simOwner) step() {
 	at := o.w.pick(len(simSteps))
 	for i := range simSteps {
 		if s := &simSteps[(at+i)%len(simSteps)]; s.can(o) {
-			s.do(o)
-			o.settle()
+			o.do(s)
 			return
 		}
 	}
+}
+
+// do takes a step. Some time passes, or two snapshots of one moment may be the same, or
+// not: what they have of a map they have in any order.
+func (o *simOwner) do(s *simStep) {
+	o.w.now = o.w.now.Add(time.Microsecond)
+	o.mortal(func() {
+		s.do(o)
+		o.settle()
+		if !o.over && !o.unwritten() {
+			o.days++
+		}
+	})
 }
 
 func (o *simOwner) queued() bool {

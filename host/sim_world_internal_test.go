@@ -22,6 +22,7 @@ type simWorld struct {
 	plant   simPlant
 	model   *eventlogtest.Model
 	now     time.Time
+	worn    bool // snapshots are taken often, and little is kept
 	claims  bool // groups are claimed when they are taken over
 	nodes   []*simNode
 	groups  []*simGroup
@@ -55,6 +56,7 @@ type simGroup struct {
 	events  []*simEvent
 	sources []*simSource
 	calls   []simDone           // of actions, by whichever owner
+	blobs   map[string][]byte   // that were ever stored, by digest
 	told    map[string]int      // messages that were published
 	sent    map[simFrame]uint64 // who sent what is stored there
 	ev, run *simHistory
@@ -77,13 +79,15 @@ const (
 	plantNoDedup
 	plantForgottenEmits
 	plantLanesBehind
+	plantSweepNamed
+	plantPurgeAhead
 )
 
 func (p simPlant) String() string {
 	return [...]string{
 		"nothing", "missing fence", "early ack", "snapshot ahead of its checkpoint", "lost timer",
 		"command started before its intent is on disk", "duplicates forgotten at take-over", "emitted events forgotten at take-over",
-		"cursor ahead of the lanes in a snapshot",
+		"cursor ahead of the lanes in a snapshot", "sweep of a blob that is still named", "purge above the oldest snapshot",
 	}[p]
 }
 
@@ -95,14 +99,15 @@ func newSimWorld(seed uint64, plant simPlant) *simWorld {
 	})
 	nodes := []int{1, 3, 3, 4, 5}[w.pick(5)]
 	w.claims = nodes > 1
+	w.worn = w.once(3)
 	for i := range nodes {
 		w.nodes = append(w.nodes, &simNode{name: string(rune('A' + i)), way: w.model.Node()})
 	}
 	for i := range 1 + w.pick(2) {
 		g := &simGroup{
-			no: i, w: w, lanes: w.drawLanes(), told: make(map[string]int), sent: make(map[simFrame]uint64),
-			ev: newSimHistory(w.model, i, true), run: newSimHistory(w.model, i, false),
+			no: i, w: w, lanes: w.drawLanes(), blobs: make(map[string][]byte), told: make(map[string]int), sent: make(map[simFrame]uint64),
 		}
+		g.ev, g.run = newSimHistory(w.model, g, true), newSimHistory(w.model, g, false)
 		for s := range w.pick(3) {
 			g.sources = append(g.sources, &simSource{name: fmt.Sprint("source", s), lines: 5 + w.pick(20)})
 		}
@@ -117,20 +122,26 @@ func (w *simWorld) drawLanes() int { return []int{1, 1, 2, 3, 5}[w.pick(5)] }
 // pick draws one of n.
 func (w *simWorld) pick(n int) int { return w.rng.IntN(n) }
 
+// seldom draws what happens now and then, in some worlds more often.
+func (w *simWorld) seldom() bool { return w.worn || w.once(8) }
+
 // once draws what happens once in n times.
 func (w *simWorld) once(n int) bool { return w.rng.IntN(n) == 0 }
 
 func (w *simWorld) say(format string, args ...any) {
 	if w.trace != nil {
 		fmt.Fprintf(w.trace, "%5d %s  ", w.steps, w.now.Sub(testDay).Round(time.Millisecond))
-		fmt.Fprintf(w.trace, format, args...)
-		w.trace.WriteByte('\n')
+		w.trace.WriteString(unnamed(fmt.Sprintf(format, args...)) + "\n")
 	}
 }
 
+// unnamed leaves digests out, which are not the same each time: what a snapshot has of
+// a map it has in any order.
+func unnamed(text string) string { return digests.ReplaceAllString(text, "sha256:…") }
+
 // broken notes a promise that was not kept.
 func (w *simWorld) broken(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := unnamed(fmt.Sprintf(format, args...))
 	w.say("BROKEN: %s", text)
 	w.problems = append(w.problems, text)
 }
@@ -146,6 +157,11 @@ func (n *simNode) clock(w *simWorld) func() time.Time {
 // run runs the schedule of the seed to its end and checks what came of it.
 func (w *simWorld) run() {
 	defer func() {
+		for _, o := range w.living() {
+			o.end(nil)
+		}
+	}()
+	defer func() {
 		if p := recover(); p != nil {
 			w.broken("panic: %v", p)
 			if w.trace != nil {
@@ -153,12 +169,35 @@ func (w *simWorld) run() {
 			}
 		}
 	}()
+	if w.worn {
+		w.past()
+	}
 	for n := 150 + w.pick(250); w.steps < n && len(w.problems) == 0; w.steps++ {
 		w.now = w.now.Add(time.Duration(w.pick(100)) * time.Millisecond)
 		w.step()
 	}
 	if len(w.problems) == 0 {
 		w.finish()
+	}
+}
+
+// past gives groups a log that has seen something: snapshots, and a beginning that is
+// gone.
+func (w *simWorld) past() {
+	for _, g := range w.groups {
+		o := w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
+		for range 15 + w.pick(25) {
+			if o.over || len(w.problems) > 0 {
+				break
+			}
+			if !o.running {
+				o.step()
+				continue
+			}
+			w.now = w.now.Add(time.Duration(w.pick(3000)) * time.Millisecond)
+			w.stepClient(g)
+			o.work()
+		}
 	}
 }
 
@@ -206,12 +245,14 @@ func (w *simWorld) mishap(g *simGroup, k int) {
 	case k < 96:
 		n.full = !n.full && !w.once(3)
 		w.say("the disk of node %s is full: %t", n.name, n.full)
-	case k < 98 && w.once(4):
+	case k < 98 && (w.worn || w.once(4)):
 		g.lanes = w.drawLanes()
 		w.say("group %d gets %d lanes", g.no, g.lanes)
 	case k < 98:
 		g.variant = w.pick(simVariants)
 		w.say("group %d gets the rules %d", g.no, g.variant)
+	case w.worn || w.once(10):
+		w.loseSnapshot(g)
 	default:
 		w.letters(g)
 	}
@@ -223,6 +264,10 @@ func (w *simWorld) letters(g *simGroup) {
 	if o == nil || o.lane == nil || !o.running {
 		return
 	}
+	o.mortal(func() { w.lettersOf(o) })
+}
+
+func (w *simWorld) lettersOf(o *simOwner) {
 	for _, d := range o.lane.flows.DeadLetters() {
 		redrive := w.once(2)
 		w.say("%s letter %s, again: %t", o, d.Execution, redrive)
@@ -285,10 +330,10 @@ func (w *simWorld) stepOwner(g *simGroup) {
 }
 
 // takeOver has a node begin to take a group over. The owner before goes on, unless
-// it is a process of the same node.
-func (w *simWorld) takeOver(g *simGroup, n *simNode) {
+// it is a process of the same node. A node that is paused takes nothing.
+func (w *simWorld) takeOver(g *simGroup, n *simNode) *simOwner {
 	if n.paused {
-		return
+		return nil
 	}
 	for _, o := range w.living() {
 		if o.g == g && (o.node == n || !w.claims) {
@@ -299,6 +344,7 @@ func (w *simWorld) takeOver(g *simGroup, n *simNode) {
 	o := &simOwner{w: w, g: g, node: n, id: w.started}
 	w.owners = append(w.owners, o)
 	o.open()
+	return o
 }
 
 // fingerprint tells two runs apart.
