@@ -18,6 +18,9 @@ func (w *simWorld) finish() {
 		n.way.Cut(false)
 		n.full, n.paused = false, false
 	}
+	if w.leases != nil {
+		w.agree()
+	}
 	for !w.claims && w.model.Land() { // or a process would find them, and start over
 	}
 	for _, g := range w.groups {

@@ -24,6 +24,8 @@ type simOwner struct {
 	g       *simGroup
 	node    *simNode
 	id      uint64
+	epoch   uint64
+	lease   simLease
 	log     *eventlog.Log // nil: not open yet
 	lane    *lane         // nil: not claimed yet
 	admit   *admission
@@ -106,7 +108,7 @@ func (o *simOwner) open() {
 	began := o.w.now
 	o.clock = &clock{wall: o.node.clock(o.w), elapsed: func() time.Duration { return o.w.now.Sub(began) }}
 	c := eventlog.Config{Writer: o.id, Now: o.clock.now, MinFree: 2, RecentBytes: 1 << 14}
-	if o.w.plant == plantNoDedup && o.g.epoch > 0 {
+	if o.w.plant == plantNoDedup && o.id > 1 {
 		c.DedupRecords = 1
 	}
 	var err error
@@ -117,10 +119,9 @@ func (o *simOwner) open() {
 
 // claim takes the group over, where several want it.
 func (o *simOwner) claim() {
-	o.g.epoch++
 	if o.w.claims {
-		err := o.log.Claim(simCtx, o.node.name, o.g.epoch)
-		o.say("claims with epoch %d: %v", o.g.epoch, err)
+		err := o.log.Claim(simCtx, o.node.name, o.epoch)
+		o.say("claims with epoch %d: %v", o.epoch, err)
 		if !o.check(err) {
 			return
 		}
@@ -252,4 +253,5 @@ func (o *simOwner) end(err error) {
 	for _, r := range o.requests {
 		o.answered(r)
 	}
+	o.lease.release(err)
 }

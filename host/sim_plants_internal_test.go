@@ -50,7 +50,8 @@ func TestSimSeesEverything(t *testing.T) {
 		"emitted events were sent after a take-over", "a batch waited for room", "rules were edited",
 		"the start of a log was released", "a message arrived late", "a dead letter was looked at", "calls took turns over a key",
 		"an event came again after the window", "an action ran again with its key", "what was done was undone",
-		"lanes were recovered from a snapshot", "lanes were made anew", "a process ended in the middle of a step", "blobs were swept", "a blob was removed", "a lane was recovered from an older snapshot",
+		"lanes were recovered from a snapshot", "lanes were made anew", "a process ended in the middle of a step", "blobs were swept", "a blob was removed", "a lease decided who owns a group", "a lease was lost", "a group was handed over",
+		"two nodes owned a group at a time", "a lane was recovered from an older snapshot",
 	}
 	for seed := uint64(1); len(missing) > 0; seed++ {
 		require.LessOrEqual(t, seed, uint64(200), "schedules in which this never happened: %v", missing)

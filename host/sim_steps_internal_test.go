@@ -39,6 +39,8 @@ var simSteps = []simStep{
 // step takes one of the steps that can be taken.
 func (o *simOwner) step() {
 	switch {
+	case o.leaves():
+		return
 	case !o.claimed:
 		o.claim()
 		return

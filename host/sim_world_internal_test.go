@@ -22,8 +22,9 @@ type simWorld struct {
 	plant   simPlant
 	model   *eventlogtest.Model
 	now     time.Time
-	worn    bool // snapshots are taken often, and little is kept
-	claims  bool // groups are claimed when they are taken over
+	worn    bool       // snapshots are taken often, and little is kept
+	claims  bool       // groups are claimed when they are taken over
+	leases  *simLeases // nil: groups change hands without
 	nodes   []*simNode
 	groups  []*simGroup
 	owners  []*simOwner // those that live, in the order of their start
@@ -44,6 +45,7 @@ type simNode struct {
 	skew   time.Duration // of its clock
 	full   bool          // its disk is
 	paused bool
+	part   simMember // in the leases
 }
 
 // simGroup is a group, with all that is outside of the log.
@@ -102,6 +104,9 @@ func newSimWorld(seed uint64, plant simPlant) *simWorld {
 	w.worn = w.once(3)
 	for i := range nodes {
 		w.nodes = append(w.nodes, &simNode{name: string(rune('A' + i)), way: w.model.Node()})
+	}
+	if w.claims && !w.once(4) {
+		w.leases = newSimLeases(w)
 	}
 	for i := range 1 + w.pick(2) {
 		g := &simGroup{
@@ -173,7 +178,7 @@ func (w *simWorld) run() {
 		w.past()
 	}
 	for n := 150 + w.pick(250); w.steps < n && len(w.problems) == 0; w.steps++ {
-		w.now = w.now.Add(time.Duration(w.pick(100)) * time.Millisecond)
+		w.pass(time.Duration(w.pick(100)) * time.Millisecond)
 		w.step()
 	}
 	if len(w.problems) == 0 {
@@ -185,7 +190,7 @@ func (w *simWorld) run() {
 // gone.
 func (w *simWorld) past() {
 	for _, g := range w.groups {
-		o := w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
+		o := w.firstOf(g)
 		for range 15 + w.pick(25) {
 			if o.over || len(w.problems) > 0 {
 				break
@@ -194,11 +199,26 @@ func (w *simWorld) past() {
 				o.step()
 				continue
 			}
-			w.now = w.now.Add(time.Duration(w.pick(3000)) * time.Millisecond)
+			w.pass(time.Duration(w.pick(3000)) * time.Millisecond)
 			w.stepClient(g)
 			o.work()
 		}
 	}
+}
+
+// firstOf gives a group its first owner.
+func (w *simWorld) firstOf(g *simGroup) *simOwner {
+	if w.leases == nil {
+		return w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
+	}
+	for range 100 {
+		if o := w.ownerOf(g); o != nil {
+			return o
+		}
+		w.pass(simTTL / 8)
+	}
+	w.broken("nobody owns group %d", g.no)
+	return &simOwner{over: true}
 }
 
 // step lets something happen.
@@ -211,12 +231,14 @@ func (w *simWorld) step() {
 		w.stepClient(g)
 	case k < 82:
 		d := []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute}[w.pick(4)]
-		w.now = w.now.Add(d)
+		w.pass(d)
 	case k < 84:
 		if w.model.Land() {
 			w.did["a message arrived late"]++
 			w.say("a message arrives late")
 		}
+	case k < 87 && w.leases != nil:
+		w.mischief()
 	case k < 87:
 		w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
 	case k < 89:
@@ -235,6 +257,9 @@ func (w *simWorld) mishap(g *simGroup, k int) {
 	case k < 92:
 		cut := !w.once(3)
 		n.way.Cut(cut)
+		if w.leases != nil {
+			n.part.client.Cut(cut)
+		}
 		w.say("node %s cut off: %t", n.name, cut)
 	case k < 94:
 		n.paused = !n.paused && !w.once(3)
@@ -284,6 +309,7 @@ func (w *simWorld) lettersOf(o *simOwner) {
 // crash ends every process of a node.
 func (w *simWorld) crash(n *simNode) {
 	w.say("node %s crashes", n.name)
+	n.part.member, n.part.back = nil, w.now.Add(time.Duration(w.pick(15))*time.Second)
 	for _, o := range w.living() {
 		if o.node == n {
 			o.end(nil)
@@ -322,11 +348,12 @@ func (w *simWorld) ownerOf(g *simGroup) *simOwner {
 // stepOwner has an owner do one thing. A group that has none gets one before long.
 func (w *simWorld) stepOwner(g *simGroup) {
 	o := w.ownerOf(g)
-	if o == nil {
+	switch {
+	case o != nil:
+		o.step()
+	case w.leases == nil:
 		w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
-		return
 	}
-	o.step()
 }
 
 // takeOver has a node begin to take a group over. The owner before goes on, unless
@@ -340,8 +367,14 @@ func (w *simWorld) takeOver(g *simGroup, n *simNode) *simOwner {
 			o.end(nil)
 		}
 	}
+	g.epoch++
+	return w.begin(&simOwner{w: w, g: g, node: n, epoch: g.epoch})
+}
+
+// begin begins the life of an owner.
+func (w *simWorld) begin(o *simOwner) *simOwner {
 	w.started++
-	o := &simOwner{w: w, g: g, node: n, id: w.started}
+	o.id = w.started
 	w.owners = append(w.owners, o)
 	o.open()
 	return o
