@@ -221,7 +221,7 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.lib = newRuleLibrary(h.blobs)
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
-		Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
+		Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: deploy.FileBook(filepath.Join(h.data, "plugins.json")),
 	})
 }
 

@@ -181,6 +181,9 @@ func (p *Plugins) names() []string {
 // ended notes how a rollout ended. A version that was rolled back stays out of
 // force, also after a restart, as long as the app folder holds nothing newer.
 func (p *Plugins) ended(name, digest string, v sandbox.Verdict) {
+	if v.Canceled && p.opts.Resume && p.ending.Load() {
+		return // it goes on with the next Load
+	}
 	err := p.ledger.change(name, func(e *entry) {
 		switch {
 		case v.Promoted:

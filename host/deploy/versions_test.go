@@ -58,7 +58,7 @@ func (a *app) open(t *testing.T) (*deploy.Plugins, error) {
 	engine, err := lua.New(lua.Options{})
 	require.NoError(t, err)
 	o := deploy.Options{
-		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1, Ledger: a.ledger, Test: a.test,
+		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1, Ledger: deploy.FileBook(a.ledger), Test: a.test,
 		Keep: func(_ context.Context, digest string, src []byte) error {
 			a.kept[digest] = src
 			return nil
@@ -269,10 +269,10 @@ func TestSelfTestKeepsOut(t *testing.T) {
 func TestLedgerThatCannotBeRead(t *testing.T) {
 	a := newApp(t)
 	require.NoError(t, os.WriteFile(a.ledger, []byte(`{"p":`), 0o600))
-	_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: a.ledger})
+	_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
 	assert.ErrorContains(t, err, a.ledger)
 	assert.ErrorContains(t, err, "move the file away")
 	require.NoError(t, os.WriteFile(a.ledger, []byte(`{"p":null}`), 0o600))
-	_, err = deploy.NewPlugins(a.dir, deploy.Options{Ledger: a.ledger})
+	_, err = deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
 	assert.NoError(t, err)
 }
