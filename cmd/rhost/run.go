@@ -47,6 +47,7 @@ time reads the sources, matches and acts, and another goes on when it fails.`,
 	f.StringVar(&o.Listen, "listen", "", "address of the API, or off (default: listen of rhost.yaml)")
 	f.StringArrayVar(&o.Set, "set", nil, "override a key of rhost.yaml: KEY.KEY=VALUE (repeatable)")
 	f.BoolVar(&o.Once, "once", false, "end when every finite source is read and what it caused is done")
+	f.BoolVar(&o.Adopt, "adopt", false, "in a cluster: put this app folder in force when this node next takes the log over")
 	f.BoolVar(&asJSON, "json", false, "one JSON object a line, for machines")
 	f.StringVar(&level, "log", "warn", "what the parts log to stderr: debug, info, warn or error")
 	return cmd

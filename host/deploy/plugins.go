@@ -106,7 +106,7 @@ func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
 	errs := []error{err}
 	var changes []Change
 	for _, f := range found {
-		if err := p.build(ctx, f); err != nil {
+		if err := UpToDate(ctx, f, p.opts.Building); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -180,25 +180,6 @@ func (p *Plugins) resume(ctx context.Context, name string) error {
 	}
 	s.allow = true // it was in force
 	_, err = p.install(ctx, Found{Name: name, Kind: v.Kind}, s, v.From, p.plan(name))
-	return err
-}
-
-// build brings the file of a plugin up to date with its source. Without a
-// toolchain an older file is good enough.
-func (p *Plugins) build(ctx context.Context, f Found) error {
-	stale, err := f.Stale()
-	if err != nil || !stale {
-		return err
-	}
-	if p.opts.Building != nil {
-		p.opts.Building(f.Name)
-	}
-	_, err = Build(ctx, f)
-	if errors.Is(err, ErrNoTool) {
-		if _, statErr := os.Stat(f.File); statErr == nil {
-			return nil
-		}
-	}
 	return err
 }
 

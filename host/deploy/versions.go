@@ -122,6 +122,9 @@ func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, s sealed, 
 	})
 }
 
+// Sent names the plugins that operators have sent, and that no file stands for.
+func (p *Plugins) Sent() []string { return p.ledger.orphans() }
+
 // Status describes the plugins in force, by name, without their history.
 func (p *Plugins) Status() []Status {
 	p.mu.RLock()
