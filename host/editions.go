@@ -75,7 +75,7 @@ func openEditions(ctx context.Context, h *Host) (*editions, error) {
 }
 
 // adoptFix is what to do when nothing else helps.
-const adoptFix = "this node leaves the log to others; if none of them can take it over, `rhost run --adopt` puts a node's own app folder in force"
+const adoptFix = "if none can take the log over, `rhost run --adopt` on one puts its own app folder in force"
 
 // onRecord is the owner's log as an editionSource.
 type onRecord struct{ *eventlog.Log }
@@ -123,7 +123,7 @@ func (e *editions) fill(ctx context.Context, app string) error {
 			err = fmt.Errorf("the store gave %s in place of %s", sandbox.Digest(b), f.Digest)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: edition %d: %s: %w; put the file into the app folder of this node as it was, or leave the log to a node that has it", errEdition, e.noted.Number, f.Name, err)
+			return nil, fmt.Errorf("%w: edition %d: %s: %w; a node goes on whose app folder has that file as it was; %s", errEdition, e.noted.Number, f.Name, err, adoptFix)
 		}
 		return b, nil
 	})
@@ -155,6 +155,25 @@ func (e *editions) write(get func(editionFile) ([]byte, error)) error {
 		return fail(err)
 	}
 	return nil
+}
+
+// fetch gives a version of a plugin: out of the folder when it is in force, else out of
+// the log.
+func (e *editions) fetch(ctx context.Context, digest string) ([]byte, error) {
+	e.mu.Lock()
+	i := slices.IndexFunc(e.cur.Files, func(f editionFile) bool { return f.Digest == digest })
+	name := ""
+	if i >= 0 {
+		name = e.cur.Files[i].Name
+	}
+	e.mu.Unlock()
+	if name != "" {
+		b, err := ReadRuleFile(filepath.Join(e.dir, filepath.FromSlash(name)))
+		if err == nil && sandbox.Digest(b) == digest {
+			return b, nil
+		}
+	}
+	return e.blobs.GetBlob(ctx, digest)
 }
 
 // writeInto writes a file of a folder. It need not survive a crash: the log has it.

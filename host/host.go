@@ -239,7 +239,7 @@ func (h *Host) open(ctx context.Context) error {
 	h.lib = newRuleLibrary(h.blobs)
 	o := deploy.Options{Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: deploy.FileBook(filepath.Join(h.data, "plugins.json"))}
 	if h.editions != nil {
-		o.Ledger, o.Resume, o.From = h.editions, true, h.editions.name
+		o.Ledger, o.Resume, o.From, o.Fetch = h.editions, true, h.editions.name, h.editions.fetch
 	}
 	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), o)
 }

@@ -70,7 +70,7 @@ type Plugins struct {
 	opts   Options
 	ledger *ledger
 
-	reload sync.Mutex // held by whoever changes a slot, so that reloads do not cross
+	reload sync.Mutex  // held by whoever changes a slot, so that reloads do not cross
 	ending atomic.Bool // Close was called
 
 	mu    sync.RWMutex
