@@ -34,6 +34,8 @@ type folderWatch struct {
 	settings []byte   // in force
 	seen     []string // what was different at the last look
 	told     []string // and what was told of
+	started  []byte   // rhost.yaml when the node started
+	own      []string // its own keys that were told to be others by now
 	failed   string   // the error that was told
 	looked   bool
 }
@@ -62,6 +64,9 @@ func (w *folderWatch) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
 	list, err := w.compare(ctx)
+	if err == nil {
+		err = w.lookAtOwn()
+	}
 	if ctx.Err() != nil {
 		return // servers that cannot be reached are told of elsewhere
 	}
@@ -101,11 +106,29 @@ func (w *folderWatch) compare(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := differentSettings(own, w.settings)
+	keys, err := differentSettings(sharedKeys(), own, w.settings)
 	if err == nil && len(keys) > 0 {
 		list = append(list, "~"+settingsFile+" ("+strings.Join(keys, ", ")+")")
 	}
 	return list, err
+}
+
+// lookAtOwn says when what rhost.yaml says of this node is not what it was started with.
+func (w *folderWatch) lookAtOwn() error {
+	now, err := readSettings(w.app)
+	if err != nil {
+		return err
+	}
+	if w.started == nil {
+		w.started = append([]byte{}, now...)
+	}
+	keys, err := differentSettings(ownKeys(), now, w.started)
+	if err == nil && !slices.Equal(keys, w.own) {
+		if w.own = keys; len(keys) > 0 {
+			w.report(Notice{Kind: "warning", Text: fmt.Sprintf("rhost.yaml of node %s has other %s; restart the node to apply it", w.node, strings.Join(keys, ", "))})
+		}
+	}
+	return err
 }
 
 // read reads the edition that a note names.

@@ -63,9 +63,14 @@ func withShared(own, others *yamldoc.Node) *yamldoc.Node {
 	return both
 }
 
-// differentSettings names the shared keys that two texts of rhost.yaml do not have in
+// ownKeys are the keys of rhost.yaml that are each node's own.
+func ownKeys() []string {
+	return []string{"data_dir", "listen", "folders", "signatures", "limits", "cluster"}
+}
+
+// differentSettings names those of keys that two texts of rhost.yaml do not have in
 // common.
-func differentSettings(a, b []byte) ([]string, error) {
+func differentSettings(keys []string, a, b []byte) ([]string, error) {
 	x, err := parseSettings(settingsFile, a)
 	if err != nil {
 		return nil, err
@@ -74,11 +79,11 @@ func differentSettings(a, b []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keys []string
-	for _, key := range sharedKeys() {
+	var different []string
+	for _, key := range keys {
 		if !reflect.DeepEqual(x.Get(key).Any(), y.Get(key).Any()) {
-			keys = append(keys, key)
+			different = append(different, key)
 		}
 	}
-	return keys, nil
+	return different, nil
 }

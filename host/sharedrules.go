@@ -126,7 +126,7 @@ func (a *applier) compareSettings() (err error) {
 	}
 	have, err := a.editions.settings()
 	if err == nil {
-		a.out.Settings, err = differentSettings(text, have)
+		a.out.Settings, err = differentSettings(sharedKeys(), text, have)
 	}
 	if err == nil && len(a.out.Settings) > 0 {
 		a.out.Files = append(a.out.Files, FileChange{settingsFile, "change"})
