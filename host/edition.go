@@ -171,24 +171,23 @@ func (e *edition) remove(name string) {
 
 // editionSource is where an edition is read from: the owner's log, or an Onlooker.
 type editionSource interface {
-	Newest(ctx context.Context, n int) ([]eventlog.Edition, error)
+	Newest(ctx context.Context) (e eventlog.Edition, ok bool, err error)
 	GetBlob(ctx context.Context, digest string) ([]byte, error)
 }
 
 // newestEdition reads which edition is in force; nil when none was recorded. A note
 // that is damaged does not stand for the one before it.
 func newestEdition(ctx context.Context, from editionSource) (*editionNote, error) {
-	list, err := from.Newest(ctx, 1)
-	if err != nil {
+	newest, ok, err := from.Newest(ctx)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("find out what is in force: %w", err)
-	}
-	if len(list) == 0 {
+	case !ok:
 		return nil, nil //nolint:nilnil // there is none, and that is no error
+	case newest.Err != nil:
+		return nil, fmt.Errorf("%w: its note: %w", errEdition, newest.Err)
 	}
-	if list[0].Err != nil {
-		return nil, fmt.Errorf("%w: its note: %w", errEdition, list[0].Err)
-	}
-	return decodeEditionNote(list[0].Body)
+	return decodeEditionNote(newest.Body)
 }
 
 // readEdition reads the edition that a note names.

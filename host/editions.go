@@ -80,8 +80,12 @@ const adoptFix = "if none can take the log over, `rhost run --adopt` on one puts
 // onRecord is the owner's log as an editionSource.
 type onRecord struct{ *eventlog.Log }
 
-func (o onRecord) Newest(ctx context.Context, n int) ([]eventlog.Edition, error) {
-	return o.Editions().Newest(ctx, n)
+func (o onRecord) Newest(ctx context.Context) (e eventlog.Edition, ok bool, err error) {
+	list, err := o.Editions().Newest(ctx, 1)
+	if err != nil || len(list) == 0 {
+		return e, false, err
+	}
+	return list[0], true, nil
 }
 
 // take makes an edition of the app folder. Where nothing was on record, the ledger of

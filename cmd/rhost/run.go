@@ -27,7 +27,9 @@ Everything accepted is on disk before it is acknowledged. Killed and started
 again, the host goes on where it was.
 
 With cluster in rhost.yaml the host is a node of a cluster: one of the nodes at a
-time reads the sources, matches and acts, and another goes on when it fails.`,
+time reads the sources, matches and acts, and another goes on when it fails. There
+the rules and plugins in force are in the log, and no folder is watched: see
+rhost apply.`,
 		Example: `  rhost run plugins/examples/sshguard
   rhost run plugins/examples/sshguard --once --data /tmp/ssh
   rhost run . --set sources.sshd.files.path=auth.log --set sources.sshd.files.from=start`,

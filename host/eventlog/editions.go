@@ -81,43 +81,47 @@ func checkEdition(body []byte) error {
 // Newest returns up to n records, newest first. One that is damaged is in its place
 // and says so.
 func (e Editions) Newest(ctx context.Context, n int) ([]Edition, error) {
-	list, err := newestEditions(ctx, &e.log.notes, n)
-	return list, e.log.orClosed(err)
-}
-
-func newestEditions(ctx context.Context, from *notes, n int) ([]Edition, error) {
-	notes, err := from.list(ctx, editionNote)
+	notes, err := e.log.notes.list(ctx, editionNote)
 	if err != nil {
-		return nil, err
+		return nil, e.log.orClosed(err)
 	}
 	list := make([]Edition, 0, min(n, len(notes)))
 	for _, one := range notes[:min(n, len(notes))] {
-		if one.err != nil {
-			list = append(list, Edition{Err: one.err})
-			continue
-		}
-		list = append(list, Edition{Number: one.seq, At: time.Unix(0, one.base).UTC(), Body: one.body})
+		list = append(list, editionOf(one))
 	}
 	return list, nil
+}
+
+func editionOf(n note) Edition {
+	if n.err != nil {
+		return Edition{Err: n.err}
+	}
+	return Edition{Number: n.seq, At: time.Unix(0, n.base).UTC(), Body: n.body}
 }
 
 // Onlooker reads what the owner of a group has put in force, without the group's log.
 // It belongs to the engine, which closes it. Methods may be called from any
 // goroutine.
 type Onlooker struct {
-	notes *notes
+	notes *natsNotes
 	blobs Blobs
 }
 
 // Onlooker looks at a group of the engine.
 func (e *Engine) Onlooker(group int) *Onlooker {
-	store := newNatsNotes(group, e.cfg.Replicas, e.shared(), e.connect)
-	return &Onlooker{notes: &notes{store: store}, blobs: &e.blobs}
+	return &Onlooker{notes: newNatsNotes(group, e.cfg.Replicas, e.shared(), e.connect), blobs: &e.blobs}
 }
 
-// Newest is Editions.Newest. A group of which nothing was stored has none.
-func (o *Onlooker) Newest(ctx context.Context, n int) ([]Edition, error) {
-	return newestEditions(ctx, o.notes, n)
+// Newest returns the newest record; ok is false when there is none.
+func (o *Onlooker) Newest(ctx context.Context) (e Edition, ok bool, err error) {
+	stored, err := o.notes.last(ctx, editionNote)
+	if errors.Is(err, ErrNotFound) {
+		return Edition{}, false, nil
+	}
+	if err != nil {
+		return Edition{}, false, fmt.Errorf("read the note %q: %w", editionNote, err)
+	}
+	return editionOf(decodeNote(editionNote, stored)), true, nil
 }
 
 // GetBlob is Log.GetBlob.
