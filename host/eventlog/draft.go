@@ -102,8 +102,8 @@ func (c *Committer) settle(h *header) {
 	c.dedup.settle()
 	c.at = c.draft.at
 	c.noteKeep()
-	c.metering.stored(h.seq)
 	c.log.recent.push(&Frame{Seq: h.seq, Records: c.draft.records}, int(h.length))
+	c.metering.stored(h.seq)
 }
 
 // adopt takes over a frame of this process found in the stream.
@@ -113,8 +113,8 @@ func (c *Committer) adopt(h *header, b []byte) error {
 		return c.out.s.corrupt(h.seq, err.Error())
 	}
 	c.takeOver(f)
-	c.metering.adopted(h.seq, f.records)
 	c.log.recent.push(f.frame(), len(b))
+	c.metering.adopted(h.seq, f.records)
 	return nil
 }
 

@@ -53,8 +53,8 @@ type Meter interface {
 	Take(tenant string, n int64, must bool) error
 	// Return gives back room that was taken for what is not stored.
 	Return(tenant string, n int64)
-	// Stored is told of every frame that is stored, in order and once, before any
-	// commit in it is answered. Room was taken for charges, which are the caller's.
+	// Stored is told of every frame that is stored, in order and once, when readers
+	// can see it and before any commit in it is answered. Room was taken for charges, which are the caller's.
 	Stored(frame uint64, charges []Charge)
 }
 
