@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -156,25 +155,27 @@ func (l *lane) recoverAccount(ctx context.Context) error {
 
 // foldPayload counts the payload of an execution that is kept beside its history.
 func (l *lane) foldPayload(ctx context.Context, rec workflow.Record) error {
-	if rec.Started == nil || len(rec.Started.Match) > maxNaming || !bytes.Contains(rec.Started.Match, []byte(`"blob"`)) {
+	if rec.Started == nil || !namesBlob(rec.Started.Match) {
 		return nil
 	}
-	var p struct {
-		Blob string `json:"blob"`
-	}
-	if err := json.Unmarshal(rec.Started.Match, &p); err != nil || p.Blob == "" {
+	_, blob, err := parsePayload(rec.Started.Match)
+	if err != nil || blob == "" {
 		return err
 	}
-	b, err := l.log.GetBlob(ctx, p.Blob)
+	b, err := l.log.GetBlob(ctx, blob)
 	if errors.Is(err, eventlog.ErrNotFound) {
 		return nil // an old one, whose execution is long over
 	}
 	if err != nil {
 		return fmt.Errorf("payload of %s: %w", rec.Execution, err)
 	}
-	l.account.keeps(l.tenant, p.Blob, len(b))
+	l.account.keeps(l.tenant, blob, len(b))
 	return nil
 }
 
-// maxNaming is more than a payload takes that only names a blob.
-const maxNaming = 1 << 10
+// namesBlob reports whether a payload may be one that only names a blob, which is
+// short.
+func namesBlob(raw workflow.Payload) bool {
+	const most = 1 << 10
+	return len(raw) < most && bytes.Contains(raw, []byte("sha256:"))
+}

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +18,7 @@ type Options struct {
 	// when the definition is back.
 	Definition func(rule, version, digest string) (*Definition, bool)
 	// Match turns a payload into what templates see as Env.Match.
-	Match func(payload json.RawMessage) (any, error)
+	Match func(Payload) (any, error)
 	// Admit is asked whether there is room for the effects of a step, which are
 	// recorded next; its error makes the attempt a failure of kind FailQuota. Nil:
 	// there always is.
