@@ -3,9 +3,11 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +73,11 @@ func (n *nodes) own(name string, app *testApp, change ...func(*place)) *owner {
 	n.t.Helper()
 	_, l, err := n.open(name, app, change...)
 	require.NoError(n.t, err)
+	return n.run(l)
+}
+
+func (n *nodes) run(l *liveHost) *owner {
+	n.t.Helper()
 	ctx, lose := context.WithCancelCause(context.Background())
 	l.end = func() { lose(nil) }
 	ready := make(chan struct{})
@@ -456,4 +463,55 @@ func TestSweepKeepsEditions(t *testing.T) {
 	assert.FileExists(t, filepath.Join(b.editions.dir, "tables", "list.json"))
 	_, err = b.api().ActivatePlugin(t.Context(), "p", sandbox.Digest([]byte(script("1"))))
 	require.NoError(t, err)
+}
+
+// fullBlobs have no room while full.
+type fullBlobs struct {
+	blobs
+	full atomic.Bool
+}
+
+func (f *fullBlobs) PutBlob(ctx context.Context, digest string, b []byte) error {
+	if f.full.Load() {
+		return eventlog.ErrDiskFull
+	}
+	return f.blobs.PutBlob(ctx, digest, b)
+}
+
+// What could not be recorded is recorded later, and a bundle that could not be is not in
+// force.
+func TestRecordThatFails(t *testing.T) {
+	n := newNodes(t)
+	_, l, err := n.open("a", appOf(t, "1"))
+	require.NoError(t, err)
+	store := &fullBlobs{blobs: l.editions.blobs}
+	l.editions.blobs = store
+	a := n.run(l)
+	number := func() uint64 {
+		note, err := newestEdition(t.Context(), onRecord{a.log})
+		require.NoError(t, err)
+		return note.Number
+	}
+	store.full.Store(true)
+	_, err = a.apply(bundle(map[string]string{"plugins/p.lua": script("2")}))
+	require.ErrorIs(t, err, eventlog.ErrDiskFull)
+	assert.Equal(t, "1", a.output(1))
+	require.ErrorIs(t, a.editions.Write([]byte(`{"p":null}`)), eventlog.ErrDiskFull)
+	assert.Equal(t, uint64(1), number())
+	store.full.Store(false)
+	require.Eventually(t, func() bool { return number() == 2 }, patience, 10*time.Millisecond, "it is tried again")
+	_, err = a.apply(bundle(map[string]string{"plugins/p.lua": script("2")}))
+	require.NoError(t, err)
+	assert.Equal(t, "2", a.output(2))
+}
+
+// A host that cannot put in force what it has recorded ends, and the next begins with
+// that.
+func TestHostEndsThatIsNotWhatIsRecorded(t *testing.T) {
+	n := newNodes(t)
+	a := n.own("a", appOf(t, "1"))
+	a.editions.fail(errors.New("of the test"))
+	err := <-a.ended
+	require.ErrorContains(t, err, "what was recorded is not in force here: of the test")
+	a.ended <- nil
 }
