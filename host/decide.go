@@ -186,7 +186,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger})
+	encoded, err := vars.encode(ctx, patient{l})
 	if err != nil {
 		return err
 	}
@@ -250,12 +250,13 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 		l.running[commandID(cmd.Execution, cmd.Step, cmd.Undo)] = &running{cmd: cmd}
 	}
 	l.outbox.command(out.Commands...)
+	l.applied()
 	return nil
 }
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l.blobs, l.logger}, r)
+	r, err := shrink(ctx, patient{l}, r)
 	if err != nil {
 		return err
 	}

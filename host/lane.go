@@ -82,6 +82,7 @@ type lane struct {
 	emits     []emitted           // on disk in RUN, not yet in EV
 	sending   int                 // how many of emits, from the first, are under way to EV
 	ticked    time.Time           // deadline for which a tick is under way
+	allowed   allowance
 
 	frames  chan *eventlog.Frame
 	results chan workflow.Result
@@ -114,6 +115,7 @@ type laneParts struct {
 	now    func() time.Time
 	newLog func() string // draws the origin of a log that has none; nil: at random
 
+	account   *account      // of tenants; nil: nobody counts
 	snapshots snapshotStore // nil: none
 	wholeLog  bool          // recovered without one
 }
