@@ -42,6 +42,8 @@ type Config struct {
 	Signatures SignatureConfig `yaml:"signatures"`
 	// Retention says how much of the log is kept.
 	Retention RetentionConfig `yaml:"retention"`
+	// Quotas says what the tenant may bring and hold.
+	Quotas QuotaConfig `yaml:"quotas"`
 	// Wasm says what modules may use beyond the core of the language.
 	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.
@@ -160,22 +162,25 @@ func (l LimitsConfig) limits() sandbox.Limits {
 // ReadConfig reads rhost.yaml of an app folder. A folder without one has the
 // defaults. set holds overrides, each a dotted path and a value:
 // "sources.sshd.files.path=auth.log".
-func ReadConfig(app string, set []string) (Config, error) {
-	name := filepath.Join(app, "rhost.yaml")
-	src, err := os.ReadFile(name)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+func ReadConfig(app string, set []string) (Config, error) { return readConfig(app, nil, set) }
+
+// readConfig is ReadConfig with the shared keys of inForce, the text of an rhost.yaml,
+// in place of the folder's. Nil: the folder's own.
+func readConfig(app string, inForce []byte, set []string) (Config, error) {
+	src, err := readSettings(app)
+	if err != nil {
 		return Config{}, fmt.Errorf("read config: %w", err)
 	}
-	docs, err := yamldoc.Parse("rhost.yaml", src)
+	root, err := parseSettings(settingsFile, src)
 	if err != nil {
 		return Config{}, err
 	}
-	if len(docs) > 1 {
-		return Config{}, yamldoc.Errorf(docs[1].Pos, "", yamldoc.CodeRefused, "put everything into the first", "rhost.yaml holds one document")
-	}
-	root := &yamldoc.Node{Kind: yamldoc.Map, Pos: yamldoc.Pos{File: "rhost.yaml"}}
-	if len(docs) == 1 {
-		root = docs[0]
+	if inForce != nil {
+		others, err := parseSettings(settingsFile+" in force", inForce)
+		if err != nil {
+			return Config{}, err
+		}
+		root = withShared(root, others)
 	}
 	var errs []error
 	for _, s := range set {
@@ -287,7 +292,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.checkLanes())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.Quotas.validate(), c.checkLanes())
 	if c.Cluster != nil {
 		errs = append(errs, c.Cluster.validate())
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // maxItems is how many records the matcher is shown at a time.
-const maxItems = 512
+const maxItems = 1024
 
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
 	events, err := decodeEvents(f, l.events)
@@ -187,7 +187,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger}, cmp.Or(l.inline, maxPayload))
+	encoded, err := vars.encode(ctx, patient{l}, cmp.Or(l.inline, maxPayload))
 	if err != nil {
 		return err
 	}
@@ -251,12 +251,13 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 		l.running[commandID(cmd.Execution, cmd.Step, cmd.Undo)] = &running{cmd: cmd}
 	}
 	l.outbox.command(out.Commands...)
+	l.applied()
 	return nil
 }
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l.blobs, l.logger}, r, cmp.Or(l.inline, maxInline))
+	r, err := shrink(ctx, patient{l}, r, cmp.Or(l.inline, maxInline))
 	if err != nil {
 		return err
 	}

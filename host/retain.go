@@ -88,6 +88,10 @@ type keeper struct {
 	blobs  *heldBlobs
 	now    func() time.Time
 	swept  time.Time
+
+	account  *account                    // of tenants; nil: nobody counts
+	snapshot func(context.Context) error // takes one, whether or not anything has happened
+	editions *editions                   // of a cluster; nil: none
 }
 
 // run looks, every minute, whether something may go.
@@ -110,12 +114,18 @@ func (k *keeper) run(ctx context.Context, warn func(error)) error {
 // once removes what may go now.
 func (k *keeper) once(ctx context.Context) error {
 	floor, ok, err := k.floor(ctx)
+	if err == nil && !ok && k.account.refusing() {
+		err = k.snapshot(ctx)
+	}
 	if err != nil || !ok {
 		return err
 	}
 	cut, err := k.cut(ctx)
 	if err == nil && !cut.IsZero() {
 		err = k.release(ctx, floor, cut)
+	}
+	if err == nil {
+		err = k.account.trim(ctx, k.log)
 	}
 	if err == nil && k.now().Sub(k.swept) >= sweepEvery {
 		err = k.sweep(ctx)
@@ -197,6 +207,13 @@ func (k *keeper) release(ctx context.Context, floor snapshotNote, cut time.Time)
 	if err != nil {
 		return err
 	}
+	if ev.Frame > floor.Frame && k.account.refusing() {
+		// Somebody waits for room, and so nothing happens that would be a reason for
+		// the snapshots without which more cannot go.
+		if err := k.snapshot(ctx); err != nil {
+			return err
+		}
+	}
 	ev.Frame, ev.Index = min(ev.Frame, floor.Frame), 0
 	run = min(run, floor.Run+1)
 	if ev.Frame <= k.log.First().Frame && run <= k.log.RunLog().First() {
@@ -232,7 +249,7 @@ func skipGone(err error) error {
 var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // sweep removes blobs that nothing names: no record of RUN, no revision of rules in
-// EV, no snapshot that is kept, no plugin's version. What there was before the marks
+// EV, no snapshot that is kept, no plugin's version, no edition of a cluster. What there was before the marks
 // are made is looked at, so nothing that comes meanwhile is removed; a sweep that
 // ends in the middle has removed only what it may.
 //
@@ -271,6 +288,11 @@ func (m *marker) all(ctx context.Context) error {
 		return err
 	}
 	m.text(ledger)
+	if m.editions != nil {
+		if err := m.editions.mark(ctx, m.text); err != nil {
+			return err
+		}
+	}
 	if err := m.snapshots(ctx); err != nil {
 		return err
 	}
@@ -385,6 +407,8 @@ func (m *marker) stream(ctx context.Context, f *formReader) {
 type heldBlobs struct {
 	*eventlog.Log
 	now func() time.Time // only its differences count
+	// gone is told of blobs that drop has removed; nil: nobody is.
+	gone func(digest string)
 
 	mu  sync.RWMutex         // held, for reading, while a blob is stored
 	own sync.Mutex           // guards put
@@ -432,7 +456,11 @@ func (h *heldBlobs) drop(ctx context.Context, digest string) error {
 	if held {
 		return nil
 	}
-	return h.DeleteBlob(ctx, digest)
+	err := h.DeleteBlob(ctx, digest)
+	if err == nil && h.gone != nil {
+		h.gone(digest)
+	}
+	return err
 }
 
 // Remove removes a blob, whenever it was stored.

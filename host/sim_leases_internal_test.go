@@ -36,7 +36,7 @@ type simMember struct {
 
 // simLease is what an owner has of a lease.
 type simLease struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // of a lease, which an owner looks at step by step
 	ended func(error)
 	last  int // steps that it may still take when it hands over
 }

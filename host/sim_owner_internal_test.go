@@ -73,7 +73,7 @@ func (o *simOwner) say(format string, args ...any) {
 // simPatience is a context in which nobody waits: the first wait ends it, and with
 // it what would have been tried again.
 type simPatience struct {
-	context.Context
+	context.Context //nolint:containedctx // it is one
 	over bool
 }
 

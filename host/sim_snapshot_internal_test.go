@@ -110,8 +110,7 @@ func (o *simOwner) size(ctx context.Context) (size int64, err error) {
 
 // passable looks at an error that a process goes on with.
 func (o *simOwner) passable(err error) {
-	var damage *eventlog.CorruptError
-	if errors.As(err, &damage) {
+	if _, damage := errors.AsType[*eventlog.CorruptError](err); damage {
 		o.w.broken("%s finds damage: %v", o, err)
 	}
 }

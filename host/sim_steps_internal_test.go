@@ -121,7 +121,7 @@ func (o *simOwner) feed() {
 		o.say("decides frame %d of EV: %v", f.Seq, err)
 		return errors.Join(errSimEnough, err)
 	})
-	if joint, ok := err.(interface{ Unwrap() []error }); ok && errors.Is(err, errSimEnough) { //nolint:errorlint // made a line above
+	if joint, ok := err.(interface{ Unwrap() []error }); ok && errors.Is(err, errSimEnough) {
 		err = errors.Join(joint.Unwrap()[1:]...)
 	}
 	o.check(err)

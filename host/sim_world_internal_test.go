@@ -389,7 +389,7 @@ func (w *simWorld) fingerprint() uint64 {
 	for _, g := range w.groups {
 		for _, hist := range []*simHistory{g.ev, g.run} {
 			for i := range hist.frames {
-				fmt.Fprint(h, hist.frames[i].Seq, hist.frames[i].Sum)
+				_, _ = fmt.Fprint(h, hist.frames[i].Seq, hist.frames[i].Sum)
 			}
 		}
 	}

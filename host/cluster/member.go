@@ -56,8 +56,9 @@ type Member struct {
 	wake  chan struct{} // asks for a look now
 	ended chan ending
 
-	mu    sync.Mutex
-	drain bool // guarded by mu
+	mu      sync.Mutex
+	drain   bool     // guarded by mu
+	differs []string // guarded by mu; replaced as a whole
 
 	// The rest belongs to Run's goroutine.
 	joined time.Time
@@ -80,8 +81,8 @@ type ownership struct {
 	epoch  uint64
 	since  time.Time
 	end    context.CancelCauseFunc
-	ending bool        // end has been called
-	fuse   Timer       // ends the group when its lease is about to end
+	ending bool  // end has been called
+	fuse   Timer // ends the group when its lease is about to end
 }
 
 // ending is the end of a group's run.
@@ -131,6 +132,15 @@ func (m *Member) Drain(drain bool) {
 	m.drain = drain
 	m.mu.Unlock()
 	m.Look()
+}
+
+// Tell says in which files the node's app folder is not what is in force, which its
+// entry tells the other nodes from the next renewal on. The list must be short; it is
+// kept.
+func (m *Member) Tell(differs []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.differs = differs
 }
 
 // Look makes the member look at the table now rather than in a while.
@@ -209,6 +219,7 @@ func (m *Member) renewAll(ctx context.Context) error {
 func (m *Member) announce(ctx context.Context) error {
 	n := m.cfg.Node
 	m.mu.Lock()
+	n.Differs = m.differs
 	switch {
 	case m.drain:
 		n.State = Draining

@@ -25,8 +25,8 @@
 //   - RUN has what the core decides: each progress commit is one frame, written
 //     by RunLog.Append and read back by RunLog.Replay.
 //   - Notes, in the stream SNAP, are small records of which the newest few are
-//     kept: where Snapshots are, how far the streams were purged, who has claimed
-//     the group, and what Probe writes.
+//     kept: where Snapshots are, which of the Editions is in force, how far the
+//     streams were purged, who has claimed the group, and what Probe writes.
 //   - Blobs are kept by digest: modules, compiled rules, snapshots.
 //
 // # How a record gets in
@@ -45,6 +45,11 @@
 // stored later either. What a client sends twice, recognised by DedupKey within a window,
 // is stored once and answered as accepted; the window is read from the log
 // itself and survives a restart.
+//
+// Where a Meter is given, it is asked for room for each commit, and told of each
+// frame: so it knows to the byte what every tenant holds, also of commits whose
+// callers have gone, and what it refuses is stored by nobody. It counts bytes;
+// what they are worth is its owner's business.
 //
 // Followers see a frame after its sync, from memory. The newest frames are kept
 // for them, bounded in bytes; one that falls further behind reads the stream
@@ -165,5 +170,6 @@
 //	text     name
 //	text     body: of "floor", two uvarints, the first frame left in EV and in RUN;
 //	         of "claim", two uvarints, the epoch and the writer of the owner's frames,
-//	         and the owner as text; of "snapshot", what the host put there
+//	         and the owner as text; of "snapshot" and "edition", what the host put
+//	         there
 package eventlog
