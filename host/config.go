@@ -292,7 +292,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.Quotas.validate(), c.checkLanes())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.Quotas.validate(), c.checkLanes(), c.Retention.check())
 	if c.Cluster != nil {
 		errs = append(errs, c.Cluster.validate())
 	}

@@ -20,9 +20,10 @@ func configKeys() map[string]configKey {
 		"lanes":        explain("on how many processors events are matched; 1"),
 		"partition_by": explain("the path whose value spreads events over lanes, such as data.ip"),
 
-		"retention":       explain("how much of the log is kept"),
-		"retention.age":   explain("what is older goes once a snapshot has it; 30d, off for ever"),
-		"retention.bytes": explain("of the log and its blobs on disk; 10GiB, off for no bound"),
+		"retention":        explain("how much of the log is kept"),
+		"retention.age":    explain("what is older goes once a snapshot has it; 30d, off for ever"),
+		"retention.bytes":  explain("of the log and its blobs on disk; 10GiB, off for no bound"),
+		"retention.replay": explain("about how long a restart may replay; a snapshot is taken when there is as much to replay; 4s"),
 
 		"quotas":              explain("what the tenant may bring and hold; what is absent has no limit"),
 		"quotas.events":       explain("bounds its events, those that rules emit among them"),

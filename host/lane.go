@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,6 +119,7 @@ type laneParts struct {
 
 	account   *account      // of tenants; nil: nobody counts
 	snapshots snapshotStore // nil: none
+	every     time.Duration // of replay is worth a snapshot; 0: replayFor
 	wholeLog  bool          // recovered without one
 }
 
@@ -163,7 +165,7 @@ func newLane(parts laneParts) *lane {
 		joinings:  make(chan joined, 1),
 		revisions: make(chan *Revision, 64),
 		snaps: snapshots{
-			store: parts.snapshots, every: replayFor, taken: parts.now(), fresh: true,
+			store: parts.snapshots, every: cmp.Or(parts.every, replayFor), taken: parts.now(), fresh: true,
 			jobs: make(chan *snapshotJob, 1), done: make(chan snapshotEnd, 1),
 		},
 	}

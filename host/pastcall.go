@@ -28,6 +28,7 @@ type PastCall struct {
 	cmd  workflow.Command
 	tape json.RawMessage
 	kind workflow.FailureKind // of a failure
+	cut  bool                 // the log does not go back to where its execution began
 }
 
 // CallEnd is how a call ended.
@@ -55,16 +56,17 @@ func (q *CallQuery) takes(execution string, s *workflow.Started) bool {
 }
 
 // calls hands the recorded calls of plugins to fn, in the order in which they ended.
-// An id that is on record nowhere is an error.
+// An id that is on record nowhere is an error. Where the beginning of the log was
+// removed, calls come as well of which nobody can tell whether they were asked for.
 func (r records) calls(ctx context.Context, q CallQuery, fn func(*PastCall) error) error {
-	fold := &callFold{query: q, open: make(map[string]*pastExecution)}
+	fold := &callFold{query: q, open: make(map[string]*pastExecution), cut: r.log.RunLog().First() > 1, others: make(map[string]bool)}
 	err := replayRun(ctx, r.log, 0, func(seq uint64, recs []eventlog.RunRecord) error {
 		for i := range recs {
 			c, err := fold.run(&recs[i])
 			if err != nil {
 				return fmt.Errorf("frame %d of RUN: %w", seq, err)
 			}
-			if c == nil || q.Plugin != "" && c.Plugin != q.Plugin || c.At.Before(q.Since) {
+			if c == nil || q.Plugin != "" && c.Plugin != "" && c.Plugin != q.Plugin || c.At.Before(q.Since) {
 				continue
 			}
 			if err := fn(c); err != nil {
@@ -74,6 +76,10 @@ func (r records) calls(ctx context.Context, q CallQuery, fn func(*PastCall) erro
 		return nil
 	})
 	if err == nil && q.ID != "" && !fold.found {
+		if at, ok := begins(ctx, r.log); ok == nil && !at.IsZero() {
+			return fmt.Errorf("match or execution %s: %w; the log begins at %s, and what was before has been removed (key retention in rhost.yaml)",
+				q.ID, api.ErrNotFound, at.Format(time.RFC3339))
+		}
 		return fmt.Errorf("match or execution %s: %w; `rhost matches` and `rhost actions --json` list those recorded", q.ID, api.ErrNotFound)
 	}
 	return err
@@ -85,10 +91,13 @@ type callFold struct {
 	query CallQuery
 	open  map[string]*pastExecution // by id
 	found bool                      // an execution that was asked for
+
+	cut    bool            // the log begins later than executions may have
+	others map[string]bool // executions that began in it and were not asked for, where it is cut
 }
 
 type pastExecution struct {
-	started   *workflow.Started
+	started   *workflow.Started              // nil: that was removed
 	scheduled map[string]*workflow.Scheduled // under way, by command id
 }
 
@@ -109,10 +118,17 @@ func (f *callFold) fold(rec workflow.Record) *PastCall {
 		if f.query.takes(rec.Execution, rec.Started) {
 			f.found = true
 			f.open[rec.Execution] = &pastExecution{rec.Started, make(map[string]*workflow.Scheduled)}
+		} else if f.cut {
+			f.others[rec.Execution] = true
 		}
 		return nil
 	}
 	x := f.open[rec.Execution]
+	if x == nil && f.cut && !f.others[rec.Execution] && (f.query.ID == "" || f.query.ID == rec.Execution) {
+		f.found = true
+		x = &pastExecution{scheduled: make(map[string]*workflow.Scheduled)}
+		f.open[rec.Execution] = x
+	}
 	if x == nil {
 		return nil
 	}
@@ -138,6 +154,9 @@ func (x *pastExecution) ended(rec workflow.Record, step string, undo bool) *Past
 	id := commandID("", step, undo)
 	s := x.scheduled[id]
 	delete(x.scheduled, id)
+	if x.started == nil {
+		return orphan(rec, step, undo, s)
+	}
 	if s == nil || s.Action != workflow.ActionRun {
 		return nil
 	}
@@ -156,6 +175,27 @@ func (x *pastExecution) ended(rec workflow.Record, step string, undo bool) *Past
 	}
 	return c
 }
+
+// orphan is a call of an execution whose beginning was removed from the log, if it is
+// one of a plugin; so may be its own, which is s.
+func orphan(rec workflow.Record, step string, undo bool, s *workflow.Scheduled) *PastCall {
+	c := &PastCall{At: rec.At, Execution: rec.Execution, Step: step, Undo: undo, Was: endOf(rec), cut: true}
+	if rec.Succeeded != nil {
+		c.Attempt, c.Digest = rec.Succeeded.Attempt, rec.Succeeded.Digest
+	} else {
+		c.Attempt, c.Digest = rec.Failed.Attempt, rec.Failed.Digest
+	}
+	switch {
+	case s != nil && s.Action != workflow.ActionRun, s == nil && c.Digest == "":
+		return nil
+	case s != nil:
+		c.Plugin = s.Plugin
+	}
+	return c
+}
+
+// errCut is why a call cannot be run again of which the log has only the end.
+var errCut = errors.New("its execution began before the log does: its match was removed (key retention in rhost.yaml)")
 
 // endOf is the end of a call as its record tells it.
 func endOf(rec workflow.Record) CallEnd {
@@ -193,6 +233,9 @@ var unrepeatable = map[workflow.FailureKind]error{ //nolint:gochecknoglobals // 
 
 // repeatable returns the tape of a call that can be run again, or why it cannot.
 func (c *PastCall) repeatable() (*tape, error) {
+	if c.cut {
+		return nil, errCut
+	}
 	if err := unrepeatable[c.kind]; err != nil {
 		return nil, err
 	}

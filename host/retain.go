@@ -32,6 +32,17 @@ const (
 type RetentionConfig struct {
 	Age   keepAge   `yaml:"age"`   // 30d; off keeps the log for ever
 	Bytes keepBytes `yaml:"bytes"` // of the log and its blobs on disk: 10GiB; off has no bound
+	// Replay is about how long a restart may replay the log: when there is as much
+	// to be replayed, a snapshot is taken. 4s.
+	Replay time.Duration `yaml:"replay"`
+}
+
+// check checks the key replay.
+func (c RetentionConfig) check() error {
+	if c.Replay != 0 && (c.Replay < time.Millisecond || c.Replay > time.Hour) {
+		return fmt.Errorf("rhost.yaml: retention.replay: %v is not between 1ms and 1h; the default is %v", c.Replay, replayFor)
+	}
+	return nil
 }
 
 // keepAge is an age; off is -1.
@@ -74,6 +85,9 @@ func (c RetentionConfig) withDefaults() RetentionConfig {
 	}
 	if c.Bytes == 0 {
 		c.Bytes = defaultKeepBytes
+	}
+	if c.Replay == 0 {
+		c.Replay = replayFor
 	}
 	return c
 }

@@ -190,10 +190,11 @@ func TestDamagedSnapshotIsReported(t *testing.T) {
 
 func TestRetentionConfig(t *testing.T) {
 	for text, want := range map[string]RetentionConfig{
-		"":                                  {keepAge(30 * 24 * time.Hour), 10 << 30},
-		"retention: {age: 7d, bytes: 1GiB}": {keepAge(7 * 24 * time.Hour), 1 << 30},
-		"retention: {age: off, bytes: off}": {-1, -1},
-		"retention: {bytes: 64MiB}":         {keepAge(30 * 24 * time.Hour), 64 << 20},
+		"":                                  {keepAge(30 * 24 * time.Hour), 10 << 30, replayFor},
+		"retention: {age: 7d, bytes: 1GiB}": {keepAge(7 * 24 * time.Hour), 1 << 30, replayFor},
+		"retention: {age: off, bytes: off}": {-1, -1, replayFor},
+		"retention: {bytes: 64MiB}":         {keepAge(30 * 24 * time.Hour), 64 << 20, replayFor},
+		"retention: {replay: 500ms}":        {keepAge(30 * 24 * time.Hour), 10 << 30, 500 * time.Millisecond},
 	} {
 		app := newApp(t, map[string]string{"rhost.yaml": text})
 		c, err := ReadConfig(app.dir, nil)
@@ -201,10 +202,11 @@ func TestRetentionConfig(t *testing.T) {
 		assert.Equal(t, want, c.Retention.withDefaults(), text)
 	}
 	for text, want := range map[string]string{
-		"retention: {age: 5s}":    "no age of a minute or more",
-		"retention: {age: never}": "no age of a minute or more",
-		"retention: {bytes: 10}":  "no size of 1MiB or more",
-		"retention: {days: 7}":    "unknown key",
+		"retention: {age: 5s}":     "no age of a minute or more",
+		"retention: {age: never}":  "no age of a minute or more",
+		"retention: {bytes: 10}":   "no size of 1MiB or more",
+		"retention: {days: 7}":     "unknown key",
+		"retention: {replay: 1us}": "not between 1ms and 1h",
 	} {
 		app := newApp(t, map[string]string{"rhost.yaml": text})
 		_, err := ReadConfig(app.dir, nil)

@@ -74,7 +74,7 @@ func (o *simOwner) say(format string, args ...any) {
 // it what would have been tried again.
 type simPatience struct {
 	context.Context //nolint:containedctx // it is one
-	over bool
+	over            bool
 }
 
 func (p *simPatience) Done() <-chan struct{} {

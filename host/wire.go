@@ -65,7 +65,7 @@ func (h *Host) wire(ctx context.Context) error {
 		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
 		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) },
 		ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
-		account: h.account, snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
+		account: h.account, every: h.config.Retention.withDefaults().Replay, snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
 	// Most logs have one revision and no more: the rules of the folder, which are

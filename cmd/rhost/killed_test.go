@@ -101,7 +101,8 @@ func newShop(t *testing.T) *shop {
 	srv := httptest.NewServer(s.out)
 	t.Cleanup(srv.Close)
 	files := map[string]string{
-		"rhost.yaml":        "listen: \"off\"\negress: {hosts: [\"" + strings.TrimPrefix(srv.URL, "http://") + "\"], private: [127.0.0.0/8]}\n",
+		// Snapshots are taken all the time, so that it is recovery from them that is killed.
+		"rhost.yaml":        "listen: \"off\"\nretention: {replay: 1ms}\negress: {hosts: [\"" + strings.TrimPrefix(srv.URL, "http://") + "\"], private: [127.0.0.0/8]}\n",
 		"rules/r.yaml":      strings.ReplaceAll(shopRules, "ADDRESS", srv.URL+"/orders"),
 		"plugins/count.lua": shopCount,
 	}
@@ -201,7 +202,23 @@ func TestKilledUnderLoad(t *testing.T) {
 	loading.Wait()
 	s.quiet(s.data)
 	p.interrupt()
+	s.snapshots()
 	s.check(kills)
+}
+
+// snapshots finds that several were taken.
+func (s *shop) snapshots() {
+	s.t.Helper()
+	cut, err := eventlog.TakeCut(filepath.Join(s.data, "log"))
+	require.NoError(s.t, err)
+	newest := uint64(0)
+	_, err = cut.Scan(s.t.Context(), "SNAP", 0, func(e *eventlog.Entry) error {
+		newest = max(newest, e.Seq)
+		return nil
+	}, nil)
+	require.NoError(s.t, err)
+	assert.Greater(s.t, newest, uint64(2), "snapshots of a log that was always killed")
+	s.t.Logf("%d snapshots", newest)
 }
 
 // quiet waits until nothing happens any more.
