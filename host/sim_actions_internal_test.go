@@ -80,6 +80,9 @@ func (o *simOwner) act(cmd workflow.Command) workflow.Result {
 		case 1:
 			res := cmd.Fail(workflow.FailUnavailable, "away")
 			res.Failure.After = time.Duration(w.pick(20)) * time.Second
+			if w.real { // where seconds take their time
+				res.Failure.After /= 100
+			}
 			return res
 		case 2:
 			return cmd.Fail(workflow.FailTimeout, "late")

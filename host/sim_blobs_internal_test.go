@@ -38,7 +38,7 @@ func (h *simHistory) named(f *eventlog.CheckedFrame) error {
 	}
 	for _, digest := range list {
 		_, was := h.g.blobs[digest] // much else has a digest
-		if _, is := h.model.Blob(h.g.no, digest); was && !is {
+		if _, is := h.stored.Blob(h.g.no, digest); was && !is {
 			return fmt.Errorf("frame %d of stream %d names the blob %s, which is gone", f.Seq, h.kind, digest)
 		}
 	}

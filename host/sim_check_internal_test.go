@@ -343,7 +343,7 @@ func (c *simCheck) end() {
 	if l.flows.Len() > 0 || len(l.running) > 0 {
 		c.broken("%d executions are open and %d actions run", l.flows.Len(), len(l.running))
 	}
-	if len(c.problems) > 0 || c.plant != plantNothing {
+	if len(c.problems) > 0 || c.plant != plantNothing || c.real {
 		return
 	}
 	o := c.takeOver(c.g, c.o.node)

@@ -8,7 +8,6 @@ import (
 	"hash/maphash"
 
 	"github.com/rhost/rhost/host/eventlog"
-	"github.com/rhost/rhost/host/eventlog/eventlogtest"
 )
 
 // simStore is the store of one process: it notes who sent what, and has the disk of
@@ -159,9 +158,15 @@ func (b simBlobs) Delete(ctx context.Context, name string) error {
 	return err
 }
 
+// simStored is what servers have stored.
+type simStored interface {
+	Frames(group int, kind eventlog.StreamKind) (first uint64, frames [][]byte)
+	Blob(group int, digest string) ([]byte, bool)
+}
+
 // simHistory is all that a stream has ever held, what was released included.
 type simHistory struct {
-	model   *eventlogtest.Model
+	stored  simStored
 	g       *simGroup
 	kind    eventlog.StreamKind
 	checker *eventlog.Checker
@@ -169,18 +174,18 @@ type simHistory struct {
 	hashes  []uint64
 }
 
-func newSimHistory(m *eventlogtest.Model, g *simGroup, events bool) *simHistory {
+func newSimHistory(m simStored, g *simGroup, events bool) *simHistory {
 	kind := eventlog.RunStream
 	if events {
 		kind = eventlog.EventStream
 	}
 	name, _ := kind.NamesOf(g.no)
-	return &simHistory{model: m, g: g, kind: kind, checker: eventlog.NewChecker(name)}
+	return &simHistory{stored: m, g: g, kind: kind, checker: eventlog.NewChecker(name)}
 }
 
 // read reads on, up to but not including frame to; 0: to the end.
 func (h *simHistory) read(to uint64) error {
-	first, frames := h.model.Frames(h.g.no, h.kind)
+	first, frames := h.stored.Frames(h.g.no, h.kind)
 	for i, b := range frames {
 		seq := first + uint64(i)
 		if seq <= uint64(len(h.frames)) || to > 0 && seq >= to {

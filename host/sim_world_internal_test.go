@@ -30,6 +30,7 @@ type simWorld struct {
 	owners  []*simOwner // those that live, in the order of their start
 	started uint64      // owners so far
 	steps   int
+	real    bool // on the real engine
 	calm    bool // nothing goes wrong any more with nodes and servers
 	sound   bool // nor with actions
 
