@@ -37,6 +37,7 @@ type Node struct {
 	member *cluster.Member // guarded by mu; nil until the servers can be reached
 	table  cluster.Table   // guarded by mu; the leases, as last read
 	seen   time.Time       // guarded by mu; when that was
+	tenure tenure          // guarded by mu; of who owns the tenant's group by the table
 	front  *front          // guarded by mu; of the host that runs here; nil: none
 
 	forward *forwarder     // guarded by mu; nil until the servers can be reached
@@ -162,7 +163,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		return err
 	}
 	n.mu.Lock()
-	n.member, n.forward, n.shared = m, newForwarder(peers, n.logger), l
+	n.member, n.forward, n.shared = m, newForwarder(peers.Dial, n.logger), l
 	n.mu.Unlock()
 	started()
 	// Other nodes are answered while the log is handed over.
@@ -203,6 +204,7 @@ func (n *Node) changed(t cluster.Table) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.table, n.seen = t, time.Now()
+	n.tenure = n.tenure.next(t.Groups[tenantGroup])
 }
 
 // Close releases what NewNode took. Run must have returned.

@@ -67,7 +67,7 @@ func (c *trio) strike(l *load, f fault, node int, while time.Duration) struck {
 	s := struck{fault: f.name, owner: c.owner(-1) == node, before: l.rate(while)}
 	said := c.said()
 	l.quiet()
-	began := time.Now()
+	began, fell := time.Now(), time.Now()
 	f.begin(c, node)
 	inside := c.inside(l, node, f)
 	if s.owner {
@@ -86,6 +86,9 @@ func (c *trio) strike(l *load, f fault, node int, while time.Duration) struck {
 		assert.False(c.t, c.owns(node), "node %s still answers as the owner", letter(node))
 	}
 	s.whole, s.after = c.current().Sub(began), l.quiet()
+	if s.after > 2*time.Second || s.gap > 12*time.Second || !s.owner && s.gap > 2*time.Second {
+		c.t.Logf("the fault began at %s, ended at %s: %s", fell.Format(time.RFC3339Nano), began.Format(time.RFC3339Nano), c.since(said))
+	}
 	return s
 }
 
@@ -95,6 +98,16 @@ func (c *trio) said() (n [3]int) {
 		n[i] = len(p.said())
 	}
 	return n
+}
+
+// since is what the nodes have said since then.
+func (c *trio) since(said [3]int) string {
+	var b strings.Builder
+	for i, p := range c.nodes {
+		text := p.said()
+		fmt.Fprintf(&b, "node %s: %s\n", letter(i), text[min(said[i], len(text)):])
+	}
+	return b.String()
 }
 
 // taken waits until another node says that it owns the log, and gives the time.

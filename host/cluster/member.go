@@ -33,8 +33,10 @@ type Config struct {
 	// before has had. When ctx ends it hands over: it finishes what it has begun,
 	// stops and returns. Reading and writing are safe all the time; when the
 	// node has lost the group, writes fail. The cause of ctx says which it is:
-	// ErrLost or another. An Own that returns by itself gives the group up; it is
-	// called again, here or elsewhere.
+	// ErrLost or another. An Own that returns by itself gives the group up. Its error
+	// is shown to all, others are given the group, and this node tries again when none
+	// of them can have it: after TTL the first time, and twice as long each time, up to
+	// maxWait. With ErrLost it says that the group is another's, which is no failure.
 	Own func(ctx context.Context, group int, epoch uint64) error
 }
 
@@ -51,14 +53,16 @@ type Member struct {
 	wake  chan struct{} // asks for a look now
 	ended chan ending
 
-	mu    sync.Mutex
-	drain bool // guarded by mu
+	mu     sync.Mutex
+	drain  bool // guarded by mu
+	forget bool // guarded by mu; what failed is to be tried again
 
 	// The rest belongs to Run's goroutine.
 	joined time.Time
 	self   lease
 	owned  map[int]*ownership
-	failed map[int]time.Time // when a group's run last ended by itself
+	pause  map[int]time.Time // until when a group is not taken, after its run ended by itself
+	failed map[int]Failed    // groups whose last run failed
 }
 
 // lease is an entry that this node renews.
@@ -83,6 +87,7 @@ type ownership struct {
 type ending struct {
 	group int
 	err   error
+	lost  bool // because the lease was about to end
 }
 
 // NewMember makes a member, which does nothing until Run.
@@ -106,15 +111,17 @@ func NewMember(c Config) (*Member, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Member{
-		cfg: c, wake: make(chan struct{}, 1), ended: make(chan ending, c.Groups), owned: make(map[int]*ownership), failed: make(map[int]time.Time),
+		cfg: c, wake: make(chan struct{}, 1), ended: make(chan ending, c.Groups), owned: make(map[int]*ownership),
+		pause: make(map[int]time.Time), failed: make(map[int]Failed),
 		self: lease{key: nodePrefix + c.Node.Name},
 	}, nil
 }
 
-// Drain makes the node hand over all groups and take no more.
+// Drain makes the node hand over all groups and take no more. Without drain it takes
+// part, and tries again what it could not run.
 func (m *Member) Drain(drain bool) {
 	m.mu.Lock()
-	m.drain = drain
+	m.drain, m.forget = drain, !drain
 	m.mu.Unlock()
 	m.Look()
 }
@@ -186,7 +193,13 @@ func (m *Member) announce(ctx context.Context) error {
 	default:
 		n.State = Up
 	}
+	if m.forget {
+		m.forget = false
+		clear(m.failed)
+		clear(m.pause)
+	}
 	m.mu.Unlock()
+	n.Failed = m.failures(time.Now())
 	err := m.put(ctx, &m.self, n)
 	if errors.Is(err, ErrTaken) && m.cfg.Sole {
 		entries, listErr := m.cfg.Leases.List(ctx)
@@ -266,7 +279,7 @@ func (m *Member) follow(ctx context.Context, t Table) {
 		switch {
 		case o != nil && owner != name && owner != "":
 			m.stop(o, errHandOver)
-		case o == nil && owner == name && !taken && time.Since(m.failed[g]) >= m.cfg.TTL:
+		case o == nil && owner == name && !taken && !time.Now().Before(m.pause[g]):
 			m.take(ctx, g, was.rev)
 		}
 	}
@@ -288,7 +301,10 @@ func (m *Member) take(ctx context.Context, group int, rev uint64) {
 	o.fuse = time.AfterFunc(time.Until(o.until.Add(-m.cfg.Margin)), func() { end(ErrLost) })
 	m.owned[group] = o
 	m.cfg.Logger.Info("this node owns a group", "group", group, "epoch", o.epoch)
-	go func() { m.ended <- ending{group, m.cfg.Own(run, group, o.epoch)} }() // there is room for each; leave waits
+	go func() {
+		err := m.cfg.Own(run, group, o.epoch)
+		m.ended <- ending{group, err, errors.Is(context.Cause(run), ErrLost)} // there is room for each; leave waits
+	}()
 }
 
 // stop asks a group's run to end.
@@ -304,15 +320,21 @@ func (m *Member) onEnded(ctx context.Context, e ending) {
 	delete(m.owned, e.group)
 	o.fuse.Stop()
 	o.end(nil)
-	if !o.ending {
-		m.failed[e.group] = time.Now()
-		m.cfg.Logger.Error("a group has stopped; it is taken again in a while", "group", e.group, "error", e.err)
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.TTL/4)
+	defer cancel()
+	switch {
+	case o.ending:
+	case e.lost: // who may have it now is in the table, once that can be reached
+		m.cfg.Logger.Warn("a group has stopped, because its lease could not be renewed", "group", e.group)
+	default:
+		m.onFailed(e)
+		if err := m.announce(ctx); err != nil { // before the others see that nobody has it
+			m.cfg.Logger.Warn("the cluster's leases cannot be reached", "error", err)
+		}
 	}
 	if o.rev == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.TTL/4)
-	defer cancel()
 	if err := m.cfg.Leases.Delete(ctx, o.key, o.rev); err != nil && !errors.Is(err, ErrTaken) {
 		m.cfg.Logger.Warn("a group's lease stays until it ends by itself", "group", e.group, "error", err)
 	}
