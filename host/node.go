@@ -154,7 +154,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	}
 	m, err := cluster.NewMember(cluster.Config{
 		Node:   cluster.Node{Name: n.name(), Version: n.opts.Version, API: n.API()},
-		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own,
+		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Freed: n.freed, Own: n.own,
 		// Two servers of one name cannot be in a cluster; clients of servers
 		// elsewhere can have one name.
 		Sole: n.embedded(),

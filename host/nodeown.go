@@ -13,7 +13,8 @@ import (
 
 const (
 	moveTimeout = 10 * time.Second // for asking for the leaders of streams to move
-	moveEvery   = 15 * time.Second // when that is looked at again
+	moveSoon    = 3 * time.Second  // when that is looked at again, if some are elsewhere
+	moveLater   = 15 * time.Second // as above, if none are
 )
 
 // own has the signature of cluster.Config.Own: it tells the operator of a group that
@@ -39,6 +40,7 @@ func (n *Node) host(ctx context.Context, group int, epoch uint64) error {
 	if err != nil {
 		return err
 	}
+	claimed := time.Since(began)
 	h, err := newHost(ctx, n.opts, place{
 		node: n.name(), api: n.API(), log: log, clock: clock, serve: n.serve,
 		size: func(ctx context.Context) (int64, error) { return n.sizeOf(ctx, group) },
@@ -55,7 +57,8 @@ func (n *Node) host(ctx context.Context, group int, epoch uint64) error {
 		lead.Go(func() { n.keepLeading(leading, group) })
 	}
 	err = h.Run(ctx, func(s Summary) {
-		n.report(Notice{Kind: "owner", Text: fmt.Sprintf("node %s owns the log (epoch %d), %d ms after it took the lease", n.name(), epoch, time.Since(began).Milliseconds())})
+		n.report(Notice{Kind: "owner", Text: fmt.Sprintf("node %s owns the log (epoch %d), %d ms after it took the lease, %d of them until its claim was stored",
+			n.name(), epoch, time.Since(began).Milliseconds(), claimed.Milliseconds())})
 		serving(s)
 	})
 	if err = errors.Join(err, h.Close()); errors.Is(context.Cause(ctx), cluster.ErrLost) {
@@ -90,13 +93,17 @@ func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock) (*e
 func (n *Node) keepLeading(ctx context.Context, group int) {
 	for ctx.Err() == nil {
 		try, cancel := context.WithTimeout(ctx, moveTimeout)
-		err := n.engine.MoveLeaders(try, group, n.name())
+		elsewhere, err := n.engine.MoveLeaders(try, group, n.name())
 		cancel()
+		again := moveLater
+		if err != nil || elsewhere > 0 {
+			again = moveSoon
+		}
 		if err != nil && ctx.Err() == nil {
 			n.logger.Info("the log's streams are led by another node", "error", err)
 		}
 		select {
-		case <-time.After(moveEvery):
+		case <-time.After(again):
 		case <-ctx.Done():
 		}
 	}

@@ -53,7 +53,7 @@ type trio struct {
 func startTrio(t *testing.T, w *wires) *trio {
 	t.Helper()
 	c := &trio{t: t, wires: w}
-	app, dir := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	var peers []string
 	for i := range c.args {
 		if w == nil {
@@ -63,17 +63,15 @@ func startTrio(t *testing.T, w *wires) *trio {
 		peers, c.api[i] = append(peers, w.ip(i)+":7400"), "127.0.0.1:4120"
 		c.http[i] = socketClient(filepath.Join(dir, letter(i)))
 	}
-	files := map[string]string{
-		"rhost.yaml": fmt.Sprintf("cluster: {name: test, node: a, listen: %s, peers: [%s], secret_file: secret}\n", peers[0], strings.Join(peers, ", ")),
-	}
-	for _, some := range []map[string]string{files, clusterApp} {
-		for name, text := range some {
-			full := filepath.Join(app, name)
-			require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
-			require.NoError(t, os.WriteFile(full, []byte(text), 0o600))
-		}
-	}
 	for i := range c.args {
+		app := filepath.Join(dir, "app-"+letter(i)) // each has its own copy
+		for _, some := range []map[string]string{clusterApp, {"rhost.yaml": clusterYAML(peers)}} {
+			for name, text := range some {
+				full := filepath.Join(app, name)
+				require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
+				require.NoError(t, os.WriteFile(full, []byte(text), 0o600))
+			}
+		}
 		c.args[i] = []string{
 			"run", app, "--json", "--data", filepath.Join(dir, letter(i)), "--listen", c.api[i],
 			"--set", "cluster.node=" + letter(i), "--set", "cluster.listen=" + peers[i],
@@ -84,6 +82,10 @@ func startTrio(t *testing.T, w *wires) *trio {
 		c.joined(i)
 	}
 	return c
+}
+
+func clusterYAML(peers []string) string {
+	return fmt.Sprintf("cluster: {name: test, node: a, listen: %s, peers: [%s], secret_file: secret}\n", peers[0], strings.Join(peers, ", "))
 }
 
 // letter is the name of a node.
@@ -106,6 +108,9 @@ func (c *trio) reach(i int) []string {
 	}
 	return []string{"--data", c.data(i)}
 }
+
+// app is a node's app folder.
+func (c *trio) app(i int) string { return c.args[i][1] }
 
 // data is a node's data folder.
 func (c *trio) data(i int) string { return c.args[i][4] }

@@ -28,6 +28,7 @@ type Config struct {
 	Sole    bool          // nobody else can be this node now: what it held before is still its own
 	Logger  *slog.Logger  // nil: nothing
 	Changed func(Table)   // told of every table that was read, by one goroutine; nil: nobody
+	Freed   func()        // told when a group's lease was given up; nil: nobody
 
 	// Own runs a group that the node owns from now on, with an epoch that no owner
 	// before has had. When ctx ends it hands over: it finishes what it has begun,
@@ -335,7 +336,11 @@ func (m *Member) onEnded(ctx context.Context, e ending) {
 	if o.rev == 0 {
 		return
 	}
-	if err := m.cfg.Leases.Delete(ctx, o.key, o.rev); err != nil && !errors.Is(err, ErrTaken) {
+	err := m.cfg.Leases.Delete(ctx, o.key, o.rev)
+	if err == nil && m.cfg.Freed != nil {
+		m.cfg.Freed()
+	}
+	if err != nil && !errors.Is(err, ErrTaken) {
 		m.cfg.Logger.Warn("a group's lease stays until it ends by itself", "group", e.group, "error", err)
 	}
 }

@@ -78,30 +78,34 @@ func statusOf(name string, info *jetstream.StreamInfo) StreamStatus {
 
 // MoveLeaders asks the servers to let node lead the streams of a group, and that of
 // the leases, so that who owns the group writes them without a detour and depends on
-// no other server than it must. It does not wait until they have. A stream that node
-// leads already, and one without a current copy there, stay as they are: a leader that
-// moves costs writers a moment.
-func (e *Engine) MoveLeaders(ctx context.Context, group int, node string) error {
+// no other server than it must. It does not wait until they have, and returns how many
+// of the streams were led elsewhere. One that node leads already, and one without a
+// current copy there, stay as they are: a leader that moves costs writers a moment.
+func (e *Engine) MoveLeaders(ctx context.Context, group int, node string) (elsewhere int, err error) {
 	nc, err := e.connect("move leaders")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer e.disconnect(nc)
 	list, err := e.statuses(ctx, nc, append(streamsOf(group), leaseStream))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for i := range list {
-		if list[i].movable(node) {
+		if list[i].Leader == node {
+			continue
+		}
+		elsewhere++
+		if list[i].couldLead(node) {
 			err = errors.Join(err, e.moveLeader(ctx, nc, list[i].Name, node))
 		}
 	}
-	return err
+	return elsewhere, err
 }
 
-// movable reports whether a stream has another leader than node, who could be it.
-func (s *StreamStatus) movable(node string) bool {
-	return s.Leader != node && slices.ContainsFunc(s.Copies, func(c CopyStatus) bool {
+// couldLead reports whether a node other than the leader has a current copy.
+func (s *StreamStatus) couldLead(node string) bool {
+	return slices.ContainsFunc(s.Copies, func(c CopyStatus) bool {
 		return c.Node == node && c.Current && !c.Offline
 	})
 }
