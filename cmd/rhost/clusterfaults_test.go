@@ -213,6 +213,10 @@ func (c *trio) inside(l *load, node int, f fault) (stop func()) {
 	}
 }
 
+// soakSlack is what is needed beside the faults, to start and to read what was
+// recorded.
+const soakSlack = 5 * time.Minute
+
 // soakFor is how long the long form takes; 0 without RHOST_SOAK.
 func soakFor(t *testing.T) time.Duration {
 	if os.Getenv("RHOST_SOAK") == "" {
@@ -221,6 +225,13 @@ func soakFor(t *testing.T) time.Duration {
 	text := cmp.Or(os.Getenv("RHOST_SOAK_FOR"), "10m")
 	d, err := time.ParseDuration(text)
 	require.NoError(t, err, "RHOST_SOAK_FOR")
+	if end, ok := t.Deadline(); ok {
+		if left := time.Until(end) - soakSlack; left < d {
+			require.Positive(t, left, "-timeout must be %v at least", d+soakSlack)
+			t.Logf("only %v are left of %v; set -timeout to %v", left.Round(time.Second), d, d+soakSlack)
+			d = left
+		}
+	}
 	return d
 }
 

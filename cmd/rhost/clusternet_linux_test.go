@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -53,9 +54,12 @@ func ownNetwork(t *testing.T) (w *wires, ran bool) {
 	require.NoError(t, err)
 	cmd.Stderr = cmd.Stdout
 	require.NoError(t, cmd.Start())
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		t.Log(lines.Text())
 	}
+	io.Copy(io.Discard, out) //nolint:errcheck // what is left after a line beyond all measure
 	require.NoError(t, cmd.Wait(), "the test in its own network")
 	return nil, true
 }
