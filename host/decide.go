@@ -14,7 +14,7 @@ import (
 )
 
 // maxItems is how many records the matcher is shown at a time.
-const maxItems = 512
+const maxItems = 1024
 
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
 	events, err := decodeEvents(f, l.events)
@@ -195,10 +195,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 }
 
 func (l *lane) recordMatch(ctx context.Context, m *cep.Match, acts bool) error {
-	rec, err := matchRecord(m, l.id, acts)
-	if err != nil {
-		return err
-	}
+	rec := matchRecord(m, l.id, acts)
 	if err := l.record(ctx, rec); err != nil {
 		return err
 	}

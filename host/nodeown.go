@@ -42,7 +42,8 @@ func (n *Node) host(ctx context.Context, group int, epoch uint64) error {
 	}
 	claimed := time.Since(began)
 	h, err := newHost(ctx, n.opts, place{
-		node: n.name(), api: n.API(), log: log, clock: clock, serve: n.serve,
+		node: n.name(), data: n.data, epoch: epoch, adopt: n.adopt.Load(),
+		api: n.API(), log: log, clock: clock, serve: n.serve,
 		size: func(ctx context.Context) (int64, error) { return n.sizeOf(ctx, group) },
 	})
 	if err != nil {
@@ -57,6 +58,7 @@ func (n *Node) host(ctx context.Context, group int, epoch uint64) error {
 		lead.Go(func() { n.keepLeading(leading, group) })
 	}
 	err = h.Run(ctx, func(s Summary) {
+		n.adopt.Store(false) // it is done
 		n.report(Notice{Kind: "owner", Text: fmt.Sprintf("node %s owns the log (epoch %d), %d ms after it took the lease, %d of them until its claim was stored",
 			n.name(), epoch, time.Since(began).Milliseconds(), claimed.Milliseconds())})
 		serving(s)

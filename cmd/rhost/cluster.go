@@ -93,6 +93,9 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 	if err := showFailed(out, s, now); err != nil {
 		return err
 	}
+	if err := showEdition(out, s); err != nil {
+		return err
+	}
 	rows = nil
 	for _, g := range s.Groups {
 		owner, held := "nobody", ""
@@ -125,6 +128,24 @@ func showFailed(out style, s *host.ClusterSummary, now time.Time) error {
 		return nil
 	}
 	return out.table([]string{"FAILED ON", "GROUP", "TRIES", "AGO", "NEXT TRY", "REASON"}, rows)
+}
+
+// showEdition says what is in force, and which folders have something else.
+func showEdition(out style, s *host.ClusterSummary) error {
+	if e := s.Edition; e != nil {
+		if err := out.line("in force: edition %s, since %s (%s)", thousands(e.Number), e.At.Local().Format(time.DateTime), clean(e.Why)); err != nil {
+			return err
+		}
+	}
+	for _, n := range s.Nodes {
+		if len(n.Differs) == 0 {
+			continue
+		}
+		if err := out.line("%s differs: %s", out.yellow("folder of "+n.Name), clean(strings.Join(n.Differs, " "))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copies says how those who keep a stream beside its leader are.

@@ -69,6 +69,9 @@ type Node struct {
 	Version string    `json:"version,omitempty"` // of the program
 	API     string    `json:"api,omitempty"`     // where its API listens
 	Failed  []Failed  `json:"failed,omitempty"`  // groups that it could not run, by number
+	// Differs says in which files its app folder is not what is in force, see
+	// Member.Tell.
+	Differs []string `json:"differs,omitempty"`
 }
 
 // Failed is a group that a node could not run, and has not run since. Others come
