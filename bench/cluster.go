@@ -380,7 +380,8 @@ func (t *trio) outage(ctx context.Context, act func(ctx context.Context, owner i
 		_, err = t.owner(ctx, was)
 	}
 	close(over)
-	return longest.Seconds(), errors.Join(err, g.Wait())
+	err = errors.Join(err, g.Wait())
+	return longest.Seconds(), err
 }
 
 // fell kills a node.

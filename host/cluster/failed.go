@@ -30,7 +30,7 @@ func (m *Member) onFailed(e ending) {
 	}
 	wait := min(m.cfg.TTL<<min(f.Tries-1, maxWait), maxWait*m.cfg.TTL)
 	m.failed[e.group], m.pause[e.group] = f, now.Add(wait)
-	m.cfg.Logger.Error("a group has failed here; another node is to have it", "group", e.group, "tries", f.Tries, "again", wait, "error", e.err)
+	m.cfg.Logger.Warn("a group has failed here; another node is to have it", "group", e.group, "tries", f.Tries, "again", wait, "error", e.err)
 }
 
 // failures are the groups that this node could not run, for others to see. One that
