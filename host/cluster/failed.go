@@ -16,7 +16,7 @@ const maxReason = 500
 
 // onFailed takes down that a group's run has ended by itself.
 func (m *Member) onFailed(e ending) {
-	now := time.Now()
+	now := m.cfg.Clock.Now()
 	if errors.Is(e.err, ErrLost) {
 		m.pause[e.group] = now.Add(m.cfg.TTL)
 		return

@@ -29,6 +29,7 @@ type Config struct {
 	Logger  *slog.Logger  // nil: nothing
 	Changed func(Table)   // told of every table that was read, by one goroutine; nil: nobody
 	Freed   func()        // told when a group's lease was given up; nil: nobody
+	Clock   Clock         // nil: this machine's
 
 	// Own runs a group that the node owns from now on, with an epoch that no owner
 	// before has had. When ctx ends it hands over: it finishes what it has begun,
@@ -39,6 +40,10 @@ type Config struct {
 	// of them can have it: after TTL the first time, and twice as long each time, up to
 	// maxWait. With ErrLost it says that the group is another's, which is no failure.
 	Own func(ctx context.Context, group int, epoch uint64) error
+
+	// Start takes the place of Own where that must not have a goroutine of its own. It
+	// returns at once, and ended is called, once, when the group is not run any more.
+	Start func(ctx context.Context, group int, epoch uint64, ended func(error))
 }
 
 // ErrLost is the cause of a group's end when its lease could not be renewed: there
@@ -81,8 +86,8 @@ type ownership struct {
 	epoch  uint64
 	since  time.Time
 	end    context.CancelCauseFunc
-	ending bool        // end has been called
-	fuse   *time.Timer // ends the group when its lease is about to end
+	ending bool  // end has been called
+	fuse   Timer // ends the group when its lease is about to end
 }
 
 // ending is the end of a group's run.
@@ -108,6 +113,15 @@ func NewMember(c Config) (*Member, error) {
 	}
 	if c.Margin == 0 {
 		c.Margin = c.TTL / 4
+	}
+	if c.Clock == nil {
+		c.Clock = wallClock{}
+	}
+	if c.Start == nil {
+		own := c.Own
+		c.Start = func(ctx context.Context, group int, epoch uint64, ended func(error)) {
+			go func() { ended(own(ctx, group, epoch)) }() // leave waits for it
+		}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -147,8 +161,6 @@ func (m *Member) Look() {
 
 // Run takes part until ctx ends; then it hands over what it owns and leaves.
 func (m *Member) Run(ctx context.Context) error {
-	m.joined = time.Now()
-	m.cfg.Node.Since = m.joined.UTC()
 	tick := time.NewTicker(m.cfg.TTL / 4)
 	defer tick.Stop()
 	for {
@@ -164,8 +176,27 @@ func (m *Member) Run(ctx context.Context) error {
 	}
 }
 
+// Turn does what Run does four times within the TTL of leases, for those who have
+// time in their own hands: then there is no Run.
+func (m *Member) Turn(ctx context.Context) {
+	for {
+		select {
+		case e := <-m.ended:
+			m.onEnded(ctx, e)
+			continue
+		default:
+		}
+		break
+	}
+	m.turn(ctx)
+}
+
 // turn renews what the node holds, and takes and gives up groups as planned.
 func (m *Member) turn(ctx context.Context) {
+	if m.joined.IsZero() {
+		m.joined = m.cfg.Clock.Now()
+		m.cfg.Node.Since = m.joined.UTC()
+	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.TTL/4)
 	defer cancel()
 	err := m.renewAll(ctx)
@@ -200,7 +231,7 @@ func (m *Member) announce(ctx context.Context) error {
 	switch {
 	case m.drain:
 		n.State = Draining
-	case time.Since(m.joined) < m.cfg.Settle:
+	case m.since(m.joined) < m.cfg.Settle:
 		n.State = Joining
 	default:
 		n.State = Up
@@ -211,7 +242,7 @@ func (m *Member) announce(ctx context.Context) error {
 		clear(m.pause)
 	}
 	m.mu.Unlock()
-	n.Failed = m.failures(time.Now())
+	n.Failed = m.failures(m.cfg.Clock.Now())
 	err := m.put(ctx, &m.self, n)
 	if errors.Is(err, ErrTaken) && m.cfg.Sole {
 		entries, listErr := m.cfg.Leases.List(ctx)
@@ -238,7 +269,7 @@ func (m *Member) renew(ctx context.Context, group int, o *ownership) error {
 		return nil
 	}
 	if err == nil && !o.ending {
-		o.fuse.Reset(time.Until(o.until.Add(-m.cfg.Margin)))
+		o.fuse.Reset(m.fuseFor(o))
 	}
 	return err
 }
@@ -249,7 +280,7 @@ func (m *Member) put(ctx context.Context, l *lease, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode lease %s: %w", l.key, err)
 	}
-	from := time.Now()
+	from := m.cfg.Clock.Now()
 	rev, err := m.cfg.Leases.Put(ctx, l.key, value, m.cfg.TTL, l.rev)
 	if errors.Is(err, ErrTaken) && l.doubt != nil {
 		rev, err = m.again(ctx, l, value)
@@ -291,7 +322,7 @@ func (m *Member) follow(ctx context.Context, t Table) {
 		switch {
 		case o != nil && owner != name && owner != "":
 			m.stop(o, errHandOver)
-		case o == nil && owner == name && !taken && !time.Now().Before(m.pause[g]):
+		case o == nil && owner == name && !taken && !m.cfg.Clock.Now().Before(m.pause[g]):
 			m.take(ctx, g, was.rev)
 		}
 	}
@@ -299,7 +330,7 @@ func (m *Member) follow(ctx context.Context, t Table) {
 
 // take acquires a group, whose lease has the revision rev, and runs it.
 func (m *Member) take(ctx context.Context, group int, rev uint64) {
-	o := &ownership{lease: lease{key: groupKey(group), rev: rev}, since: time.Now().UTC()}
+	o := &ownership{lease: lease{key: groupKey(group), rev: rev}, since: m.cfg.Clock.Now().UTC()}
 	err := m.put(ctx, &o.lease, Owned{Node: m.cfg.Node.Name, Since: o.since})
 	if err != nil {
 		if !errors.Is(err, ErrTaken) { // another was faster
@@ -310,13 +341,19 @@ func (m *Member) take(ctx context.Context, group int, rev uint64) {
 	o.epoch = o.rev
 	run, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	o.end = end
-	o.fuse = time.AfterFunc(time.Until(o.until.Add(-m.cfg.Margin)), func() { end(ErrLost) })
+	o.fuse = m.cfg.Clock.AfterFunc(m.fuseFor(o), func() { end(ErrLost) })
 	m.owned[group] = o
 	m.cfg.Logger.Info("this node owns a group", "group", group, "epoch", o.epoch)
-	go func() {
-		err := m.cfg.Own(run, group, o.epoch)
+	m.cfg.Start(run, group, o.epoch, func(err error) {
 		m.ended <- ending{group, err, errors.Is(context.Cause(run), ErrLost)} // there is room for each; leave waits
-	}()
+	})
+}
+
+func (m *Member) since(at time.Time) time.Duration { return m.cfg.Clock.Now().Sub(at) }
+
+// fuseFor is how long a group may still run unless its lease is renewed.
+func (m *Member) fuseFor(o *ownership) time.Duration {
+	return o.until.Add(-m.cfg.Margin).Sub(m.cfg.Clock.Now())
 }
 
 // stop asks a group's run to end.
