@@ -98,6 +98,7 @@ type Host struct {
 	files   *stepfiles.Executor // of file steps
 	sources *sources
 	servers *servers
+	probing readiness
 }
 
 // New reads the app folder, loads its plugins and rules, opens the log and

@@ -130,6 +130,25 @@ func TestOvertaken(t *testing.T) {
 	assert.GreaterOrEqual(t, l.RunLog().Tail(), uint64(runs.Load())+2)
 }
 
+// TestProbeFindsTheNextOwner: who has been replaced and has written nothing since is
+// told by a probe, and writes nothing from then on.
+func TestProbeFindsTheNextOwner(t *testing.T) {
+	e := engineOn(t, natsServer(t, nil).ClientURL())
+	old, err := e.Open(t.Context(), 0, eventlog.Config{})
+	require.NoError(t, err)
+	require.NoError(t, old.Claim(t.Context(), "old", 1))
+	require.NoError(t, old.Probe(t.Context()))
+	next, err := e.Open(t.Context(), 0, eventlog.Config{})
+	require.NoError(t, err)
+	require.NoError(t, next.Claim(t.Context(), "new", 2))
+	err = old.Probe(t.Context())
+	require.ErrorIs(t, err, eventlog.ErrFenced)
+	require.ErrorContains(t, err, "new has claimed it with epoch 2")
+	require.NoError(t, next.Probe(t.Context()))
+	require.NoError(t, old.Close())
+	require.NoError(t, next.Close())
+}
+
 // TestServerRestarts: while the server is away nothing is stored, and says so in
 // time; what was acknowledged is there when it is back, and the log goes on.
 func TestServerRestarts(t *testing.T) {
