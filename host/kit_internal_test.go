@@ -132,6 +132,7 @@ func (l *liveHost) runCore() {
 	g.Go(func() error { return l.steps.Run(ctx) })
 	go func() { l.ended <- g.Wait() }()
 	l.t.Cleanup(l.stop)
+	require.NoError(l.t, l.renew(l.t.Context()))
 	require.NoError(l.t, l.startRules(l.t.Context()))
 }
 

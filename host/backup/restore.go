@@ -27,6 +27,12 @@ const restoring = ".restoring"
 type RestoreOptions struct {
 	Progress func(done, total int64) // as of VerifyOptions
 	Logger   *slog.Logger
+	// Engine starts what keeps the log, where that is not one machine, with the
+	// folder of the log. Nil: the log is a folder of one machine.
+	Engine func(ctx context.Context, dir string) (*eventlog.Engine, error)
+	// Follow leaves it to another to write the log; Restore waits until it is whole.
+	// It is for Engines that are one of several.
+	Follow bool
 }
 
 // ErrDamaged is the error of a backup that is not restored because something in
@@ -140,10 +146,12 @@ func (r *restorer) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := r.log(ctx); err != nil {
-		return err
+	if r.Engine != nil {
+		err = r.shared(ctx)
+	} else {
+		err = r.alone(ctx)
 	}
-	if err := r.compare(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, m := range r.moves {
@@ -184,18 +192,31 @@ func (r *restorer) file(f *File) error {
 	})
 }
 
-// log writes the log.
-func (r *restorer) log(ctx context.Context) error {
-	first := make(map[string]uint64)
-	for i := range r.m.Streams {
-		first[r.m.Streams[i].Name] = r.m.Streams[i].First
-	}
-	out, err := eventlog.NewRebuild(ctx, filepath.Join(r.data, "log"), first, r.Logger)
+// alone writes the log into a folder, and compares what is in its files then.
+func (r *restorer) alone(ctx context.Context) error {
+	dir := filepath.Join(r.data, "log")
+	out, err := eventlog.NewRebuild(ctx, dir, r.first(), r.Logger)
 	if err != nil {
 		return err
 	}
 	err = r.fill(ctx, out)
-	return errors.Join(err, out.Finish(err == nil))
+	if err = errors.Join(err, out.Finish(ctx, err == nil)); err != nil {
+		return err
+	}
+	cut, err := eventlog.TakeCut(dir)
+	if err != nil {
+		return err
+	}
+	return r.compare(ctx, fileLog{cut})
+}
+
+// first gives the first frame of each stream.
+func (r *restorer) first() map[string]uint64 {
+	first := make(map[string]uint64)
+	for i := range r.m.Streams {
+		first[r.m.Streams[i].Name] = r.m.Streams[i].First
+	}
+	return first
 }
 
 func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
@@ -243,11 +264,7 @@ func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
 }
 
 // compare reads the new log and compares it with the backup.
-func (r *restorer) compare(ctx context.Context) error {
-	cut, err := eventlog.TakeCut(filepath.Join(r.data, "log"))
-	if err != nil {
-		return err
-	}
+func (r *restorer) compare(ctx context.Context, cut Log) error {
 	for i := range r.m.Streams {
 		s := &r.m.Streams[i]
 		check := eventlog.NewChecker(s.Name)
@@ -262,7 +279,7 @@ func (r *restorer) compare(ctx context.Context) error {
 			return fmt.Errorf("stream %s was written as frames %d to %d, and the backup has %d to %d", s.Name, ext.First, seq, s.First, s.Last)
 		}
 	}
-	index, err := cut.Blobs(ctx, nil)
+	index, err := cut.Blobs(ctx)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ type Started struct {
 	Rule       string          `json:"rule"`    // name of the rule
 	Version    string          `json:"version"` // version of the rule
 	Definition string          `json:"definition"`
+	Origin     string          `json:"origin,omitempty"` // begins its idempotency keys
 	Match      json.RawMessage `json:"match,omitempty"` // all that later templates need
 }
 
@@ -123,6 +124,7 @@ type DeadLettered struct {
 	Rule       string          `json:"rule"`
 	Version    string          `json:"version"`
 	Definition string          `json:"definition"`
+	Origin     string          `json:"origin,omitempty"` // begins its idempotency keys
 	Match      json.RawMessage `json:"match,omitempty"`
 	Started    time.Time       `json:"started"`
 	Status     Status          `json:"status"`
