@@ -88,7 +88,7 @@ func (r *recordReader) run(stream string, seq uint64, rec *eventlog.RunRecord) e
 		return err
 	case runBad:
 		return json.Unmarshal(rec.Body, &BadRecord{})
-	case runBadDropped:
+	case runBadDropped, eventlog.RunClaim:
 	case runOrigin:
 		r.origin = rec.Key
 	default:

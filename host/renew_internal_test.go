@@ -55,7 +55,7 @@ func TestRestoredKeys(t *testing.T) {
 	assert.Equal(t, []string{before[0].Key}, was()[open])
 
 	there := &testApp{t: t, dir: filepath.Join(t.TempDir(), "app"), data: filepath.Join(shortDir(t), "data")}
-	_, _, err = Restore(t.Context(), out, there.dir, there.data, nil, nil)
+	_, _, err = Restore(t.Context(), RestoreOptions{From: out, App: there.dir, Data: there.data})
 	require.NoError(t, err)
 	now := there.open()
 	keys := keysOf(now)

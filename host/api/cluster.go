@@ -40,5 +40,5 @@ func describeCluster(doc *huma.OpenAPI) {
 		Parameters: []*huma.Param{{
 			Name: "out", In: "query", Required: true, Description: "The folder, by an absolute path", Schema: &huma.Schema{Type: huma.TypeString},
 		}},
-	}, "What was written, as `rhost backup --json` tells it")
+	}, "The manifest of the backup, and how much of it is new")
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // Target says where a backup is restored to. Each folder must be missing or
-// empty. Data may lie within App.
+// empty. Data may lie within App. Of a folder without a name nothing is restored;
+// with Data goes the log.
 type Target struct {
 	App  string
 	Data string
@@ -96,7 +97,7 @@ type restorer struct {
 	RestoreOptions
 	from  string
 	m     *Manifest
-	app   string // being filled
+	app   string // being filled; "" when it is not restored
 	data  string
 	moves [][2]string // from where to where, in this order
 }
@@ -111,14 +112,18 @@ func newRestorer(to Target, rep *Report, o RestoreOptions) (*restorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.app = app + restoring
-	if rel, err := filepath.Rel(app, data); err == nil && filepath.IsLocal(rel) {
+	if to.App != "" {
+		r.app = app + restoring
+	}
+	if rel, err := filepath.Rel(app, data); to.App != "" && to.Data != "" && err == nil && filepath.IsLocal(rel) {
 		r.data = filepath.Join(r.app, rel)
-	} else {
+	} else if to.Data != "" {
 		r.data = data + restoring
 		r.moves = append(r.moves, [2]string{r.data, data})
 	}
-	r.moves = append(r.moves, [2]string{r.app, app})
+	if to.App != "" {
+		r.moves = append(r.moves, [2]string{r.app, app})
+	}
 	return r, nil
 }
 
@@ -136,8 +141,8 @@ func (r *restorer) run(ctx context.Context) (err error) {
 			}
 		}
 	}()
-	for _, dir := range []string{r.app, r.data} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	for _, m := range r.moves {
+		if err := os.MkdirAll(m[0], 0o700); err != nil {
 			return err
 		}
 	}
@@ -146,12 +151,7 @@ func (r *restorer) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.Engine != nil {
-		err = r.shared(ctx)
-	} else {
-		err = r.alone(ctx)
-	}
-	if err != nil {
+	if err := r.log(ctx); err != nil {
 		return err
 	}
 	for _, m := range r.moves {
@@ -173,10 +173,27 @@ func moveTo(from, to string) error {
 	return syncFolder(filepath.Dir(to))
 }
 
+// log writes the log, which goes with the data folder.
+func (r *restorer) log(ctx context.Context) error {
+	if r.data == "" {
+		return nil
+	}
+	if err := os.MkdirAll(r.data, 0o700); err != nil {
+		return err
+	}
+	if r.Engine != nil {
+		return r.shared(ctx)
+	}
+	return r.alone(ctx)
+}
+
 func (r *restorer) file(f *File) error {
 	root := r.app
 	if f.Root == RootData {
 		root = r.data
+	}
+	if root == "" {
+		return nil
 	}
 	return writeFile(filepath.Join(root, filepath.FromSlash(f.Name)), f.Mode, func(to *os.File) error {
 		from, err := os.Open(filepath.Join(r.from, filepath.FromSlash(f.File)))

@@ -46,16 +46,16 @@ type Options struct {
 
 // Result says what a backup wrote.
 type Result struct {
-	Manifest *Manifest
-	Added    Added
-	CutOff   bool // an earlier backup into the folder had been cut off
+	Manifest *Manifest `json:"manifest"`
+	Added    Added     `json:"added"`
+	CutOff   bool      `json:"cut_off"` // an earlier backup into the folder had been cut off
 }
 
 // Added is what was not in the folder before.
 type Added struct {
-	Frames uint64
-	Blobs  int
-	Bytes  int64 // with the copies of files, which are made each time
+	Frames uint64 `json:"frames"`
+	Blobs  int    `json:"blobs"`
+	Bytes  int64  `json:"bytes"` // with the copies of files, which are made each time
 }
 
 // writer writes one backup.

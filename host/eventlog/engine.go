@@ -142,6 +142,9 @@ func (e *Engine) embed(ctx context.Context) error {
 		return err
 	}
 	e.cfg.Dir = dir
+	if err := checkKind(dir, e.cfg.Cluster != nil); err != nil {
+		return err
+	}
 	// What a server of a cluster lacks it gets from the others; its files are not
 	// what this process alone has acknowledged.
 	if e.folder, err = openFolder(dir, e.cfg.Owner, e.cfg.Logger, e.cfg.Cluster == nil); err != nil {
