@@ -28,6 +28,59 @@ type Seen struct {
 	Value json.RawMessage `json:"value,omitempty"` // absent when the field is missing
 }
 
+// AppendReasons appends a list of reasons as JSON, as encoding/json writes it without
+// escaping for HTML.
+func AppendReasons(dst []byte, list []Reason) []byte {
+	dst = append(dst, '[')
+	for i := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		r := &list[i]
+		dst = appendText(append(dst, `{"element":`...), r.Element)
+		dst = appendText(append(dst, `,"event":`...), r.Event)
+		dst = appendText(append(dst, `,"condition":`...), r.Condition)
+		dst = appendAtoms(append(dst, `,"atoms":`...), r.Atoms)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+func appendAtoms(dst []byte, list []Atom) []byte {
+	if list == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '[')
+	for i := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = list[i].appendJSON(dst)
+	}
+	return append(dst, ']')
+}
+
+func (a *Atom) appendJSON(dst []byte) []byte {
+	dst = appendText(append(dst, `{"text":`...), a.Text)
+	dst = appendText(append(dst, `,"result":`...), a.Result)
+	for i, v := range a.Values {
+		if i == 0 {
+			dst = append(dst, `,"values":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendText(append(dst, `{"path":`...), v.Path)
+		if len(v.Value) > 0 {
+			dst = append(append(dst, `,"value":`...), v.Value...)
+		}
+		dst = append(dst, '}')
+	}
+	if len(a.Values) > 0 {
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
 // why tells, for every event of a match, what met its element's condition.
 func (pl *plan) why(pairs []engine.Pair) []Reason {
 	reasons := make([]Reason, 0, len(pairs))

@@ -33,6 +33,8 @@ type Program struct {
 
 	once   sync.Once
 	digest string
+
+	bare barePlans
 }
 
 // entry is a rule in its place. A rule that is off has no plan, nor has one that
@@ -140,17 +142,47 @@ func (p *Program) Digest() string {
 	return p.digest
 }
 
-// planOf gives the plan of an entry, which for a bare rule is made anew.
+// planOf gives the plan of an entry. That of a bare rule is made when it is asked for.
 func (p *Program) planOf(e *entry) (*plan, error) {
 	if e.plan != nil {
 		return e.plan, nil
 	}
+	rule := e.get()
+	if pl := p.bare.get(rule.Name); pl != nil {
+		return pl, nil
+	}
 	c := &compiler{fields: p.fields, set: predicate.NewSetOn(p.fields)}
-	pl := c.plan(e.get())
+	pl := c.plan(rule)
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
+	p.bare.put(rule.Name, pl)
 	return pl, nil
+}
+
+// barePlans keeps the plans of some rules that are bare conditions, because a rule that
+// matches is asked why, and matches again.
+type barePlans struct {
+	mu     sync.Mutex
+	byName map[string]*plan // guarded by mu
+}
+
+// maxBarePlans is how many are kept.
+const maxBarePlans = 1024
+
+func (b *barePlans) get(name string) *plan {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byName[name]
+}
+
+func (b *barePlans) put(name string, pl *plan) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.byName == nil || len(b.byName) >= maxBarePlans {
+		b.byName = make(map[string]*plan)
+	}
+	b.byName[name] = pl
 }
 
 // names finds places by name. A copy shares the large parts with the original:

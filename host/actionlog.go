@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -34,11 +33,13 @@ type Action struct {
 
 // message is the action as those who watch see it.
 func (a Action) message() notify.Message {
-	body, err := json.Marshal(a)
-	if err != nil {
-		body = []byte("null") // an output that is not JSON was refused before it became a record
-	}
-	return notify.Message{Topic: notify.TopicActions, At: a.At, Rule: a.Rule, Match: a.Match, Payload: body}
+	return notify.Message{Topic: notify.TopicActions, At: a.At, Rule: a.Rule, Match: a.Match, Make: func() json.RawMessage {
+		body, err := json.Marshal(a)
+		if err != nil {
+			return json.RawMessage("null") // an output that is not JSON was refused before it became a record
+		}
+		return body
+	}}
 }
 
 // actionFold turns the history of executions into actions. The lane folds as it
@@ -165,19 +166,4 @@ func (a *Action) of(s scheduledStep, attempt int, u *workflow.Usage) {
 	if u != nil {
 		a.Fuel, a.Wall = u.Fuel, u.Wall
 	}
-}
-
-// payloadDepth reads the cascade depth out of an execution's payload, which has
-// one only when an event that an action emitted caused it.
-func payloadDepth(raw json.RawMessage) int {
-	if !bytes.Contains(raw, []byte(`"depth"`)) {
-		return 0
-	}
-	var p struct {
-		Depth int `json:"depth"`
-	}
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return 0
-	}
-	return p.Depth
 }

@@ -197,10 +197,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 }
 
 func (l *lane) recordMatch(ctx context.Context, m *cep.Match, acts bool) error {
-	rec, err := matchRecord(m, l.id, acts)
-	if err != nil {
-		return err
-	}
+	rec := matchRecord(m, l.id, acts)
 	if err := l.record(ctx, rec); err != nil {
 		return err
 	}

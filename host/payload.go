@@ -8,6 +8,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
 )
 
@@ -16,8 +17,8 @@ import (
 // the log has room for one megabyte in all.
 const maxPayload = 256 << 10
 
-// payload is what an execution keeps of its match, whole: steps can be run,
-// tried again and undone from it alone, whatever became of the events.
+// payload is a payload as JSON: what people are shown, and what the log held in
+// version 1. The form it has there now is in payloadform.go.
 type payload struct {
 	Match  abi.Match                `json:"match"`
 	Event  *event.Event             `json:"event,omitempty"` // absent when time triggered
@@ -28,7 +29,8 @@ type payload struct {
 	Blob string `json:"blob,omitempty"` // digest of the payload proper; then only Depth is set beside it
 }
 
-// matchVars is a payload as templates and calls see it.
+// matchVars is what an execution keeps of its match, whole: steps can be run, tried
+// again and undone from it alone, whatever became of the events.
 type matchVars struct {
 	match  abi.Match
 	event  *event.Event
@@ -62,16 +64,8 @@ func varsOf(tenant string, m *cep.Match, depth int) *matchVars {
 
 // encode writes v as a payload. One that is too large for a history is put into
 // the blobs first.
-func (v *matchVars) encode(ctx context.Context, b blobs) (json.RawMessage, error) {
-	p := payload{Match: v.match, Event: v.event, Bind: make(map[string][]event.Event, len(v.bind)), Values: v.values, Depth: v.depth}
-	for name, events := range v.bind {
-		list := make([]event.Event, len(events))
-		for i, ev := range events {
-			list[i] = *ev
-		}
-		p.Bind[name] = list
-	}
-	encoded, err := json.Marshal(p)
+func (v *matchVars) encode(ctx context.Context, b blobs) (workflow.Payload, error) {
+	encoded, err := v.append(payloadHead(v.depth, payloadInline))
 	if err != nil {
 		return nil, fmt.Errorf("encode match %s: %w", v.match.ID, err)
 	}
@@ -82,26 +76,32 @@ func (v *matchVars) encode(ctx context.Context, b blobs) (json.RawMessage, error
 	if err := b.PutBlob(ctx, digest, encoded); err != nil {
 		return nil, fmt.Errorf("keep match %s: %w", v.match.ID, err)
 	}
-	return json.Marshal(payload{Blob: digest, Depth: v.depth})
+	return appendPiece(payloadHead(v.depth, payloadBlob), digest), nil
 }
 
-// decodePayload is the inverse of encode.
-func decodePayload(ctx context.Context, raw json.RawMessage, b blobs) (*matchVars, error) {
+// decodePayload is the inverse of encode, and reads what earlier versions wrote.
+func decodePayload(ctx context.Context, raw workflow.Payload, b blobs) (*matchVars, error) {
+	v, blob, err := parsePayload(raw)
+	if err != nil || blob == "" {
+		return v, err
+	}
+	whole, err := b.GetBlob(ctx, blob)
+	if err != nil {
+		return nil, fmt.Errorf("read match: %w", err)
+	}
+	if v, blob, err = parsePayload(whole); err == nil && blob != "" {
+		return nil, fmt.Errorf("decode match: blob %s names another", blob)
+	}
+	return v, err
+}
+
+// parseJSONPayload reads version 1.
+func parseJSONPayload(raw workflow.Payload) (v *matchVars, blob string, err error) {
 	var p payload
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("decode match: %w", err)
+		return nil, "", fmt.Errorf("decode match: %w", err)
 	}
-	if p.Blob != "" {
-		whole, err := b.GetBlob(ctx, p.Blob)
-		if err != nil {
-			return nil, fmt.Errorf("read match: %w", err)
-		}
-		p = payload{}
-		if err := json.Unmarshal(whole, &p); err != nil {
-			return nil, fmt.Errorf("decode match: %w", err)
-		}
-	}
-	v := &matchVars{match: p.Match, event: p.Event, bind: make(map[string][]*event.Event, len(p.Bind)), values: p.Values, depth: p.Depth}
+	v = &matchVars{match: p.Match, event: p.Event, bind: make(map[string][]*event.Event, len(p.Bind)), values: p.Values, depth: p.Depth}
 	for name, events := range p.Bind {
 		list := make([]*event.Event, len(events))
 		for i := range events {
@@ -109,5 +109,26 @@ func decodePayload(ctx context.Context, raw json.RawMessage, b blobs) (*matchVar
 		}
 		v.bind[name] = list
 	}
-	return v, nil
+	return v, p.Blob, nil
+}
+
+// payloadJSON is a payload as people are shown it. Of one that is kept elsewhere, that
+// is where.
+func payloadJSON(raw workflow.Payload) (json.RawMessage, error) {
+	v, blob, err := parsePayload(raw)
+	if err != nil {
+		return nil, err
+	}
+	if blob != "" {
+		return json.Marshal(payload{Blob: blob, Depth: v.depth})
+	}
+	p := payload{Match: v.match, Event: v.event, Bind: make(map[string][]event.Event, len(v.bind)), Values: v.values, Depth: v.depth}
+	for name, events := range v.bind {
+		list := make([]event.Event, len(events))
+		for i, ev := range events {
+			list[i] = *ev
+		}
+		p.Bind[name] = list
+	}
+	return json.Marshal(p)
 }

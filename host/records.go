@@ -102,7 +102,7 @@ func (r *recordReader) flow(stream string, seq uint64, rec *eventlog.RunRecord) 
 	if err != nil {
 		return fmt.Errorf("history of %s: %w", rec.Key, err)
 	}
-	var match json.RawMessage
+	var match workflow.Payload
 	switch {
 	case h.Started != nil:
 		match = h.Started.Match
@@ -112,14 +112,12 @@ func (r *recordReader) flow(stream string, seq uint64, rec *eventlog.RunRecord) 
 	if len(match) == 0 {
 		return nil
 	}
-	var p struct {
-		Blob string `json:"blob"`
-	}
-	if err := json.Unmarshal(match, &p); err != nil {
+	_, blob, err := parsePayload(match)
+	if err != nil {
 		return fmt.Errorf("history of %s: its match: %w", rec.Key, err)
 	}
-	if p.Blob != "" {
-		r.need(p.Blob, stream, seq, "the match of execution "+rec.Key)
+	if blob != "" {
+		r.need(blob, stream, seq, "the match of execution "+rec.Key)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -82,7 +81,7 @@ func (l *lane) drawOrigin() string {
 func (l *lane) flowOptions(ctx context.Context) workflow.Options {
 	return workflow.Options{
 		Definition: l.lib.definition,
-		Match: func(raw json.RawMessage) (any, error) {
+		Match: func(raw workflow.Payload) (any, error) {
 			return decodePayload(ctx, raw, l.log)
 		},
 	}

@@ -175,7 +175,7 @@ func smallCapture(t require.TestingT) (*laneCapture, *ruleLibrary) {
 	first := ev("a", 1, `{"u":1}`)
 	m.Feed([]cep.Item{{Event: &first, Pos: cep.Position{Seq: 1}, At: testDay}}, &cep.Found{})
 	flows := workflow.NewEngine(workflow.Options{Definition: lib.definition})
-	out := flows.Start(lib.flow(set.all()[0].Version), workflow.StartInfo{Key: "m-1", Rule: "r", Version: set.all()[0].Version, Payload: json.RawMessage(`{}`)}, testDay)
+	out := flows.Start(lib.flow(set.all()[0].Version), workflow.StartInfo{Key: "m-1", Rule: "r", Version: set.all()[0].Version, Payload: workflow.Payload{payloadVersion, 0, payloadBlob, 0}}, testDay)
 	require.Len(t, out.Commands, 1)
 	set.edited = 3
 	c := &laneCapture{
@@ -273,7 +273,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 	version := set.all()[0].Version
 	for i := range open {
-		out := l.flows.Start(l.lib.flow(version), workflow.StartInfo{Key: fmt.Sprint("m-", i), Rule: "r", Version: version, Payload: json.RawMessage(`{"match":{"tenant":"default"},"event":{"id":"e","data":{"u":1}}}`)}, testDay)
+		out := l.flows.Start(l.lib.flow(version), workflow.StartInfo{Key: fmt.Sprint("m-", i), Rule: "r", Version: version, Payload: workflow.Payload(`{"match":{"tenant":"default"},"event":{"id":"e","data":{"u":1}}}`)}, testDay)
 		l.flows.Complete(out.Commands[0].Fail(workflow.FailTimeout, "timed out"), testDay)
 	}
 	for i := range values {

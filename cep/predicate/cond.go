@@ -2,15 +2,41 @@ package predicate
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/rhost/rhost/event"
 )
 
-// Cond is one compiled condition. It is immutable.
+// Cond is one compiled condition. It is immutable, and safe for concurrent use.
 type Cond struct {
+	compiled
+	said atomic.Pointer[said] // nil until somebody asked
+}
+
+type compiled struct {
 	root       truth
 	names      []string // of the scope's elements
 	correlated bool
+}
+
+// said is what a condition says in words, which every match repeats.
+type said struct {
+	text  string
+	atoms []saidAtom
+}
+
+type saidAtom struct {
+	leaf  truth
+	text  string
+	reads []saidValue
+}
+
+// saidValue is something that an atom reads.
+type saidValue struct {
+	path string
+	of   interface {
+		eval(ev *Event, env Env) event.Value
+	}
 }
 
 // Eval decides the condition for the event under test. env may be nil unless
@@ -22,7 +48,25 @@ func (c *Cond) Eval(ev *Event, env Env) Tri { return c.root.eval(ev, env) }
 func (c *Cond) Correlated() bool { return c.correlated }
 
 // String gives the condition as it was understood.
-func (c *Cond) String() string { return text(c.root, c.names) }
+func (c *Cond) String() string {
+	if w := c.said.Load(); w != nil {
+		return w.text
+	}
+	return text(c.root, c.names) // not kept: of a million rules, few match
+}
+
+// words makes what is said, once.
+func (c *Cond) words() *said {
+	if w := c.said.Load(); w != nil {
+		return w
+	}
+	w := &said{text: text(c.root, c.names)}
+	for _, leaf := range leaves(c.root, nil) {
+		w.atoms = append(w.atoms, saidAtom{leaf, text(leaf, c.names), c.reads(leaf)})
+	}
+	c.said.Store(w)
+	return w
+}
 
 // Interpreted reports whether a part of the condition runs in cel-go's
 // interpreter, which is some hundred times slower than a compiled atom, and
@@ -200,13 +244,19 @@ type AtomValue struct {
 // Explain evaluates every atom of the condition, in the order written and
 // without stopping early.
 func (c *Cond) Explain(ev *Event, env Env) []AtomResult {
-	var out []AtomResult
-	for _, leaf := range leaves(c.root, nil) {
-		out = append(out, AtomResult{
-			Text:   text(leaf, c.names),
-			Values: c.values(leaf, ev, env),
-			Result: leaf.eval(ev, env),
-		})
+	atoms := c.words().atoms
+	if len(atoms) == 0 {
+		return nil
+	}
+	out := make([]AtomResult, len(atoms))
+	for i, a := range atoms {
+		out[i] = AtomResult{Text: a.text, Result: a.leaf.eval(ev, env)}
+		if len(a.reads) > 0 {
+			out[i].Values = make([]AtomValue, len(a.reads))
+		}
+		for k, r := range a.reads {
+			out[i].Values[k] = AtomValue{r.path, r.of.eval(ev, env)}
+		}
 	}
 	return out
 }
@@ -232,20 +282,25 @@ func leaves(t truth, out []truth) []truth {
 	return out
 }
 
-// values gives what a leaf read.
-func (c *Cond) values(leaf truth, ev *Event, env Env) []AtomValue {
-	var out []AtomValue
+// reads gives what a leaf reads.
+func (c *Cond) reads(leaf truth) []saidValue {
+	var out []saidValue
 	leaf.walk(func(n node) {
 		switch n := n.(type) {
 		case *Atom:
-			out = append(out, AtomValue{n.field.path.String(), n.field.of(ev)})
+			out = append(out, saidValue{n.field.path.String(), fieldOf{n}})
 		case *fieldRef:
-			out = append(out, AtomValue{text(n, c.names), n.eval(ev, env)})
+			out = append(out, saidValue{text(n, c.names), n})
 		case *countValue:
-			out = append(out, AtomValue{text(n, c.names), n.eval(ev, env)})
+			out = append(out, saidValue{text(n, c.names), n})
 		case *aggregateValue:
-			out = append(out, AtomValue{text(n, c.names), n.eval(ev, env)})
+			out = append(out, saidValue{text(n, c.names), n})
 		}
 	})
 	return out
 }
+
+// fieldOf is the field that an atom tests.
+type fieldOf struct{ *Atom }
+
+func (f fieldOf) eval(ev *Event, _ Env) event.Value { return f.field.of(ev) }

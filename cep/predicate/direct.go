@@ -42,13 +42,13 @@ type direct struct {
 // direct compiles a condition with as little of cel-go as possible. cond is nil
 // when it is not one for the direct parser; err then may say why, if it is known.
 // plain tells that cel-go had no part in it.
-func (s *Set) direct(scope Scope, src string, pos yamldoc.Pos) (cond Cond, plain, ok bool, err error) {
+func (s *Set) direct(scope Scope, src string, pos yamldoc.Pos) (cond compiled, plain, ok bool, err error) {
 	if scope.Under == NoElement || len(src) > MaxDirect {
-		return Cond{}, false, false, nil
+		return compiled{}, false, false, nil
 	}
 	for i := range scope.Elements {
 		if typeOfRoot(scope.Elements[i].Name) != notRoot {
-			return Cond{}, false, false, nil // cel-go knows what hides what
+			return compiled{}, false, false, nil // cel-go knows what hides what
 		}
 	}
 	d := direct{scanner: scanner{src: src}, set: s, scope: scope, pos: pos, stack: s.stack[:0]}
@@ -61,9 +61,9 @@ func (s *Set) direct(scope Scope, src string, pos yamldoc.Pos) (cond Cond, plain
 		s.stack = d.stack[:0]
 	}
 	if !ok {
-		return Cond{}, false, false, d.err
+		return compiled{}, false, false, d.err
 	}
-	cond = Cond{root: t, correlated: d.correlated}
+	cond = compiled{root: t, correlated: d.correlated}
 	if d.correlated {
 		cond.names = scope.names()
 	}

@@ -51,7 +51,7 @@ func (s *Set) Add(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 	cond, _, ok, err := s.direct(scope, src, pos)
 	switch {
 	case ok:
-		return &cond, nil
+		return &Cond{compiled: cond}, nil
 	case err != nil && len(src) > MaxSource:
 		return nil, err // cel-go would only say that it is too long
 	}
@@ -64,7 +64,7 @@ func (s *Set) addCEL(scope Scope, src string, pos yamldoc.Pos) (*Cond, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cond{root: root, correlated: elements, names: scope.names()}, nil
+	return &Cond{compiled: compiled{root: root, correlated: elements, names: scope.names()}}, nil
 }
 
 // compile makes a truth of a text by way of cel-go; elements tells that it names
@@ -98,7 +98,7 @@ func (s *Set) AddFormula(scope Scope, src string, pos yamldoc.Pos) (f Formula, e
 		return f, exact, nil, nil
 	}
 	if ok {
-		cond = &Cond{c.root, c.names, c.correlated}
+		cond = &Cond{compiled: c}
 	} else if cond, err = s.Add(scope, src, pos); err != nil {
 		return Formula{}, false, nil, err
 	}

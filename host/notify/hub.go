@@ -26,6 +26,9 @@ type Message struct {
 	Rule    string          `json:"rule,omitempty"`
 	Match   string          `json:"match,omitempty"`
 	Payload json.RawMessage `json:"payload,omitempty"` // JSON; never changed once published
+
+	// Make, where Payload is nil, makes it when somebody listens.
+	Make func() json.RawMessage `json:"-"`
 }
 
 // Hub passes messages to subscriptions.
@@ -44,7 +47,12 @@ func NewHub() *Hub {
 func (h *Hub) Publish(m Message) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	for s := range h.topics[m.Topic] {
+	subs := h.topics[m.Topic]
+	if m.Make != nil && len(subs) > 0 {
+		m.Payload = m.Make()
+	}
+	m.Make = nil
+	for s := range subs {
 		s.push(m)
 	}
 }

@@ -6,17 +6,31 @@ import (
 	"fmt"
 )
 
-// Encode writes r as JSON, in fewer than 900,000 bytes as long as the match
-// payload takes no more than half of that.
+// Encode writes r in the form of RecordVersion, whichever r was read in, in fewer than
+// 900,000 bytes as long as the match payload takes no more than half of that.
 func (r Record) Encode() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	b, err := marshal(r)
+	b, err := r.append(make([]byte, 0, r.room()))
 	if err != nil {
 		return nil, fmt.Errorf("encode %s record of execution %s: %w", r.Kind, r.Execution, err)
 	}
 	return b, nil
+}
+
+// room is about how many bytes a record takes.
+func (r *Record) room() int {
+	n := 200
+	switch {
+	case r.Started != nil:
+		n += len(r.Started.Match)
+	case r.Scheduled != nil:
+		n += len(r.Scheduled.Args)
+	case r.Succeeded != nil:
+		n += len(r.Succeeded.Out) + len(r.Succeeded.Calls)
+	}
+	return n
 }
 
 // marshal leaves '<', '>' and '&' as they are: escaped for HTML they take six
@@ -34,7 +48,13 @@ func marshal(v any) ([]byte, error) {
 // DecodeRecord reads what Encode wrote, of this version or an older one.
 func DecodeRecord(b []byte) (Record, error) {
 	var r Record
-	if err := json.Unmarshal(b, &r); err != nil {
+	var err error
+	if len(b) > 0 && b[0] == '{' { // version 1, which no later version begins with
+		err = json.Unmarshal(b, &r)
+	} else {
+		r, err = parseRecord(b)
+	}
+	if err != nil {
 		return Record{}, fmt.Errorf("decode workflow record: %w", err)
 	}
 	if err := r.check(); err != nil {

@@ -31,7 +31,7 @@ type Command struct {
 	Plugin  string          // for ActionRun
 	Args    json.RawMessage // evaluated; its shape is documented with the step
 	Timeout time.Duration
-	Payload json.RawMessage // what the execution was started with; not to be written to
+	Payload Payload // what the execution was started with; not to be written to
 }
 
 // Result answers a Command.
@@ -82,9 +82,9 @@ type StartInfo struct {
 	// Origin begins the idempotency keys, where it is not empty: the same match may
 	// be found in copies of one log.
 	Origin string
-	// Payload is all that later templates and actions need of the match, as JSON.
-	// The engine keeps it and writes it to the log.
-	Payload json.RawMessage
+	// Payload is all that later templates and actions need of the match. The engine
+	// keeps it and writes it to the log.
+	Payload Payload
 	// Match is Payload as templates want it. It saves decoding Payload at once;
 	// nil is allowed.
 	Match any

@@ -25,7 +25,7 @@ func bury(x *execution, now time.Time) []Record {
 // letter is all that a person needs to finish x by hand.
 func (x *execution) letter() DeadLettered {
 	l := DeadLettered{
-		Key: x.info.Key, Rule: x.info.Rule, Version: x.info.Version, Definition: x.info.Definition, Origin: x.info.Origin,
+		Key: x.info.Key, Rule: x.info.Rule, Version: x.info.Version, Definition: x.info.Definition,
 		Match: x.info.Match, Started: x.started, Status: x.status, Errors: x.errs,
 	}
 	room := maxLetter

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +18,7 @@ type Options struct {
 	// when the definition is back.
 	Definition func(rule, version, digest string) (*Definition, bool)
 	// Match turns a payload into what templates see as Env.Match.
-	Match func(payload json.RawMessage) (any, error)
+	Match func(Payload) (any, error)
 	// DeadLetters is how many are kept; the oldest of more is dropped. 0: 10,000.
 	DeadLetters int
 	// Finished is how many finished executions are remembered, so that a start

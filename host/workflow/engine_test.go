@@ -41,7 +41,7 @@ func TestCommandCarriesTheMatch(t *testing.T) {
 	assert.Equal(t, []workflow.Command{{
 		Execution: "x-1", Match: "m-1", Rule: "r", Version: "v1", Step: "a", Attempt: 1, Key: "x-1/a",
 		Action: workflow.ActionRun, Plugin: "a", Args: json.RawMessage(`{"x":1}`), Timeout: 2 * time.Second,
-		Payload: json.RawMessage(`{"n":1}`),
+		Payload: workflow.Payload(`{"n":1}`),
 	}}, out.Commands)
 }
 
@@ -49,7 +49,7 @@ func TestCommandCarriesTheMatch(t *testing.T) {
 func TestMatchValue(t *testing.T) {
 	def := mustParse(t, "do: [{notify: '${match.topic}'}]")
 	opt := options(def)
-	opt.Match = func(json.RawMessage) (any, error) { return map[string]any{"topic": "decoded"}, nil }
+	opt.Match = func(workflow.Payload) (any, error) { return map[string]any{"topic": "decoded"}, nil }
 	e := workflow.NewEngine(opt)
 
 	in := info("m-1", `{}`)
@@ -164,7 +164,7 @@ func TestDeadLetter(t *testing.T) {
 	assert.Equal(t, workflow.DeadLetter{
 		Execution: "x-1", At: epoch.Add(time.Second), Redrive: workflow.FromStep,
 		DeadLettered: workflow.DeadLettered{
-			Key: "m-1", Rule: "r", Version: "v1", Definition: def.Digest(), Match: json.RawMessage(`{"k":"v"}`), Started: epoch,
+			Key: "m-1", Rule: "r", Version: "v1", Definition: def.Digest(), Match: workflow.Payload(`{"k":"v"}`), Started: epoch,
 			Status: workflow.StatusFailed,
 			Steps:  []workflow.StepState{{Step: "a", State: "failed", Attempts: 1, Args: json.RawMessage(`{"n":1}`)}},
 			Errors: []workflow.StepError{{Step: "a", Attempt: 1, Kind: workflow.FailTrap, Message: "boom"}},

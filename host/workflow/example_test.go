@@ -1,7 +1,6 @@
 package workflow_test
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/rhost/rhost/host/workflow"
@@ -23,7 +22,7 @@ do:
 	}
 	engine := workflow.NewEngine(options(def))
 	out := engine.Start(def, workflow.StartInfo{
-		Key: "m-1", Rule: "brute-force", Version: "v1", Payload: json.RawMessage(`{"user":"ann"}`),
+		Key: "m-1", Rule: "brute-force", Version: "v1", Payload: workflow.Payload(`{"user":"ann"}`),
 	}, epoch)
 	for {
 		for _, r := range out.Records {

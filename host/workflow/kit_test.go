@@ -101,7 +101,7 @@ func options(defs ...*workflow.Definition) workflow.Options {
 			}
 			return nil, false
 		},
-		Match: func(payload json.RawMessage) (any, error) {
+		Match: func(payload workflow.Payload) (any, error) {
 			var v any
 			err := json.Unmarshal(payload, &v)
 			return v, err
@@ -112,7 +112,7 @@ func options(defs ...*workflow.Definition) workflow.Options {
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func info(key, payload string) workflow.StartInfo {
-	return workflow.StartInfo{Key: key, Rule: "r", Version: "v1", Payload: json.RawMessage(payload)}
+	return workflow.StartInfo{Key: key, Rule: "r", Version: "v1", Payload: workflow.Payload(payload)}
 }
 
 // recode sends records through the log's format.

@@ -1,13 +1,14 @@
 package workflow
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
 
 // RecordVersion is the version of the record format that this package writes.
-// It reads this one and every older one.
-const RecordVersion = 1
+// It reads this one and every older one: 1 was JSON, whose keys the tags name.
+const RecordVersion = 2
 
 // RecordKind says what a Record tells.
 type RecordKind string
@@ -53,12 +54,30 @@ type Record struct {
 
 // Started opens an execution and pins it to what it runs.
 type Started struct {
-	Key        string          `json:"key"`     // what started it: the match id
-	Rule       string          `json:"rule"`    // name of the rule
-	Version    string          `json:"version"` // version of the rule
-	Definition string          `json:"definition"`
-	Origin     string          `json:"origin,omitempty"` // begins its idempotency keys
-	Match      json.RawMessage `json:"match,omitempty"` // all that later templates need
+	Key        string  `json:"key"`     // what started it: the match id
+	Rule       string  `json:"rule"`    // name of the rule
+	Version    string  `json:"version"` // version of the rule
+	Definition string  `json:"definition"`
+	Origin     string  `json:"origin,omitempty"` // begins its idempotency keys; "" for most
+	Match      Payload `json:"match,omitempty"`  // all that later templates need
+}
+
+// Payload is what the host keeps of a match, in a form of its own: this package does
+// not look inside. It is not written to once made.
+type Payload []byte
+
+// MarshalJSON gives a payload that is JSON as it is, and another as a text in base64.
+func (p Payload) MarshalJSON() ([]byte, error) {
+	if len(p) == 0 || !json.Valid(p) {
+		return json.Marshal([]byte(p))
+	}
+	return p, nil
+}
+
+// UnmarshalJSON takes any JSON for a payload, as histories of version 1 have them.
+func (p *Payload) UnmarshalJSON(b []byte) error {
+	*p = bytes.Clone(b)
+	return nil
 }
 
 // Scheduled is the intent to run an action. It is committed before the action
@@ -120,16 +139,15 @@ type Finished struct {
 // DeadLettered keeps a failed execution for a person: everything needed to
 // finish it by hand, or to redrive it.
 type DeadLettered struct {
-	Key        string          `json:"key"`
-	Rule       string          `json:"rule"`
-	Version    string          `json:"version"`
-	Definition string          `json:"definition"`
-	Origin     string          `json:"origin,omitempty"` // begins its idempotency keys
-	Match      json.RawMessage `json:"match,omitempty"`
-	Started    time.Time       `json:"started"`
-	Status     Status          `json:"status"`
-	Steps      []StepState     `json:"steps,omitempty"` // those that were tried, in the order they were begun
-	Errors     []StepError     `json:"errors,omitempty"`
+	Key        string      `json:"key"`
+	Rule       string      `json:"rule"`
+	Version    string      `json:"version"`
+	Definition string      `json:"definition"`
+	Match      Payload     `json:"match,omitempty"`
+	Started    time.Time   `json:"started"`
+	Status     Status      `json:"status"`
+	Steps      []StepState `json:"steps,omitempty"` // those that were tried, in the order they were begun
+	Errors     []StepError `json:"errors,omitempty"`
 }
 
 // Redriven sets a dead-lettered execution going again.

@@ -176,7 +176,7 @@ func (p *piece) fail(format string, args ...any) {
 func (p *piece) uint() uint64 {
 	n, used := binary.Uvarint(p.b)
 	if used <= 0 {
-		p.fail("an execution is cut short")
+		p.fail("it is cut short")
 		return 0
 	}
 	p.b = p.b[used:]
@@ -186,7 +186,7 @@ func (p *piece) uint() uint64 {
 func (p *piece) int() int64 {
 	n, used := binary.Varint(p.b)
 	if used <= 0 {
-		p.fail("an execution is cut short")
+		p.fail("it is cut short")
 		return 0
 	}
 	p.b = p.b[used:]
@@ -206,7 +206,7 @@ func (p *piece) small() int {
 
 func (p *piece) byte() byte {
 	if len(p.b) == 0 {
-		p.fail("an execution is cut short")
+		p.fail("it is cut short")
 		return 0
 	}
 	c := p.b[0]
@@ -216,7 +216,7 @@ func (p *piece) byte() byte {
 
 func (p *piece) take(n uint64) []byte {
 	if n > uint64(len(p.b)) {
-		p.fail("an execution is cut short")
+		p.fail("it is cut short")
 		return nil
 	}
 	own := p.b[:n:n]
