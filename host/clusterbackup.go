@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/backup"
-	"github.com/rhost/rhost/host/eventlog"
 )
 
 // backupElsewhere backs up a log that is not in the data folder: through servers
@@ -27,17 +25,6 @@ func backupElsewhere(ctx context.Context, o Options, config Config, data, out st
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	return writeBackup(ctx, o, config, data, out, backup.Options{Take: backup.OfEngine(e), Progress: progress})
-}
-
-// start starts what keeps the log: a server in this process, in the folder dir, or a
-// connection.
-func (c *ClusterConfig) start(ctx context.Context, app, dir string, logger *slog.Logger) (*eventlog.Engine, error) {
-	ec, err := c.engine(app, dir)
-	if err != nil {
-		return nil, err
-	}
-	ec.Logger = logger
-	return eventlog.StartEngine(ctx, ec)
 }
 
 // Backup writes a backup of the cluster's log, and of the app and the data folder of

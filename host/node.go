@@ -83,12 +83,8 @@ func (n *Node) start(ctx context.Context) error {
 	if err := os.MkdirAll(n.data, 0o700); err != nil {
 		return fmt.Errorf("open data folder: %w; choose another with --data", err)
 	}
-	c, err := n.config.Cluster.engine(n.opts.App, dir)
-	if err != nil {
-		return err
-	}
-	c.Logger = n.logger
-	if c.Servers != nil {
+	var err error
+	if !n.embedded() {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("open data folder: %w", err)
 		}
@@ -96,7 +92,7 @@ func (n *Node) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if n.engine, err = eventlog.StartEngine(ctx, c); err != nil {
+	if n.engine, err = n.config.Cluster.start(ctx, n.opts.App, dir, n.logger); err != nil {
 		return err
 	}
 	n.servers, err = listen(n.data, n.config.Listen, n.handlers())
@@ -176,27 +172,6 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		return m.Run(ctx)
 	})
 	return g.Wait()
-}
-
-// leases waits until the servers can store something.
-func (n *Node) leases(ctx context.Context) (cluster.Leases, error) {
-	for {
-		err := n.engine.Ready(ctx)
-		if err == nil {
-			var l *eventlog.Leases
-			if l, err = n.engine.Leases(ctx); err == nil {
-				return engineLeases{l}, nil
-			}
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		n.logger.Warn("the cluster cannot store anything yet", "error", err)
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
-	}
 }
 
 // changed is told of the leases whenever they were read.

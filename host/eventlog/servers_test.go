@@ -257,7 +257,7 @@ func TestServersWithTLSAndKeys(t *testing.T) {
 		{"no key", eventlog.Servers{TLS: files}, "Authorization Violation"},
 		{"no certificate", eventlog.Servers{NKey: seedFile, TLS: eventlog.TLSFiles{CA: files.CA}}, "connect to storage engine: "},
 		{"another CA", eventlog.Servers{NKey: seedFile, TLS: certificates(t)}, "certificate signed by unknown authority"},
-		{"no seed", eventlog.Servers{NKey: "nowhere.nk", TLS: files}, "servers.nkey: read nowhere.nk"},
+		{"no seed", eventlog.Servers{NKey: "nowhere.nk", TLS: files}, "nowhere.nk: no such file or directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.with.URLs = []string{url}
