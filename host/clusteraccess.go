@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (c *ClusterConfig) explain(app string, err error) error {
 const (
 	// joinLook is how long a node waits for the others before it looks for what keeps
 	// it from them.
-	joinLook = 5 * time.Second
+	joinLook = 4 * time.Second
 	// joinRefusals is how often in a row it must find that it cannot join.
 	joinRefusals = 2
 )
@@ -54,7 +55,7 @@ const (
 func (n *Node) waitReady(ctx context.Context) error {
 	told, refused := "", 0
 	for {
-		try, cancel := context.WithTimeout(ctx, joinLook)
+		try, cancel := context.WithTimeout(ctx, cmp.Or(n.look, joinLook))
 		err := n.engine.Ready(try)
 		cancel()
 		if err == nil || ctx.Err() != nil {

@@ -32,7 +32,8 @@ type Node struct {
 	unlock  func() error // of the data folder; nil when the engine keeps it
 	servers *servers
 	ready   func(*Host) func(Summary)
-	standby readiness // of the data folder, while another node owns the log
+	look    time.Duration // in place of joinLook, for tests
+	standby readiness     // of the data folder, while another node owns the log
 
 	mu     sync.Mutex
 	member *cluster.Member // guarded by mu; nil until the servers can be reached

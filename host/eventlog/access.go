@@ -210,7 +210,7 @@ func readSeed(file string) (nkeys.KeyPair, error) {
 	defer clear(b)
 	pair, err := nkeys.ParseDecoratedNKey(b)
 	if err != nil {
-		return nil, &AccessError{AccessNKey, file, errors.New("there is no seed of a key in it"), "name a file with one line that begins with S, such as SUA…; `rhost cluster key FILE` makes one"}
+		return nil, &AccessError{AccessNKey, file, errors.New("there is no seed of a key in it"), "name a file with a line that begins with SU; `rhost cluster key FILE` makes one"}
 	}
 	return pair, nil
 }

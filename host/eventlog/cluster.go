@@ -90,8 +90,8 @@ func (c *Cluster) validateKeys() (errs []error) {
 		errs = append(errs, errors.New("cluster.nkey_file: it needs tls"))
 	}
 	for i, key := range c.NKeys {
-		if !nkeys.IsValidPublicServerKey(key) && !nkeys.IsValidPublicUserKey(key) {
-			errs = append(errs, fmt.Errorf("cluster.nkeys[%d]: %q is no public key; one begins with N or U", i, key))
+		if !nkeys.IsValidPublicUserKey(key) {
+			errs = append(errs, fmt.Errorf("cluster.nkeys[%d]: %q is no public key of a user or node; one begins with U", i, key))
 		}
 	}
 	return errs

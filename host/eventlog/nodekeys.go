@@ -17,7 +17,7 @@ const routeMark = "rhost route 1"
 
 // NewNodeKey draws a key of a node: the seed, which is secret, and its public part.
 func NewNodeKey() (seed []byte, public string, err error) {
-	pair, err := nkeys.CreateServer()
+	pair, err := nkeys.CreateUser()
 	if err != nil {
 		return nil, "", err
 	}
