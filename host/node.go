@@ -32,7 +32,8 @@ type Node struct {
 	unlock  func() error // of the data folder; nil when the engine keeps it
 	servers *servers
 	ready   func(*Host) func(Summary)
-	look    time.Duration // in place of joinLook, for tests
+	look    time.Duration // in place of joinLook, and
+	settle  time.Duration // in place of cluster.DefaultSettle: for tests
 	standby readiness     // of the data folder, while another node owns the log
 
 	mu     sync.Mutex
@@ -151,7 +152,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	}
 	m, err := cluster.NewMember(cluster.Config{
 		Node:   cluster.Node{Name: n.name(), Version: n.opts.Version, API: n.API()},
-		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own,
+		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own, Settle: n.settle,
 		// Two servers of one name cannot be in a cluster; clients of servers
 		// elsewhere can have one name.
 		Sole: n.embedded(),
