@@ -31,7 +31,11 @@ func recoverySuite(_ context.Context, o options) ([]measure, func() error, error
 		list = append(list, recoveryMeasures(filepath.Join(dir, fmt.Sprint(n)), n)...)
 	}
 	list = append(list, parkedMeasures(filepath.Join(dir, "parked"), 100_000)...)
-	return list, func() error { return os.RemoveAll(dir) }, nil
+	restore := host.KeepHeap(host.HeapFloor) // as rhost run does
+	return list, func() error {
+		restore()
+		return os.RemoveAll(dir)
+	}, nil
 }
 
 // recovery is a data folder, and what was measured of it.

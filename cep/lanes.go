@@ -107,11 +107,7 @@ func (l *Lanes) Len() int { return max(1, len(l.all)-1) }
 func (l *Lanes) Feed(items []Item, found *Found) {
 	found.matches, found.end = clearMatches(found.matches), found.end[:0]
 	if len(l.all) == 1 {
-		m := l.all[0]
-		for i := range items {
-			found.matches = m.item(&items[i], items[i].At, found.matches)
-			found.end = append(found.end, int32(len(found.matches)))
-		}
+		l.all[0].feed(items, found)
 		return
 	}
 	l.route(items)

@@ -56,6 +56,7 @@ type Matcher struct {
 
 	// Of the event being fed.
 	fields  []event.Value
+	ahead   readAhead
 	scratch index.Scratch
 	ids     []index.ID   // conditions that hold
 	touched []*ruleState // rules it concerns, in order

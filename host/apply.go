@@ -35,6 +35,9 @@ type Applied struct {
 	Rules   string          `json:"rules,omitempty"` // in words: "+new ~changed -gone 3 unchanged"
 	Plugins []deploy.Change `json:"plugins,omitempty"`
 	Done    bool            `json:"done"` // it is in force; false for a dry run
+	// Settings are the keys of rhost.yaml that change, in a cluster, for the host that
+	// takes the log over next.
+	Settings []string `json:"settings,omitempty"`
 }
 
 // FileChange is a file that a bundle adds, changes or removes.
@@ -83,12 +86,17 @@ type applier struct {
 
 // check finds out what changes and whether it is good, all of it.
 func (a *applier) check(ctx context.Context) error {
+	if a.editions != nil {
+		a.shared()
+	}
 	a.names = slices.Sorted(maps.Keys(a.bundle.Files))
 	total := 0
 	var errs []error
 	for _, name := range a.names {
 		total += len(a.bundle.Files[name])
-		errs = append(errs, checkBundled(name))
+		if a.editions == nil || name != settingsFile {
+			errs = append(errs, checkBundled(name))
+		}
 	}
 	if total > maxBundle || len(a.names) > maxBundleFiles {
 		errs = append(errs, fmt.Errorf("the bundle has %d files and %d bytes; at most %d and %d are taken at once", len(a.names), total, maxBundleFiles, maxBundle))
@@ -96,10 +104,13 @@ func (a *applier) check(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if err := errors.Join(a.compare(), a.checkFolder()); err != nil {
+	if err := a.compare(); err != nil {
 		return err
 	}
 	names, err := a.checkPlugins(ctx)
+	if a.editions != nil {
+		return errors.Join(err, a.checkEdition())
+	}
 	return errors.Join(err, a.checkRules(func(name string) bool {
 		return names[name] || a.hasPlugin(name)
 	}))
@@ -129,8 +140,16 @@ func bundled() []string {
 
 // compare finds the files that are different.
 func (a *applier) compare() error {
+	if a.editions != nil {
+		if err := a.compareSettings(); err != nil {
+			return err
+		}
+	}
 	for _, name := range a.names {
-		have, err := os.ReadFile(filepath.Join(a.app, filepath.FromSlash(name)))
+		if name == settingsFile {
+			continue
+		}
+		have, err := os.ReadFile(filepath.Join(a.folder, filepath.FromSlash(name)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			a.out.Files = append(a.out.Files, FileChange{name, "add"})
@@ -144,7 +163,7 @@ func (a *applier) compare() error {
 		return nil
 	}
 	for _, folder := range bundled() {
-		err := filepath.WalkDir(filepath.Join(a.app, folder), func(full string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(a.folder, folder), func(full string, d fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				return nil
@@ -158,7 +177,7 @@ func (a *applier) compare() error {
 			case d.IsDir():
 				return nil
 			}
-			name, err := filepath.Rel(a.app, full)
+			name, err := filepath.Rel(a.folder, full)
 			if _, keep := a.bundle.Files[filepath.ToSlash(name)]; err == nil && !keep {
 				a.out.Files = append(a.out.Files, FileChange{filepath.ToSlash(name), "remove"})
 			}
@@ -179,7 +198,7 @@ func (a *applier) checkPlugins(ctx context.Context) (names map[string]bool, err 
 	defer trial.End()
 	var errs []error
 	for _, name := range a.names {
-		f, ok := deploy.FoundAt(a.app, name)
+		f, ok := deploy.FoundAt(a.folder, name)
 		if !ok {
 			continue
 		}
@@ -253,13 +272,13 @@ func (a *applier) signatureOf(f deploy.Found, name string) ([]byte, error) {
 
 // checkRules compiles the rules as they would be.
 func (a *applier) checkRules(hasPlugin func(string) bool) error {
-	files, err := ReadRules(a.app)
+	files, err := ReadRules(a.folder)
 	if err != nil {
 		return err
 	}
 	for _, c := range a.out.Files {
 		files = slices.DeleteFunc(files, func(f RuleFile) bool { return f.Name == c.Name })
-		if folder, _, _ := strings.Cut(c.Name, "/"); folder != "plugins" && c.Action != "remove" {
+		if folder, _, _ := strings.Cut(c.Name, "/"); folder != "plugins" && c.Name != settingsFile && c.Action != "remove" {
 			files = append(files, RuleFile{Name: c.Name, Text: string(a.bundle.Files[c.Name])})
 		}
 	}
@@ -276,6 +295,9 @@ func (a *applier) checkRules(hasPlugin func(string) bool) error {
 
 // put writes the files and puts them in force.
 func (a *applier) put(ctx context.Context) error {
+	if a.editions != nil {
+		return a.putEdition(ctx)
+	}
 	if len(a.out.Files) > 0 {
 		r := redo{app: a.app, data: a.data}
 		if err := r.begin(a.out.Files, a.bundle.Files); err != nil {
@@ -285,6 +307,15 @@ func (a *applier) put(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.putPlugins(ctx); err != nil {
+		return err
+	}
+	a.reloadRules(ctx)
+	return nil
+}
+
+// putPlugins puts the plugins that change in force, as they are in the folder.
+func (a *applier) putPlugins(ctx context.Context) error {
 	for i, f := range a.plugins {
 		reload := a.Host.plugins.Reload
 		if a.bundle.Allow {
@@ -298,6 +329,5 @@ func (a *applier) put(ctx context.Context) error {
 			a.reloadedPlugin(change)
 		}
 	}
-	a.reloadRules(ctx)
 	return nil
 }

@@ -209,7 +209,7 @@ func (r *recordReader) whole(rep *BackupReport) []error {
 	for i := range rep.Manifest.Streams {
 		first[rep.Manifest.Streams[i].Name] = rep.Manifest.Streams[i].First
 	}
-	for _, err := range []error{r.checkProgress(), r.checkSnapshot(rep.Manifest.Notes, first, rep.Blob)} {
+	for _, err := range []error{r.checkProgress(), r.checkSnapshot(rep.Manifest.Notes, first, rep.Blob), checkEditionNotes(rep.Manifest.Editions, rep.Blob)} {
 		if err != nil {
 			errs = append(errs, err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/backup"
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 // backupElsewhere backs up a log that is not in the data folder: through servers
@@ -56,4 +57,34 @@ func (n *Node) backup(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(body) //nolint:errcheck // the caller is gone
 	}
+}
+
+// checkEditionNotes reads the newest of the notes that say what is in force, and what
+// it names.
+func checkEditionNotes(notes [][]byte, get func(digest string) ([]byte, error)) error {
+	if len(notes) == 0 {
+		return nil
+	}
+	body, err := eventlog.ReadEditionNote(notes[len(notes)-1])
+	if err != nil {
+		return err
+	}
+	note, err := decodeEditionNote(body)
+	if err != nil {
+		return err
+	}
+	b, err := get(note.Digest)
+	if err != nil {
+		return fmt.Errorf("what is in force: %w", err)
+	}
+	e, err := decodeEdition(b)
+	if err != nil {
+		return err
+	}
+	for i := range e.Files {
+		if _, err := get(e.Files[i].Digest); err != nil {
+			return fmt.Errorf("what is in force: %s: %w", e.Files[i].Name, err)
+		}
+	}
+	return nil
 }

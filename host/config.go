@@ -160,22 +160,25 @@ func (l LimitsConfig) limits() sandbox.Limits {
 // ReadConfig reads rhost.yaml of an app folder. A folder without one has the
 // defaults. set holds overrides, each a dotted path and a value:
 // "sources.sshd.files.path=auth.log".
-func ReadConfig(app string, set []string) (Config, error) {
-	name := filepath.Join(app, "rhost.yaml")
-	src, err := os.ReadFile(name)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+func ReadConfig(app string, set []string) (Config, error) { return readConfig(app, nil, set) }
+
+// readConfig is ReadConfig with the shared keys of inForce, the text of an rhost.yaml,
+// in place of the folder's. Nil: the folder's own.
+func readConfig(app string, inForce []byte, set []string) (Config, error) {
+	src, err := readSettings(app)
+	if err != nil {
 		return Config{}, fmt.Errorf("read config: %w", err)
 	}
-	docs, err := yamldoc.Parse("rhost.yaml", src)
+	root, err := parseSettings(settingsFile, src)
 	if err != nil {
 		return Config{}, err
 	}
-	if len(docs) > 1 {
-		return Config{}, yamldoc.Errorf(docs[1].Pos, "", yamldoc.CodeRefused, "put everything into the first", "rhost.yaml holds one document")
-	}
-	root := &yamldoc.Node{Kind: yamldoc.Map, Pos: yamldoc.Pos{File: "rhost.yaml"}}
-	if len(docs) == 1 {
-		root = docs[0]
+	if inForce != nil {
+		others, err := parseSettings(settingsFile+" in force", inForce)
+		if err != nil {
+			return Config{}, err
+		}
+		root = withShared(root, others)
 	}
 	var errs []error
 	for _, s := range set {

@@ -14,7 +14,7 @@ import (
 )
 
 // maxItems is how many records the matcher is shown at a time.
-const maxItems = 512
+const maxItems = 1024
 
 func (l *lane) onFrame(ctx context.Context, f *eventlog.Frame) error {
 	events, err := decodeEvents(f, l.events)

@@ -20,7 +20,9 @@
 //
 // In a cluster (package cluster) a Node, in node.go, runs a Host whenever it owns the
 // log, and is there in between: nodeown.go takes the log over and hands it on,
-// nodeapi.go serves the API, sharedrules.go says which rules count.
+// nodeapi.go serves the API. What is in force there is an edition (edition.go), which
+// the owner reads, records and changes (editions.go, sharedrules.go); nodefolder.go
+// compares a node's own folder with it.
 //
 // wire.go lists the engines and connectors of the program; config.go and
 // ruleset.go read the app folder; query.go answers what was recorded;

@@ -42,6 +42,9 @@ type Options struct {
 	Set     []string // overrides of rhost.yaml: "sources.sshd.files.path=auth.log"
 	Once    bool     // end when every finite source is read and what it caused is done
 	Version string
+	// Adopt has a node of a cluster put its own app folder in force when it next takes
+	// the log over, whatever was in force until then.
+	Adopt bool
 	// WholeLog recovers from the beginning of the log, as if there were no snapshot.
 	WholeLog bool
 	// Compiler is a command that compiles Wasm; see wasm.Options. Empty compiles in
@@ -57,7 +60,7 @@ type Options struct {
 
 // Notice is something that happened to the host itself.
 type Notice struct {
-	Kind     string // building, reloaded, kept, source, owner, warning
+	Kind     string // building, reloaded, kept, source, owner, folder, warning
 	Text     string
 	Err      error     // of kept and warning: what is wrong
 	Revision *Revision // of rules that were reloaded
@@ -70,6 +73,8 @@ type Host struct {
 	place    place
 	halted   atomic.Bool // no action is started any more
 	app      string
+	folder   string    // of the rules and plugins in force: the app folder, but in a cluster
+	editions *editions // what a cluster has in force; nil: the host is alone
 	data     string
 	config   Config
 	tenant   tenants.Name
@@ -121,7 +126,10 @@ func newHost(ctx context.Context, o Options, at place) (*Host, error) {
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
-	err := h.load(ctx, false)
+	err := h.settle(ctx)
+	if err == nil {
+		err = h.load(ctx, false)
+	}
 	if err == nil {
 		err = h.open(ctx)
 	}
@@ -163,17 +171,24 @@ func (h *Host) load(ctx context.Context, check bool) error {
 	if !info.IsDir() {
 		return fmt.Errorf("open app: %s is not a folder; name the folder that holds rhost.yaml and rules/", h.app)
 	}
-	config, configErr := ReadConfig(h.app, h.opts.Set)
+	if h.folder == "" {
+		h.folder = h.app
+	}
+	shared, err := h.editions.settings()
+	if err != nil {
+		return fmt.Errorf("read config: %w", err)
+	}
+	config, configErr := readConfig(h.app, shared, h.opts.Set)
 	h.data = h.opts.Data
 	if h.data == "" {
 		h.data = within(h.app, config.DataDir)
 	}
-	if configErr == nil && !check {
+	if configErr == nil && !check && !h.place.shared() {
 		if err := (redo{h.app, h.data}).finish(); err != nil {
 			return err
 		}
 	}
-	files, readErr := ReadRules(h.app)
+	files, readErr := ReadRules(h.folder)
 	rules, rulesErr := CompileRules(files)
 	if err := errors.Join(configErr, readErr, rulesErr); err != nil {
 		return err
@@ -192,7 +207,7 @@ func (h *Host) load(ctx context.Context, check bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = deploy.Find(filepath.Join(h.app, "plugins"))
+	_, err = deploy.Find(filepath.Join(h.folder, "plugins"))
 	return err
 }
 
@@ -213,7 +228,9 @@ func (h *Host) open(ctx context.Context) error {
 		}
 		h.log = log
 	}
-	h.blobs = newHeldBlobs(h.log)
+	if h.blobs == nil {
+		h.blobs = newHeldBlobs(h.log)
+	}
 	var err error
 	if h.renewed, err = h.log.Restored(ctx); err != nil {
 		return err
@@ -226,9 +243,11 @@ func (h *Host) open(ctx context.Context) error {
 		h.clock.atLeast(last)
 	}
 	h.lib = newRuleLibrary(h.blobs)
-	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), deploy.Options{
-		Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: filepath.Join(h.data, "plugins.json"),
-	})
+	o := deploy.Options{Keep: h.blobs.PutBlob, Fetch: h.log.GetBlob, Ledger: deploy.FileBook(filepath.Join(h.data, "plugins.json"))}
+	if h.editions != nil {
+		o.Ledger, o.Resume, o.From, o.Fetch = h.editions, true, h.editions.name, h.editions.fetch
+	}
+	return h.loadPlugins(ctx, filepath.Join(h.data, "cache"), o)
 }
 
 // loadPlugins compiles the plugins of the app and checks that rules and config
@@ -268,14 +287,16 @@ func (h *Host) loadPlugins(ctx context.Context, cache string, o deploy.Options) 
 	h.memory = newGuestMemory(h.tenant, limit, int64(h.config.Limits.PerTenant))
 	o.Reserve, o.Reserved = h.reserve, h.memory.reserved
 	o.Rolled, o.Test = h.rolled, h.tryPlugin
-	o.Building = func(name string) {
-		h.report(Notice{Kind: "building", Text: "plugin " + name + " from its source"})
-	}
-	if h.plugins, err = deploy.NewPlugins(filepath.Join(h.app, "plugins"), o); err != nil {
+	o.Building = h.building
+	if h.plugins, err = deploy.NewPlugins(filepath.Join(h.folder, "plugins"), o); err != nil {
 		return err
 	}
 	_, err = h.plugins.Load(ctx)
-	return errors.Join(err, h.config.checkSecrets(h.app), h.rules.Load().checkPlugins(h.hasPlugin), h.checkConfiguredPlugins())
+	return errors.Join(err, h.config.checkSecrets(h.app), h.rules.Load().checkPlugins(h.hasPlugin), h.config.checkConfiguredPlugins(h.hasPlugin))
+}
+
+func (h *Host) building(name string) {
+	h.report(Notice{Kind: "building", Text: "plugin " + name + " from its source"})
 }
 
 func (h *Host) hasPlugin(name string) bool {
@@ -284,10 +305,10 @@ func (h *Host) hasPlugin(name string) bool {
 }
 
 // checkConfiguredPlugins finds settings for a plugin that is not there.
-func (h *Host) checkConfiguredPlugins() error {
+func (c Config) checkConfiguredPlugins(have func(name string) bool) error {
 	var errs []error
-	for name, p := range h.config.Plugins {
-		if !h.hasPlugin(name) {
+	for name, p := range c.Plugins {
+		if !have(name) {
 			errs = append(errs, fmt.Errorf("%s: plugins.%s: no plugin of that name is under plugins/; correct the name or remove the key", p.Pos, name))
 		}
 	}
@@ -334,8 +355,12 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	ready(h.Summary())
 	g, edges := errgroup.WithContext(edges)
 	g.Go(func() error { return h.serveAPI(edges) })
-	g.Go(func() error { return h.watch(edges) })
-	g.Go(func() error { return h.watchConfig(edges) })
+	if h.editions != nil {
+		g.Go(func() error { return h.editions.keep(edges) })
+	} else {
+		g.Go(func() error { return h.watch(edges) })
+		g.Go(func() error { return h.watchConfig(edges) })
+	}
 	g.Go(func() error { return h.runSources(edges, stop) })
 	g.Go(func() error { return h.sweep(edges) })
 	g.Go(func() error { return h.cool(edges) })
@@ -367,7 +392,7 @@ func (h *Host) retain(ctx context.Context) error {
 func (h *Host) keeper() *keeper {
 	return &keeper{
 		config: h.config.Retention.withDefaults(), log: h.log, size: h.logSize, ledger: filepath.Join(h.data, "plugins.json"),
-		blobs: h.blobs, now: h.clock.now,
+		blobs: h.blobs, now: h.clock.now, editions: h.editions,
 	}
 }
 

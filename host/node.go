@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,8 @@ type Node struct {
 	unlock  func() error // of the data folder; nil when the engine keeps it
 	servers *servers
 	ready   func(*Host) func(Summary)
+	adopt   atomic.Bool // the next host here puts the app folder in force, see Options.Adopt
+	eyes    *eventlog.Onlooker
 	look    time.Duration // in place of joinLook, and
 	settle  time.Duration // in place of cluster.DefaultSettle: for tests
 	standby readiness     // of the data folder, while another node owns the log
@@ -61,6 +64,7 @@ func NewNode(ctx context.Context, o Options) (*Node, error) {
 		return nil, errors.New("--once ends a host by itself, which a node of a cluster does not; leave out cluster in rhost.yaml, or --once")
 	}
 	n := &Node{opts: o, logger: o.Logger, report: reporter(o.Report)}
+	n.adopt.Store(o.Adopt)
 	if n.logger == nil {
 		n.logger = slog.New(slog.DiscardHandler)
 	}
@@ -97,6 +101,7 @@ func (n *Node) start(ctx context.Context) error {
 	if n.engine, err = n.config.Cluster.start(ctx, n.opts.App, dir, n.logger); err != nil {
 		return err
 	}
+	n.eyes = n.engine.Onlooker(tenantGroup)
 	n.servers, err = listen(n.data, n.config.Listen, n.handlers())
 	return err
 }
@@ -169,6 +174,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	defer stop()
 	g, core := errgroup.WithContext(core)
 	g.Go(func() error { return n.servePeers(core, peers) })
+	g.Go(func() error { return newFolderWatch(n, n.eyes, m).run(core) })
 	g.Go(func() error {
 		defer stop()
 		return m.Run(ctx)

@@ -26,6 +26,8 @@ type ClusterSummary struct {
 	Node   string         `json:"node"`
 	Nodes  []cluster.Node `json:"nodes"`
 	Groups []GroupSummary `json:"groups"`
+	// Edition is what is in force; nil when nothing was recorded yet.
+	Edition *EditionSummary `json:"edition,omitempty"`
 }
 
 // GroupSummary describes a group, its owner, and where its log is kept.
@@ -86,6 +88,13 @@ func (n *Node) Cluster(ctx context.Context) (ClusterSummary, error) {
 		g.Streams = append(g.Streams, streamSummary(st))
 	}
 	s.Groups = []GroupSummary{g}
+	if err != nil {
+		return s, err
+	}
+	note, err := newestEdition(ctx, n.eyes)
+	if err == nil && note != nil {
+		s.Edition = note.summary()
+	}
 	return s, err
 }
 

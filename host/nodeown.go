@@ -27,7 +27,8 @@ func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
 		return err
 	}
 	h, err := newHost(ctx, n.opts, place{
-		node: n.name(), api: n.API(), log: log, clock: clock, serve: n.serve,
+		node: n.name(), data: n.data, epoch: epoch, adopt: n.adopt.Load(),
+		api: n.API(), log: log, clock: clock, serve: n.serve,
 		size: func(ctx context.Context) (int64, error) { return n.sizeOf(ctx, group) },
 	})
 	if err != nil {
@@ -38,6 +39,7 @@ func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
 		go n.lead(ctx, group) // ends by its own timeout
 	}
 	err = h.Run(ctx, func(s Summary) {
+		n.adopt.Store(false) // it is done
 		n.report(Notice{Kind: "owner", Text: fmt.Sprintf("node %s owns the log (epoch %d), %d ms after it took the lease", n.name(), epoch, time.Since(began).Milliseconds())})
 		serving(s)
 	})

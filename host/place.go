@@ -13,6 +13,9 @@ import (
 // in the data folder and whose API is the host's; any other is given by the Node.
 type place struct {
 	node  string // of a cluster
+	data  string // the node's data folder
+	epoch uint64 // of the claim on the log
+	adopt bool   // put the node's own app folder in force, whatever is
 	api   string // address of the node's API
 	log   *eventlog.Log
 	clock *clock                               // of the log

@@ -35,10 +35,6 @@ func (h *Host) watch(ctx context.Context) error {
 		})
 		h.applying.Lock()
 		defer h.applying.Unlock()
-		if h.place.shared() {
-			h.leaveChange(rules)
-			return
-		}
 		h.reloadPlugins(ctx, files)
 		if rules || waiting {
 			waiting = h.reloadRules(ctx)
@@ -119,25 +115,33 @@ func (h *Host) reloadedPlugin(c deploy.Change) {
 // reloadRules puts the rules of the folder in force, if they are good. It
 // reports whether they only wait for a plugin.
 func (h *Host) reloadRules(ctx context.Context) (waiting bool) {
-	files, err := ReadRules(h.app)
-	if err != nil {
-		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
-		return false
-	}
-	h.lib.begin()
-	defer h.lib.end()
-	set, err := h.current().update(files)
-	if err == nil {
-		err = set.checkPlugins(h.hasPlugin)
-		waiting = err != nil
-	}
-	if err == nil && !h.inForce(set) {
-		err = h.putRules(ctx, set)
-	}
+	waiting, err := h.putFolder(ctx)
 	if err != nil && ctx.Err() == nil {
 		h.report(Notice{Kind: "kept", Text: "rules", Err: err})
 	}
 	return waiting
+}
+
+// putFolder puts the rules of the folder in force. waiting says that a plugin is all
+// that they lack.
+func (h *Host) putFolder(ctx context.Context) (waiting bool, err error) {
+	files, err := ReadRules(h.folder)
+	if err != nil {
+		return false, err
+	}
+	h.lib.begin()
+	defer h.lib.end()
+	set, err := h.current().update(files)
+	if err != nil {
+		return false, err
+	}
+	if err := set.checkPlugins(h.hasPlugin); err != nil {
+		return true, err
+	}
+	if h.inForce(set) {
+		return false, nil
+	}
+	return false, h.putRules(ctx, set)
 }
 
 // current is the rules of the app folder, as last compiled without error; once
@@ -156,15 +160,15 @@ func (h *Host) inForce(set *RuleSet) bool {
 	return set.Digest == h.rules.Load().Digest && set.Digest == h.lane.inForce.Load().Digest
 }
 
-// startRules puts the rules of the app folder in force, unless they were when the
-// host was last closed. In a cluster they are only if the log has no rules yet.
+// startRules puts the rules of the folder in force, unless they were when the host was
+// last closed. In a cluster that is recorded first.
 func (h *Host) startRules(ctx context.Context) error {
+	if err := h.startEdition(ctx); err != nil {
+		return err
+	}
 	set, before := h.rules.Load(), h.lane.inForce.Load()
 	if set.Digest == before.Digest {
 		return nil
-	}
-	if before.row != "" && h.place.shared() {
-		return h.keepRules(set, before)
 	}
 	if before.row != "" {
 		next, err := before.update(set.Files, set.parts...)

@@ -88,6 +88,8 @@ type keeper struct {
 	blobs  *heldBlobs
 	now    func() time.Time
 	swept  time.Time
+
+	editions *editions // of a cluster; nil: none
 }
 
 // run looks, every minute, whether something may go.
@@ -232,7 +234,7 @@ func skipGone(err error) error {
 var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // sweep removes blobs that nothing names: no record of RUN, no revision of rules in
-// EV, no snapshot that is kept, no plugin's version. What there was before the marks
+// EV, no snapshot that is kept, no plugin's version, no edition of a cluster. What there was before the marks
 // are made is looked at, so nothing that comes meanwhile is removed; a sweep that
 // ends in the middle has removed only what it may. Other groups of the engine have
 // blobs of their own.
@@ -269,6 +271,11 @@ func (m *marker) all(ctx context.Context) error {
 		return err
 	}
 	m.text(ledger)
+	if m.editions != nil {
+		if err := m.editions.mark(ctx, m.text); err != nil {
+			return err
+		}
+	}
 	if err := m.snapshots(ctx); err != nil {
 		return err
 	}

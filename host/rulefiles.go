@@ -19,7 +19,7 @@ import (
 func ReadRules(app string) ([]RuleFile, error) {
 	var files []RuleFile
 	for _, folder := range ruleFolders() {
-		some, err := readFolder(app, folder.name, folder.endings)
+		some, err := readFolder(app, folder)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", folder.name, err)
 		}
@@ -42,8 +42,13 @@ func ruleFolders() []ruleFolder {
 	}
 }
 
-func readFolder(app, name string, endings []string) ([]RuleFile, error) {
-	dir := filepath.Join(app, name)
+// has reports whether a file is one that belongs to rules.
+func (f ruleFolder) has(e fs.DirEntry) bool {
+	return !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && slices.Contains(f.endings, filepath.Ext(e.Name()))
+}
+
+func readFolder(app string, folder ruleFolder) ([]RuleFile, error) {
+	dir := filepath.Join(app, folder.name)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -53,14 +58,14 @@ func readFolder(app, name string, endings []string) ([]RuleFile, error) {
 	}
 	var files []RuleFile
 	for _, e := range entries {
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains(endings, filepath.Ext(e.Name())) {
+		if !folder.has(e) {
 			continue
 		}
 		text, err := ReadRuleFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, RuleFile{Name: name + "/" + e.Name(), Text: string(text)})
+		files = append(files, RuleFile{Name: folder.name + "/" + e.Name(), Text: string(text)})
 	}
 	return files, nil
 }

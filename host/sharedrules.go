@@ -1,21 +1,51 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
-	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/deploy"
 )
 
-// In a cluster the rules in force are those of the log, wherever it goes on. The
-// folders of the nodes may differ, when an operator changes one after the other or
-// forgets one; a take-over must not bring back what one of them still has. So a
-// folder counts once, when the log has no rules yet. After that `rhost apply` alone
-// changes rules.
-//
-// Plugins are those of the owner's folder, and nothing but the folders changes
-// them: what an operator sent to one node, the others would not have.
+// In a cluster the rules, plugins and shared settings in force are those of the newest
+// edition on record, wherever the log goes on. The folders of the nodes may differ, when
+// an operator changes one after the other or forgets one; a take-over must not bring back
+// what one of them still has, nor what it has already. So a folder counts by itself
+// once, when nothing is on record yet. After that `rhost apply` and `rhost plugin`
+// change what is in force, on whichever node they are called.
+
+// settle finds out what is in force. In a cluster its files are put into a folder of
+// their own, from which the host goes on as it would from an app folder.
+func (h *Host) settle(ctx context.Context) (err error) {
+	if !h.place.shared() {
+		return nil
+	}
+	h.blobs = newHeldBlobs(h.log)
+	if h.editions, err = openEditions(ctx, h); err != nil {
+		return err
+	}
+	h.folder = h.editions.dir
+	return nil
+}
+
+// startEdition records, in a cluster, what this host is about to have in force. A log
+// from before there were editions has rules of its own, which stay.
+func (h *Host) startEdition(ctx context.Context) error {
+	if h.editions == nil {
+		return nil
+	}
+	folder, log := h.rules.Load(), h.lane.inForce.Load()
+	if h.editions.alien && !h.place.adopt && log.row != "" && folder.Digest != log.Digest {
+		if err := h.keepRules(folder, log); err != nil {
+			return err
+		}
+	}
+	return h.editions.begin(ctx)
+}
 
 // keepRules goes on with the rules of the log rather than those of the folder.
 func (h *Host) keepRules(folder, log *RuleSet) error {
@@ -25,57 +55,97 @@ func (h *Host) keepRules(folder, log *RuleSet) error {
 	if err := log.checkPlugins(h.hasPlugin); err != nil {
 		return fmt.Errorf("the rules in force, which are not those of the app folder: %w", err)
 	}
-	return nil
+	return h.editions.useRules(log.Files)
 }
 
-// leaveChange says that a change of the folder is not followed.
-func (h *Host) leaveChange(rules bool) {
-	if !rules {
-		h.report(Notice{Kind: "warning", Text: "plugins of the app folder have changed; restart the nodes one after the other, with the same plugins in each folder"})
-		return
-	}
-	if set, err := h.folderRules(); err != nil || !h.inForce(set) { // an apply leaves none
-		h.report(Notice{Kind: "warning", Text: "rules of the app folder have changed, which a node of a cluster does not follow; `rhost apply` puts them in force on all nodes", Err: err})
-	}
-}
-
-// folderRules compiles what the app folder has.
-func (h *Host) folderRules() (*RuleSet, error) {
-	files, err := ReadRules(h.app)
-	if err != nil {
-		return nil, err
-	}
-	h.lib.begin()
-	defer h.lib.end()
-	return h.current().update(files)
-}
-
-// checkShared refuses what would change one node alone.
-func (b backend) checkShared() error {
-	if !b.place.shared() {
-		return nil
-	}
-	return api.Kind(api.ErrInvalid, errors.New("in a cluster plugins are those of the nodes' folders; change the file in each of them, and restart the nodes one after the other"))
-}
-
-// checkFolder refuses, in a cluster, a bundle that changes plugins, and one that
-// leaves out rules while the folder has others than those in force: it would bring
-// them back.
-func (a *applier) checkFolder() error {
-	if !a.place.shared() {
-		return nil
-	}
-	for _, c := range a.out.Files {
-		if strings.HasPrefix(c.Name, "plugins/") {
-			return fmt.Errorf("%s: %w", c.Name, backend{a.Host}.checkShared())
+// shared leaves out of a bundle, in a cluster, what is no part of what is in force:
+// the source that plugins are built from.
+func (a *applier) shared() {
+	for name := range a.bundle.Files {
+		if checkBundled(name) == nil && !belongs(name) {
+			delete(a.bundle.Files, name)
 		}
 	}
-	if a.bundle.Prune {
+}
+
+// checkEdition finds out whether what would be in force could be put in force by a
+// node that takes the log over: it has nothing but the files, and the plugins that
+// operators have sent.
+func (a *applier) checkEdition() error {
+	dir := filepath.Join(a.data, inForceDir+".check")
+	defer os.RemoveAll(dir) //nolint:errcheck // the next one does
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	for _, name := range a.editions.after(a.out.Files) {
+		if err := writeInto(dir, name, nil); err != nil {
+			return err
+		}
+	}
+	found, err := deploy.Find(filepath.Join(dir, "plugins"))
+	if err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""))
+	}
+	have := make(map[string]bool)
+	for _, f := range found {
+		have[f.Name] = true
+	}
+	for _, name := range a.Host.plugins.Sent() {
+		have[name] = true
+	}
+	config, err := a.settingsAfter()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		config.checkConfiguredPlugins(func(name string) bool { return have[name] }),
+		a.checkRules(func(name string) bool { return have[name] }))
+}
+
+// settingsAfter gives the settings that there would be.
+func (a *applier) settingsAfter() (Config, error) {
+	text, sent := a.bundle.Files[settingsFile]
+	if !sent {
+		var err error
+		if text, err = a.editions.settings(); err != nil {
+			return Config{}, err
+		}
+	}
+	config, err := readConfig(a.app, text, a.opts.Set)
+	if err == nil {
+		err = config.checkSecrets(a.app)
+	}
+	return config, err
+}
+
+// compareSettings finds out which shared settings the bundle changes.
+func (a *applier) compareSettings() (err error) {
+	text, sent := a.bundle.Files[settingsFile]
+	if !sent {
 		return nil
 	}
-	set, err := a.folderRules()
-	if err == nil && !a.inForce(set) {
-		err = fmt.Errorf("the app folder of node %s, which owns the log, has other rules than those in force; send all rules, with --prune", a.place.node)
+	have, err := a.editions.settings()
+	if err == nil {
+		a.out.Settings, err = differentSettings(sharedKeys(), text, have)
+	}
+	if err == nil && len(a.out.Settings) > 0 {
+		a.out.Files = append(a.out.Files, FileChange{settingsFile, "change"})
+	}
+	return err
+}
+
+// putEdition records the bundle, and then puts it in force. Where that fails, the host
+// ends, and the next begins with what is on record.
+func (a *applier) putEdition(ctx context.Context) error {
+	if err := a.editions.change(ctx, "a bundle was applied", a.out.Files, a.bundle.Files); err != nil {
+		return err
+	}
+	err := a.putPlugins(ctx)
+	if err == nil {
+		_, err = a.putFolder(ctx)
+	}
+	if err != nil {
+		a.editions.fail(err)
 	}
 	return err
 }

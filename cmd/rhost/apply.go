@@ -30,6 +30,10 @@ terminal, --yes confirms.
 
 Files that the folder does not have stay as they are, unless --prune is given.
 
+In a cluster the host is the one that owns the log, whichever node is asked; what is in
+force is recorded in the log, and no node's folder is written to. --settings sends
+rhost.yaml as well, of which the keys count that all nodes share.
+
 Exit codes: 0 in force, or nothing to do · 1 not confirmed · 2 something is wrong with
 the bundle · 3 no host is running`,
 		Example: `  rhost apply -f release/ --app /srv/sshguard --dry-run
@@ -42,6 +46,7 @@ the bundle · 3 no host is running`,
 	fl.StringVarP(&o.dir, "file", "f", "", "folder with rules/, tables/, schemas/ and plugins/")
 	fl.BoolVar(&o.prune, "prune", false, "remove what the folder does not have")
 	fl.BoolVar(&o.allow, "allow", false, "plugins: "+allowUsage)
+	fl.BoolVar(&o.settings, "settings", false, "in a cluster: the settings of rhost.yaml that its nodes share, too")
 	fl.BoolVar(&o.dry, "dry-run", false, "show the difference, change nothing")
 	fl.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	fl.BoolVar(&o.json, "json", false, "JSON, for machines; asks nothing")
@@ -52,7 +57,7 @@ type applyOptions struct {
 	reach                 reach
 	dir                   string
 	prune, dry, yes, json bool
-	allow                 bool
+	allow, settings       bool
 }
 
 func (o *applyOptions) run(cmd *cobra.Command) error {
@@ -130,6 +135,13 @@ func (o *applyOptions) collect(cmd *cobra.Command) (map[string][]byte, error) {
 			return nil, usage(err)
 		}
 	}
+	if o.settings {
+		text, err := os.ReadFile(filepath.Join(o.dir, "rhost.yaml"))
+		if err != nil {
+			return nil, usage(fmt.Errorf("--settings: %w", err))
+		}
+		files["rhost.yaml"] = text
+	}
 	if len(files) == 0 {
 		return nil, usage(fmt.Errorf("%s holds no rules/, tables/, schemas/ or plugins/", o.dir))
 	}
@@ -187,6 +199,11 @@ func showDifference(out style, a host.Applied) error {
 	}
 	if a.Rules != "" {
 		if err := out.line("rules: %s", clean(a.Rules)); err != nil {
+			return err
+		}
+	}
+	if len(a.Settings) > 0 {
+		if err := out.line("settings: %s, for the node that takes the log over next (`rhost cluster drain` on the owner has one do so now)", clean(strings.Join(a.Settings, ", "))); err != nil {
 			return err
 		}
 	}

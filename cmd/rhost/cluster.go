@@ -89,6 +89,9 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 	if err := out.table([]string{"NODE", "STATE", "VERSION", "UP", "API"}, rows); err != nil {
 		return err
 	}
+	if err := showEdition(out, s); err != nil {
+		return err
+	}
 	rows = nil
 	for _, g := range s.Groups {
 		owner, held := "nobody", ""
@@ -103,6 +106,24 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 		}
 	}
 	return out.table([]string{"GROUP", "OWNER", "EPOCH", "FOR", "STREAM", "LEADER", "COPIES", "LAST", "SIZE"}, rows)
+}
+
+// showEdition says what is in force, and which folders have something else.
+func showEdition(out style, s *host.ClusterSummary) error {
+	if e := s.Edition; e != nil {
+		if err := out.line("in force: edition %s, since %s (%s)", thousands(e.Number), e.At.Local().Format(time.DateTime), clean(e.Why)); err != nil {
+			return err
+		}
+	}
+	for _, n := range s.Nodes {
+		if len(n.Differs) == 0 {
+			continue
+		}
+		if err := out.line("%s differs: %s", out.yellow("folder of "+n.Name), clean(strings.Join(n.Differs, " "))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copies says how those who keep a stream beside its leader are.

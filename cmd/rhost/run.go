@@ -27,7 +27,9 @@ Everything accepted is on disk before it is acknowledged. Killed and started
 again, the host goes on where it was.
 
 With cluster in rhost.yaml the host is a node of a cluster: one of the nodes at a
-time reads the sources, matches and acts, and another goes on when it fails.`,
+time reads the sources, matches and acts, and another goes on when it fails. There
+the rules and plugins in force are in the log, and no folder is watched: see
+rhost apply.`,
 		Example: `  rhost run plugins/examples/sshguard
   rhost run plugins/examples/sshguard --once --data /tmp/ssh
   rhost run . --set sources.sshd.files.path=auth.log --set sources.sshd.files.from=start`,
@@ -47,6 +49,7 @@ time reads the sources, matches and acts, and another goes on when it fails.`,
 	f.StringVar(&o.Listen, "listen", "", "address of the API, or off (default: listen of rhost.yaml)")
 	f.StringArrayVar(&o.Set, "set", nil, "override a key of rhost.yaml: KEY.KEY=VALUE (repeatable)")
 	f.BoolVar(&o.Once, "once", false, "end when every finite source is read and what it caused is done")
+	f.BoolVar(&o.Adopt, "adopt", false, "in a cluster: put this app folder in force when this node next takes the log over")
 	f.BoolVar(&asJSON, "json", false, "one JSON object a line, for machines")
 	f.StringVar(&level, "log", "warn", "what the parts log to stderr: debug, info, warn or error")
 	return cmd

@@ -17,6 +17,7 @@ type Log interface {
 	Scan(ctx context.Context, stream string, from uint64, fn func(*eventlog.Entry) error, bad func(*eventlog.CorruptError) error) (eventlog.Extent, error)
 	CheckEnds(stream string, ext eventlog.Extent, sums map[uint64]uint32) error
 	SnapshotNotes(ctx context.Context, bad func(*eventlog.CorruptError) error) ([][]byte, error)
+	EditionNotes() ([][]byte, error)
 	Blobs(ctx context.Context) (Blobs, error)
 }
 
@@ -28,6 +29,9 @@ type Blobs interface {
 
 // fileLog is a Cut as a Log.
 type fileLog struct{ *eventlog.Cut }
+
+// EditionNotes gives none: one machine has its app folder in force.
+func (l fileLog) EditionNotes() ([][]byte, error) { return nil, nil }
 
 func (l fileLog) Blobs(ctx context.Context) (Blobs, error) {
 	index, err := l.Cut.Blobs(ctx, nil)

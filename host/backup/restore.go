@@ -262,6 +262,11 @@ func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
 			return err
 		}
 	}
+	for _, note := range r.m.Editions {
+		if err := out.Edition(ctx, note); err != nil {
+			return err
+		}
+	}
 	for i := range r.m.Streams {
 		s := &r.m.Streams[i]
 		for _, seg := range s.Segments {

@@ -193,6 +193,9 @@ func (w *writer) copyLog(ctx context.Context, cut Log) (err error) {
 	if w.now.Notes, err = cut.SnapshotNotes(ctx, nil); err != nil {
 		return err
 	}
+	if w.now.Editions, err = cut.EditionNotes(); err != nil {
+		return err
+	}
 	return w.copyBlobs(ctx, cut)
 }
 

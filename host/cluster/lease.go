@@ -68,6 +68,9 @@ type Node struct {
 	Since   time.Time `json:"since"`             // when it joined, by its own clock
 	Version string    `json:"version,omitempty"` // of the program
 	API     string    `json:"api,omitempty"`     // where its API listens
+	// Differs says in which files its app folder is not what is in force, see
+	// Member.Tell.
+	Differs []string `json:"differs,omitempty"`
 }
 
 // Owned says who owns a group.

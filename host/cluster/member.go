@@ -51,8 +51,9 @@ type Member struct {
 	wake  chan struct{} // asks for a look now
 	ended chan ending
 
-	mu    sync.Mutex
-	drain bool // guarded by mu
+	mu      sync.Mutex
+	drain   bool     // guarded by mu
+	differs []string // guarded by mu; replaced as a whole
 
 	// The rest belongs to Run's goroutine.
 	joined time.Time
@@ -119,6 +120,15 @@ func (m *Member) Drain(drain bool) {
 	m.Look()
 }
 
+// Tell says in which files the node's app folder is not what is in force, which its
+// entry tells the other nodes from the next renewal on. The list must be short; it is
+// kept.
+func (m *Member) Tell(differs []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.differs = differs
+}
+
 // Look makes the member look at the table now rather than in a while.
 func (m *Member) Look() {
 	select {
@@ -178,6 +188,7 @@ func (m *Member) renewAll(ctx context.Context) error {
 func (m *Member) announce(ctx context.Context) error {
 	n := m.cfg.Node
 	m.mu.Lock()
+	n.Differs = m.differs
 	switch {
 	case m.drain:
 		n.State = Draining

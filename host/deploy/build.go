@@ -108,3 +108,22 @@ func short(path string) string {
 	}
 	return path
 }
+
+// UpToDate brings the file of a plugin up to date with its source, and tells building,
+// which may be nil, before it does. Without a toolchain an older file is good enough.
+func UpToDate(ctx context.Context, f Found, building func(name string)) error {
+	stale, err := f.Stale()
+	if err != nil || !stale {
+		return err
+	}
+	if building != nil {
+		building(f.Name)
+	}
+	_, err = Build(ctx, f)
+	if errors.Is(err, ErrNoTool) {
+		if _, statErr := os.Stat(f.File); statErr == nil {
+			return nil
+		}
+	}
+	return err
+}

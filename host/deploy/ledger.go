@@ -58,40 +58,92 @@ type entry struct {
 // maxVersions is how many versions of a plugin are remembered.
 const maxVersions = 50
 
-// ledger remembers the versions of plugins across restarts. An empty path keeps
-// them in memory. It is safe for concurrent use.
+// Book is where the versions of plugins are remembered.
+type Book interface {
+	// Read gives what was written last; nothing when there is nothing yet.
+	Read() ([]byte, error)
+	// Write remembers text for good, in place of what was written before.
+	Write(text []byte) error
+}
+
+// FileBook is a Book in the file of that name.
+type FileBook string
+
+// Read implements Book. A file that is damaged is an error.
+func (f FileBook) Read() ([]byte, error) {
+	text, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		text, err = sumline.Check(text)
+	}
+	if err != nil {
+		return nil, f.unreadable(err)
+	}
+	return text, nil
+}
+
+func (f FileBook) unreadable(err error) error {
+	return fmt.Errorf("%s: %w; move the file away to begin anew from the app folder", string(f), err)
+}
+
+// Write implements Book. It replaces the file in one step.
+func (f FileBook) Write(text []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(string(f)), ".plugins-")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(sumline.Add(append(text, '\n')))
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), string(f))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// ledger remembers the versions of plugins across restarts, in a book; without one,
+// in memory. It is safe for concurrent use.
 type ledger struct {
-	path string
+	book Book
 
 	mu      sync.Mutex
 	plugins map[string]*entry // guarded by mu
 }
 
-// openLedger reads the file, which need not exist.
-func openLedger(path string) (*ledger, error) {
-	l := &ledger{path: path, plugins: make(map[string]*entry)}
-	if path == "" {
+// openLedger reads a book, which may be empty.
+func openLedger(book Book) (*ledger, error) {
+	l := &ledger{book: book, plugins: make(map[string]*entry)}
+	if book == nil {
 		return l, nil
 	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
-	}
-	if err == nil {
-		text, err = sumline.Check(text)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &l.plugins)
+	text, err := book.Read()
+	if err == nil && len(text) > 0 {
+		if err = l.parse(text); err != nil {
+			if f, ok := book.(FileBook); ok {
+				err = f.unreadable(err)
+			}
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the versions of plugins: %s: %w; move the file away to begin anew from the app folder", path, err)
+		return nil, fmt.Errorf("read the versions of plugins: %w", err)
+	}
+	return l, nil
+}
+
+func (l *ledger) parse(text []byte) error {
+	if err := json.Unmarshal(text, &l.plugins); err != nil {
+		return err
 	}
 	for name, e := range l.plugins {
 		if e == nil {
 			delete(l.plugins, name)
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // change lets fn change what is known of a plugin, and writes it down.
@@ -108,26 +160,17 @@ func (l *ledger) change(name string, fn func(e *entry)) error {
 	return l.write()
 }
 
-// write replaces the file in one step.
+// write remembers what is known.
 func (l *ledger) write() error {
-	if l.path == "" {
+	if l.book == nil {
 		return nil
 	}
 	text, err := json.MarshalIndent(l.plugins, "", "  ")
-	if err != nil {
-		return err
+	if err == nil {
+		err = l.book.Write(text)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(l.path), ".plugins-")
 	if err != nil {
 		return fmt.Errorf("write the versions of plugins: %w", err)
-	}
-	_, err = tmp.Write(sumline.Add(append(text, '\n')))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), l.path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the versions of plugins: %w", err), os.Remove(tmp.Name()))
 	}
 	return nil
 }
@@ -233,6 +276,16 @@ func (e *entry) standing(now string) (Version, bool) {
 	return Version{}, false
 }
 
+// active gives the version that was last in force for good.
+func (e *entry) active() (Version, bool) {
+	for _, v := range slices.Backward(e.Versions) {
+		if v.State == Active {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
 // before gives the version that was in force before the one given.
 func (e *entry) before(digest string) (Version, bool) {
 	at := slices.IndexFunc(e.Versions, func(v Version) bool { return v.Digest == digest })
@@ -254,7 +307,7 @@ type LedgerSummary struct {
 // ReadLedger reads the file in which versions of plugins are remembered, as a start
 // does; one that is not there is empty.
 func ReadLedger(path string) (LedgerSummary, error) {
-	l, err := openLedger(path)
+	l, err := openLedger(FileBook(path))
 	if err != nil {
 		return LedgerSummary{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,16 @@ const manifestSuffix = ".manifest.yaml"
 
 // manifestNames are what the manifest of a plugin with a folder may be called.
 func manifestNames() []string { return []string{"manifest.yaml", "plugin.yaml"} }
+
+// IsManifest reports whether a file may be the manifest of a plugin, by its name
+// relative to the folder of plugins, with slashes.
+func IsManifest(name string) bool {
+	folder, base, deep := strings.Cut(name, "/")
+	if deep {
+		return folder != "" && slices.Contains(manifestNames(), base)
+	}
+	return strings.HasSuffix(name, manifestSuffix)
+}
 
 // ReadManifest reads a manifest that is written in YAML and gives it as one line
 // of JSON. The error is yamldoc.Errors, with places.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rhost/rhost/host/deploy/signature"
@@ -37,9 +38,15 @@ type Options struct {
 	Keep func(ctx context.Context, digest string, src []byte) error
 	// Fetch gives back what Keep was given. Nil: there is no way back to a version.
 	Fetch func(ctx context.Context, digest string) ([]byte, error)
-	// Ledger is the file in which the versions of plugins are remembered; ""
-	// forgets them with the process.
-	Ledger string
+	// Ledger is where the versions of plugins are remembered; nil forgets them with
+	// the process.
+	Ledger Book
+	// Resume has Load go on with the rollouts that were under way when the ledger was
+	// last written: the version before is loaded first, and the new one rolled out
+	// from its first phase on. Without it, what the folder holds takes all calls.
+	Resume bool
+	// From says in the ledger where a file of the folder comes from. Nil: its name.
+	From func(file string) string
 	// Plan says how a new version of a plugin comes into force. Nil: at once, and
 	// watched.
 	Plan func(name string) sandbox.Plan
@@ -63,7 +70,8 @@ type Plugins struct {
 	opts   Options
 	ledger *ledger
 
-	reload sync.Mutex // held by whoever changes a slot, so that reloads do not cross
+	reload sync.Mutex  // held by whoever changes a slot, so that reloads do not cross
+	ending atomic.Bool // Close was called
 
 	mu    sync.RWMutex
 	slots map[string]*sandbox.Slot // guarded by mu
@@ -98,11 +106,15 @@ func (p *Plugins) Load(ctx context.Context) ([]Change, error) {
 	errs := []error{err}
 	var changes []Change
 	for _, f := range found {
-		if err := p.build(ctx, f); err != nil {
+		if err := UpToDate(ctx, f, p.opts.Building); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		change, err := p.Reload(ctx, f)
+		err := p.resume(ctx, f.Name)
+		var change Change
+		if err == nil {
+			change, err = p.Reload(ctx, f)
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -133,27 +145,41 @@ func (p *Plugins) restore(ctx context.Context, name string) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("load plugin %s: %w", name, err)
 	}
+	if err := p.resume(ctx, name); err != nil {
+		return Change{}, err
+	}
 	p.reload.Lock()
 	defer p.reload.Unlock()
+	if _, loaded := p.Slot(name); loaded { // beside the version before it
+		s, err := p.fetch(ctx, name, v)
+		if err != nil {
+			return Change{}, err
+		}
+		s.allow = true
+		return p.install(ctx, Found{Name: name, Kind: v.Kind}, s, v.From, p.plan(name))
+	}
 	return p.back(ctx, name, v)
 }
 
-// build brings the file of a plugin up to date with its source. Without a
-// toolchain an older file is good enough.
-func (p *Plugins) build(ctx context.Context, f Found) error {
-	stale, err := f.Stale()
-	if err != nil || !stale {
+// resume loads the version of a plugin that was in force for good, so that one that
+// was on its way can follow it. Where they are the same, nothing changes after it.
+func (p *Plugins) resume(ctx context.Context, name string) error {
+	if !p.opts.Resume || p.opts.Fetch == nil {
+		return nil
+	}
+	e := p.ledger.get(name)
+	v, ok := e.active()
+	if !ok {
+		return nil
+	}
+	p.reload.Lock()
+	defer p.reload.Unlock()
+	s, err := p.fetch(ctx, name, v)
+	if err != nil {
 		return err
 	}
-	if p.opts.Building != nil {
-		p.opts.Building(f.Name)
-	}
-	_, err = Build(ctx, f)
-	if errors.Is(err, ErrNoTool) {
-		if _, statErr := os.Stat(f.File); statErr == nil {
-			return nil
-		}
-	}
+	s.allow = true // it was in force
+	_, err = p.install(ctx, Found{Name: name, Kind: v.Kind}, s, v.From, p.plan(name))
 	return err
 }
 
@@ -194,7 +220,7 @@ func (p *Plugins) reloadFile(ctx context.Context, f Found, allow bool) (Change, 
 		return Change{}, fmt.Errorf("load plugin %s: %w", f.Name, err)
 	}
 	s.allow, s.unpin = allow, true // something newer came
-	return p.install(ctx, f, s, f.File, p.plan(f.Name))
+	return p.install(ctx, f, s, p.from(f.File), p.plan(f.Name))
 }
 
 // chosen gives the version that is to stay in force although the folder holds what
@@ -220,6 +246,14 @@ func (p *Plugins) repin(ctx context.Context, f Found, v Version) (Change, error)
 	s.allow = true
 	f.Kind = v.Kind
 	return p.install(ctx, f, s, v.From, p.plan(f.Name))
+}
+
+// from is where a file comes from, for people.
+func (p *Plugins) from(file string) string {
+	if p.opts.From == nil {
+		return file
+	}
+	return p.opts.From(file)
 }
 
 // plan says how a new version comes into force.
@@ -259,8 +293,12 @@ func (p *Plugins) install(ctx context.Context, f Found, s sealed, from string, p
 		return Change{}, errors.Join(err, module.discard(ctx))
 	}
 	err = p.ledger.change(f.Name, func(e *entry) {
-		if known, err := e.find(digest); err == nil && s.signer == "" {
+		known, err := e.find(digest)
+		if err == nil && s.signer == "" {
 			v.Signer, v.Signature = known.Signer, known.Signature
+		}
+		if err == nil && p.opts.Resume && known.State == Active {
+			v.At = known.At // it has been in force since then, wherever
 		}
 		if s.unpin {
 			e.Pin = nil
@@ -355,8 +393,10 @@ func (p *Plugins) Changed(files []string) ([]Found, error) {
 	return changed, err
 }
 
-// Close empties every slot and waits for running calls until ctx ends.
+// Close empties every slot and waits for running calls until ctx ends. With
+// Options.Resume, rollouts under way stay so in the ledger.
 func (p *Plugins) Close(ctx context.Context) error {
+	p.ending.Store(true)
 	p.reload.Lock()
 	defer p.reload.Unlock()
 	p.mu.Lock()

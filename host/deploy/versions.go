@@ -122,6 +122,9 @@ func (p *Plugins) pinned(ctx context.Context, name string, kind Kind, s sealed, 
 	})
 }
 
+// Sent names the plugins that operators have sent, and that no file stands for.
+func (p *Plugins) Sent() []string { return p.ledger.orphans() }
+
 // Status describes the plugins in force, by name, without their history.
 func (p *Plugins) Status() []Status {
 	p.mu.RLock()
@@ -181,6 +184,9 @@ func (p *Plugins) names() []string {
 // ended notes how a rollout ended. A version that was rolled back stays out of
 // force, also after a restart, as long as the app folder holds nothing newer.
 func (p *Plugins) ended(name, digest string, v sandbox.Verdict) {
+	if v.Canceled && p.opts.Resume && p.ending.Load() {
+		return // it goes on with the next Load
+	}
 	err := p.ledger.change(name, func(e *entry) {
 		switch {
 		case v.Promoted:

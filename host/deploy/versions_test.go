@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,6 +26,7 @@ type app struct {
 	dir, ledger string
 	kept        map[string][]byte
 	plan        sandbox.Plan
+	resume      bool
 	test        func(context.Context, string, sandbox.Module) error
 	rolled      chan sandbox.Verdict
 	policy      signature.Policy
@@ -58,7 +60,7 @@ func (a *app) open(t *testing.T) (*deploy.Plugins, error) {
 	engine, err := lua.New(lua.Options{})
 	require.NoError(t, err)
 	o := deploy.Options{
-		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1, Ledger: a.ledger, Test: a.test,
+		Engines: map[deploy.Kind]sandbox.Engine{deploy.Lua: engine}, Spares: 1, Ledger: deploy.FileBook(a.ledger), Test: a.test, Resume: a.resume,
 		Keep: func(_ context.Context, digest string, src []byte) error {
 			a.kept[digest] = src
 			return nil
@@ -269,10 +271,56 @@ func TestSelfTestKeepsOut(t *testing.T) {
 func TestLedgerThatCannotBeRead(t *testing.T) {
 	a := newApp(t)
 	require.NoError(t, os.WriteFile(a.ledger, []byte(`{"p":`), 0o600))
-	_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: a.ledger})
+	_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
 	assert.ErrorContains(t, err, a.ledger)
 	assert.ErrorContains(t, err, "move the file away")
 	require.NoError(t, os.WriteFile(a.ledger, []byte(`{"p":null}`), 0o600))
-	_, err = deploy.NewPlugins(a.dir, deploy.Options{Ledger: a.ledger})
+	_, err = deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
 	assert.NoError(t, err)
+}
+
+// With Resume, a rollout that a stop cut short begins again beside the version before
+// it; without, what the folder holds takes all calls.
+func TestResume(t *testing.T) {
+	for _, resume := range []bool{false, true} {
+		for name, cut := range map[string]func(*app, *deploy.Plugins){
+			"file": func(a *app, p *deploy.Plugins) { reload(t, p, write(t, a.dir, "p.lua", string(answer("2")))) },
+			"sent": func(_ *app, p *deploy.Plugins) {
+				_, err := p.Put(t.Context(), "p", deploy.Upload{Kind: deploy.Lua, Source: answer("2")})
+				require.NoError(t, err)
+			},
+			"without a file": func(a *app, p *deploy.Plugins) {
+				for _, n := range []string{"1", "2"} {
+					_, err := p.Put(t.Context(), "sent", deploy.Upload{Kind: deploy.Lua, Source: answer(n)})
+					require.NoError(t, err)
+				}
+			},
+		} {
+			t.Run(fmt.Sprint(name, " ", resume), func(t *testing.T) {
+				a := newApp(t)
+				a.resume, a.plan.Shadow = resume, true
+				write(t, a.dir, "p.lua", string(answer("1")))
+				p, stop := a.start(t)
+				cut(a, p)
+				plugin := "p"
+				if name == "without a file" {
+					plugin = "sent"
+				}
+				require.Equal(t, "1", call(t, p, plugin), "the new one is in the shadow")
+				stop()
+				p, _ = a.start(t)
+				want := "2"
+				if resume {
+					want = "1"
+				}
+				assert.Equal(t, want, call(t, p, plugin))
+				s, err := p.Describe(plugin)
+				require.NoError(t, err)
+				assert.Equal(t, resume, s.Rollout != nil)
+				_, err = p.Rollback(t.Context(), plugin)
+				require.NoError(t, err)
+				assert.Equal(t, "1", call(t, p, plugin))
+			})
+		}
+	}
 }

@@ -25,8 +25,8 @@
 //   - RUN has what the core decides: each progress commit is one frame, written
 //     by RunLog.Append and read back by RunLog.Replay.
 //   - Notes, in the stream SNAP, are small records of which the newest few are
-//     kept: where Snapshots are, how far the streams were purged, who has claimed
-//     the group, and what Probe writes.
+//     kept: where Snapshots are, which of the Editions is in force, how far the
+//     streams were purged, who has claimed the group, and what Probe writes.
 //   - Blobs are kept by digest: modules, compiled rules, snapshots.
 //
 // # How a record gets in
@@ -165,5 +165,6 @@
 //	text     name
 //	text     body: of "floor", two uvarints, the first frame left in EV and in RUN;
 //	         of "claim", two uvarints, the epoch and the writer of the owner's frames,
-//	         and the owner as text; of "snapshot", what the host put there
+//	         and the owner as text; of "snapshot" and "edition", what the host put
+//	         there
 package eventlog

@@ -19,7 +19,7 @@ type LiveCut struct {
 	names  map[string]StreamKind
 	states map[string]StreamState
 	floors map[string]uint64
-	notes  []Note // where snapshots were before the streams were looked at, newest first
+	notes  map[string][]Note // as they were before the streams were looked at, newest first
 }
 
 // Cut is what a Rebuild has written so far. It ends with the Rebuild.
@@ -46,7 +46,7 @@ func cutOf(ctx context.Context, s Store, group int) (*LiveCut, error) {
 	run, _ := RunStream.NamesOf(group)
 	c := &LiveCut{
 		store: s, names: map[string]StreamKind{ev: EventStream, run: RunStream},
-		states: make(map[string]StreamState), floors: make(map[string]uint64),
+		states: make(map[string]StreamState), floors: make(map[string]uint64), notes: make(map[string][]Note),
 	}
 	l := &Log{notes: notes{store: s.Notes()}}
 	f, err := l.floors(ctx)
@@ -54,8 +54,10 @@ func cutOf(ctx context.Context, s Store, group int) (*LiveCut, error) {
 		return nil, err
 	}
 	c.floors[ev], c.floors[run] = f.ev, f.run
-	if c.notes, err = c.store.Notes().List(ctx, snapshotNote); err != nil {
-		return nil, err
+	for _, name := range []string{snapshotNote, editionNote} {
+		if c.notes[name], err = s.Notes().List(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	// EV as it is while RUN does not change; see Cut.
 	was, err := s.Stream(RunStream).State(ctx)
@@ -152,8 +154,15 @@ func (c *LiveCut) CheckEnds(stream string, ext Extent, _ map[uint64]uint32) erro
 // SnapshotNotes gives the notes that say where snapshots are, the oldest first, each
 // as it is stored. What is damaged is given to bad, as by Scan.
 func (c *LiveCut) SnapshotNotes(_ context.Context, bad func(*CorruptError) error) (list [][]byte, err error) {
-	for _, n := range slices.Backward(c.notes) {
-		if one := decodeNote(snapshotNote, n); one.err != nil {
+	return c.bodies(snapshotNote, bad)
+}
+
+// EditionNotes gives the notes that say what is in force, as SnapshotNotes does.
+func (c *LiveCut) EditionNotes() (list [][]byte, err error) { return c.bodies(editionNote, nil) }
+
+func (c *LiveCut) bodies(name string, bad func(*CorruptError) error) (list [][]byte, err error) {
+	for _, n := range slices.Backward(c.notes[name]) {
+		if one := decodeNote(name, n); one.err != nil {
 			damage := (*CorruptError)(nil)
 			if !errors.As(one.err, &damage) || bad == nil {
 				return nil, one.err

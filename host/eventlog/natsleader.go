@@ -57,9 +57,10 @@ func passing(err error) bool {
 }
 
 // leaderRequest asks a stream's leader for a message: that of a sequence or, with
-// Next, the first one on a subject from there on.
+// Next, the first one on a subject from there on; with Last, the last one on a subject.
 type leaderRequest struct {
-	Seq  uint64 `json:"seq"`
+	Seq  uint64 `json:"seq,omitempty"`
+	Last string `json:"last_by_subj,omitempty"`
 	Next string `json:"next_by_subj,omitempty"`
 }
 

@@ -85,6 +85,15 @@ func (n *natsNotes) List(ctx context.Context, name string) ([]Note, error) {
 	return notes[:min(len(notes), NotesKept)], nil
 }
 
+// last returns the newest note of a name, or ErrNotFound.
+func (n *natsNotes) last(ctx context.Context, name string) (Note, error) {
+	nc, err := n.open(ctx, false)
+	if err != nil {
+		return Note{}, err
+	}
+	return fromLeader(ctx, nc, n.name, leaderRequest{Last: n.subject + name}, n.shared)
+}
+
 // after returns the first note of a name at or after seq, from the stream's
 // leader: another server's copy may lag behind.
 func (n *natsNotes) after(ctx context.Context, nc *nats.Conn, name string, seq uint64) (Note, error) {

@@ -14,7 +14,7 @@ type Rebuild struct {
 	log     *Log
 	origin  string // of what will be begun in it
 	streams map[string]*rebuilt
-	note    uint64 // sequence of the last snapshot note
+	notes   map[string]uint64 // sequence of the last note of a name
 }
 
 // rebuilt is a stream that is being written.
@@ -68,7 +68,7 @@ func NewRebuildOn(ctx context.Context, e *Engine, first map[string]uint64, logge
 }
 
 func newRebuild(ctx context.Context, l *Log, first map[string]uint64) (*Rebuild, error) {
-	r := &Rebuild{log: l, origin: newOrigin(), streams: map[string]*rebuilt{
+	r := &Rebuild{log: l, origin: newOrigin(), notes: make(map[string]uint64), streams: map[string]*rebuilt{
 		evName:  {s: l.events, slot: slotEvents, check: NewChecker(evName)},
 		runName: {s: l.run.out.s, slot: slotRun, check: NewChecker(runName)},
 	}}
@@ -115,12 +115,18 @@ func (r *Rebuild) Frame(ctx context.Context, stream string, seq uint64, b []byte
 
 // Note stores the next of the notes that say where snapshots are, as SnapshotNotes
 // of a Cut gave it.
-func (r *Rebuild) Note(ctx context.Context, b []byte) error {
-	if _, _, err := decodeNoteFrame(b, snapshotNote); err != nil {
-		return fmt.Errorf("store a snapshot's note: %w", err)
+func (r *Rebuild) Note(ctx context.Context, b []byte) error { return r.put(ctx, snapshotNote, b) }
+
+// Edition stores the next of the notes that say what is in force, as EditionNotes of
+// a LiveCut gave it.
+func (r *Rebuild) Edition(ctx context.Context, b []byte) error { return r.put(ctx, editionNote, b) }
+
+func (r *Rebuild) put(ctx context.Context, name string, b []byte) error {
+	if _, _, err := decodeNoteFrame(b, name); err != nil {
+		return fmt.Errorf("store a note %q: %w", name, err)
 	}
-	seq, err := r.log.notes.store.Put(ctx, snapshotNote, r.note, b)
-	r.note = seq
+	seq, err := r.log.notes.store.Put(ctx, name, r.notes[name], b)
+	r.notes[name] = seq
 	return err
 }
 

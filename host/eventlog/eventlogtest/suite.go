@@ -46,6 +46,7 @@ func Suite(t *testing.T, place func(t *testing.T) Place) {
 		{"release keeps what opening needs", (*suite).releaseKeepsWhatOpeningNeeds},
 		{"since", (*suite).since},
 		{"snapshots", (*suite).snapshots},
+		{"editions", (*suite).editions},
 		{"claim", (*suite).claim},
 		{"probe", (*suite).probe},
 	} {

@@ -3,6 +3,7 @@ package eventlogtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -223,6 +224,29 @@ func (s *suite) snapshots(t *testing.T) {
 	require.NoError(t, l.Snapshots().Append(t.Context(), make([]byte, eventlog.MaxSnapshot)))
 	require.ErrorIs(t, l.Snapshots().Append(t.Context(), make([]byte, eventlog.MaxSnapshot+1)), eventlog.ErrTooLarge)
 	require.ErrorContains(t, l.Snapshots().Append(t.Context(), nil), "the record is empty")
+}
+
+func (s *suite) editions(t *testing.T) {
+	l, stop := s.open(t, eventlog.Config{})
+	next := func(newest []byte) ([]byte, error) { return append(newest, 'x'), nil }
+	for range 10 {
+		require.NoError(t, l.Editions().Append(t.Context(), next))
+	}
+	stop()
+	l, _ = s.open(t, eventlog.Config{})
+	list, err := l.Editions().Newest(t.Context(), 100)
+	require.NoError(t, err)
+	require.Len(t, list, eventlog.NotesKept)
+	assert.Equal(t, "xxxxxxxxxx", string(list[0].Body), "each is made of the one before")
+	assert.Equal(t, uint64(10), list[0].Number)
+	assert.WithinDuration(t, time.Now(), list[0].At, time.Minute)
+	no := errors.New("no")
+	require.ErrorIs(t, l.Editions().Append(t.Context(), func([]byte) ([]byte, error) { return nil, no }), no)
+	require.ErrorContains(t, l.Editions().Append(t.Context(), func([]byte) ([]byte, error) { return nil, nil }), "the record is empty")
+	require.ErrorIs(t, l.Editions().Append(t.Context(), func([]byte) ([]byte, error) { return make([]byte, eventlog.MaxEdition+1), nil }), eventlog.ErrTooLarge)
+	list, err = l.Editions().Newest(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(10), list[0].Number, "nothing of it is stored")
 }
 
 func (s *suite) deleteBlob(t *testing.T) {
