@@ -138,7 +138,7 @@ func appFiles(app string, config Config) ([]backup.Source, error) {
 // dataFiles lists what a data folder has beside the log, what is made again and
 // what repairs have put aside.
 func dataFiles(data string) ([]backup.Source, error) {
-	again := []string{"log", "cache", SocketName, probeName, repairedName}
+	again := []string{"log", "cache", SocketName, probeName, repairedName, inForceDir}
 	entries, err := os.ReadDir(data)
 	if err != nil {
 		return nil, err

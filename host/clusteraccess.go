@@ -132,3 +132,7 @@ func (n *Node) leases(ctx context.Context) (cluster.Leases, error) {
 		}
 	}
 }
+
+// NewNodeKey draws the key of a node: the seed, which is secret, for nkey_file, and the
+// public part for nkeys.
+func NewNodeKey() (seed []byte, public string, err error) { return eventlog.NewNodeKey() }
