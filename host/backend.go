@@ -13,6 +13,7 @@ import (
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
+	"github.com/rhost/rhost/tenants"
 )
 
 // tailBuffer is how many messages a watcher may be behind before it loses some.
@@ -27,6 +28,12 @@ func (b backend) Submit(ctx context.Context, events []event.Event) error {
 
 // apiError gives an error of the log the kind that decides the HTTP status.
 func apiError(err error) error {
+	var full *tenants.Full
+	if errors.As(err, &full) {
+		return &api.QuotaError{
+			Tenant: full.Tenant, Quota: full.Quota, Used: full.Used, Limit: full.Limit, RetryAfter: full.RetryAfter, Err: err,
+		}
+	}
 	for _, kind := range []struct{ is, as error }{
 		{eventlog.ErrFull, api.ErrFull},
 		{eventlog.ErrTooLarge, api.ErrTooLarge},
@@ -96,6 +103,8 @@ func (b backend) Status(ctx context.Context) (json.RawMessage, error) {
 	if s.Busy == "" {
 		s.Log = b.logSummary(ctx)
 	}
+	held := b.account.summary(b.tenant.String(), b.state.held())
+	s.Quota = &held
 	return json.Marshal(s)
 }
 
@@ -152,11 +161,12 @@ type Summary struct {
 	Counts  Counts          `json:"counts"`
 	Lanes   *LaneSummary    `json:"lanes,omitempty"` // nil: one
 
-	Node     string      `json:"node,omitempty"`     // of a cluster, which the host runs on
-	Log      *LogSummary `json:"log,omitempty"`      // of a status; Summary leaves it out
-	Revision *Revision   `json:"revision,omitempty"` // the latest change of rules; nil before the first
-	Matching *Matching   `json:"matching,omitempty"` // of a status; Summary leaves it out
-	Busy     string      `json:"busy,omitempty"`     // why a status is without
+	Node     string        `json:"node,omitempty"`     // of a cluster, which the host runs on
+	Log      *LogSummary   `json:"log,omitempty"`      // of a status; Summary leaves it out
+	Quota    *QuotaSummary `json:"quota,omitempty"`    // of a status; Summary leaves it out
+	Revision *Revision     `json:"revision,omitempty"` // the latest change of rules; nil before the first
+	Matching *Matching     `json:"matching,omitempty"` // of a status; Summary leaves it out
+	Busy     string        `json:"busy,omitempty"`     // why a status is without
 }
 
 // PluginSummary describes a plugin's version in force.

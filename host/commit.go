@@ -85,11 +85,18 @@ func whileFull(ctx context.Context, logger *slog.Logger, fn func() error) error 
 
 // patient is the blobs of the log for the lane, which has no answer to a full
 // disk but to wait.
-type patient struct {
-	blobs
-	logger *slog.Logger
+type patient struct{ *lane }
+
+// GetBlob implements blobs.
+func (p patient) GetBlob(ctx context.Context, digest string) ([]byte, error) {
+	return p.blobs.GetBlob(ctx, digest)
 }
 
+// PutBlob implements blobs. What is put counts as the tenant's.
 func (p patient) PutBlob(ctx context.Context, digest string, b []byte) error {
-	return whileFull(ctx, p.logger, func() error { return p.blobs.PutBlob(ctx, digest, b) })
+	err := whileFull(ctx, p.logger, func() error { return p.blobs.PutBlob(ctx, digest, b) })
+	if err == nil {
+		p.account.keeps(p.tenant, digest, len(b))
+	}
+	return err
 }

@@ -42,6 +42,8 @@ type Config struct {
 	Signatures SignatureConfig `yaml:"signatures"`
 	// Retention says how much of the log is kept.
 	Retention RetentionConfig `yaml:"retention"`
+	// Quotas says what the tenant may bring and hold.
+	Quotas QuotaConfig `yaml:"quotas"`
 	// Wasm says what modules may use beyond the core of the language.
 	Wasm WasmConfig `yaml:"wasm"`
 	// Limits bound what all plugins have together.
@@ -290,7 +292,7 @@ func (c Config) validate() error {
 	if err := c.Egress.config().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("rhost.yaml: egress: %w", err))
 	}
-	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.checkLanes())
+	errs = append(errs, c.Signatures.validate(), c.Limits.validate(), c.Quotas.validate(), c.checkLanes())
 	if c.Cluster != nil {
 		errs = append(errs, c.Cluster.validate())
 	}

@@ -24,6 +24,13 @@ func configKeys() map[string]configKey {
 		"retention.age":   explain("what is older goes once a snapshot has it; 30d, off for ever"),
 		"retention.bytes": explain("of the log and its blobs on disk; 10GiB, off for no bound"),
 
+		"quotas":              explain("what the tenant may bring and hold; what is absent has no limit"),
+		"quotas.events":       explain("bounds its events, those that rules emit among them"),
+		"quotas.events.rate":  explain("bytes a second that come from outside, such as 5MB/s; more is refused or waits"),
+		"quotas.events.burst": explain("how much may come at once; what comes in a second at rate"),
+		"quotas.events.held":  explain("bytes of events that the log has, and of large payloads of matches beside it; retention gives them back"),
+		"quotas.state":        explain("bytes of what rules keep in state and kv"),
+
 		"sources":                       explain("where events come from, by a name of yours"),
 		"sources.*.files":               explain("follow a file of lines"),
 		"sources.*.files.path":          explain("the file, relative to the app; it need not exist yet"),

@@ -53,6 +53,8 @@ func schemaOf(t reflect.Type, key string) map[string]any {
 		return text(`^([0-9]+d)?([0-9]+(\.[0-9]*)?(s|m|h))*$|^off$`, "30d", "12h", "off")
 	case reflect.TypeFor[keepBytes]():
 		return text(`^[0-9][0-9_.]* ?([kKMGT]i?B|B)?$|^off$`, "10GiB", "off")
+	case reflect.TypeFor[byteRate]():
+		return text(`^[0-9][0-9_.]* ?([kKMGT]i?B|B)?/s$`, "5MB/s", "512KiB/s")
 	case reflect.TypeFor[percent]():
 		return text(`^([0-9.]+ *%|off)$`, "5%", "off")
 	case reflect.TypeFor[factor]():

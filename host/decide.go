@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -188,7 +189,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l.blobs, l.logger})
+	encoded, err := vars.encode(ctx, patient{l}, cmp.Or(l.inline, maxPayload))
 	if err != nil {
 		return err
 	}
@@ -252,12 +253,13 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 		l.running[commandID(cmd.Execution, cmd.Step, cmd.Undo)] = &running{cmd: cmd}
 	}
 	l.outbox.command(out.Commands...)
+	l.applied()
 	return nil
 }
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l.blobs, l.logger}, r)
+	r, err := shrink(ctx, patient{l}, r, cmp.Or(l.inline, maxInline))
 	if err != nil {
 		return err
 	}

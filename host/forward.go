@@ -62,6 +62,7 @@ type emitted struct {
 	event event.Event
 	depth int
 	seq   uint64 // of the RUN frame that holds its effect
+	room  int64  // promised to it; at least what it will count
 }
 
 // sendable is what goes into EV. An emitted event bears the wall clock's time,
@@ -102,7 +103,9 @@ func (l *lane) effects(rec workflow.Record) (notes []notify.Message, emits []emi
 					"rule", run.Rule, "type", e.Name, "depth", maxDepth)
 				continue
 			}
-			emits = append(emits, emitted{event: emittedEvent(rec, i, e, run.Rule), depth: run.depth + 1})
+			room := roomOf(e)
+			l.allowed.made += room
+			emits = append(emits, emitted{event: emittedEvent(rec, i, e, run.Rule), depth: run.depth + 1, room: room})
 		}
 	}
 	return notes, emits
@@ -134,7 +137,7 @@ func (l *lane) sendLoop(ctx context.Context) error {
 // small enough by itself, for an effect is bounded.
 func (l *lane) send(ctx context.Context, recs []eventlog.Record) error {
 	err := whileFull(ctx, l.logger, func() error {
-		_, err := l.log.Committer().Commit(ctx, recs)
+		_, err := l.log.Committer().CommitAdmitted(ctx, recs) // the room was promised
 		return err
 	})
 	if errors.Is(err, eventlog.ErrTooLarge) && len(recs) > 1 {
@@ -161,6 +164,7 @@ func (l *lane) onSent(ctx context.Context, err error) error {
 	last := uint64(0)
 	for _, e := range l.emits[:n] {
 		last = max(last, e.seq)
+		l.sentOne(&e)
 	}
 	l.emits = append(l.emits[:0:0], l.emits[n:]...)
 	if last == 0 || len(l.emits) > 0 && l.emits[0].seq == last {

@@ -85,6 +85,7 @@ type Host struct {
 	readyIn  time.Duration // written before anything is served
 
 	log     *eventlog.Log
+	account *account   // of tenants
 	blobs   *heldBlobs // of the log
 	renewed string     // origin that a restore has given the log; "" for none
 	clock   *clock
@@ -126,11 +127,15 @@ func newHost(ctx context.Context, o Options, at place) (*Host, error) {
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
+	if h.account = at.account; h.account == nil {
+		h.account = newAccount(h.clock.now)
+	}
 	err := h.settle(ctx)
 	if err == nil {
 		err = h.load(ctx, false)
 	}
 	if err == nil {
+		h.account.allow(h.tenant.String(), h.config.Quotas)
 		err = h.open(ctx)
 	}
 	if err == nil {
@@ -221,7 +226,7 @@ func (h *Host) open(ctx context.Context) error {
 			return fmt.Errorf("%s: cluster: the host is part of a cluster; only `rhost run` takes part in one", h.config.Cluster.Pos)
 		}
 		log, err := eventlog.Open(ctx, eventlog.Config{
-			Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now,
+			Dir: filepath.Join(h.data, "log"), Logger: h.logger, Owner: "rhost run", Now: h.clock.now, Meter: h.account,
 		})
 		if err != nil {
 			return err
@@ -231,6 +236,7 @@ func (h *Host) open(ctx context.Context) error {
 	if h.blobs == nil {
 		h.blobs = newHeldBlobs(h.log)
 	}
+	h.blobs.gone = h.account.dropped
 	var err error
 	if h.renewed, err = h.log.Restored(ctx); err != nil {
 		return err
@@ -392,7 +398,7 @@ func (h *Host) retain(ctx context.Context) error {
 func (h *Host) keeper() *keeper {
 	return &keeper{
 		config: h.config.Retention.withDefaults(), log: h.log, size: h.logSize, ledger: filepath.Join(h.data, "plugins.json"),
-		blobs: h.blobs, now: h.clock.now, editions: h.editions,
+		blobs: h.blobs, now: h.clock.now, editions: h.editions, account: h.account, snapshot: h.lane.snapshotAnyway,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/connect"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/tenants"
 )
 
 // ErrReserved is the error of an event whose type only the host may use.
@@ -22,15 +23,20 @@ var ErrReserved = errors.New("types that start with rhost. are reserved for the 
 // replay must not decide again, and hands them to the committer. It is safe for
 // concurrent use.
 type admission struct {
-	tenant string
-	log    *eventlog.Log
+	tenant  string
+	log     *eventlog.Log
+	account *account // of tenants; nil: nobody counts
+	// paused is told that a source waits for a quota, and, without an error, that it
+	// goes on. Nil: nobody is.
+	paused func(source string, err error)
 	// eventClock says that some source's events alone move the lane's time.
 	eventClock bool
 	now        func() time.Time
 }
 
 // accept writes events in one frame and returns when they are on disk. It does
-// not wait: a full log is eventlog.ErrFull, and nothing is accepted then. An
+// not wait: a full log is eventlog.ErrFull, a tenant that has reached a quota
+// *tenants.Full, and nothing is accepted then. An
 // event accepted before, by source and id, counts as accepted.
 func (a *admission) accept(ctx context.Context, events []event.Event) error {
 	recs := make([]eventlog.Record, 0, len(events))
@@ -41,7 +47,28 @@ func (a *admission) accept(ctx context.Context, events []event.Event) error {
 		}
 		recs = append(recs, rec)
 	}
-	_, err := a.log.Committer().TryCommit(ctx, recs)
+	return a.paced(recs, func() error {
+		_, err := a.log.Committer().TryCommit(ctx, recs)
+		return err
+	})
+}
+
+// paced commits recs within the tenant's rate.
+func (a *admission) paced(recs []eventlog.Record, commit func() error) error {
+	n := int64(0)
+	for i := range recs {
+		n += recs[i].Charge()
+	}
+	if err := a.account.pace(a.tenant, n); err != nil {
+		return err
+	}
+	err := commit()
+	if err != nil && !errors.Is(err, eventlog.ErrUncertain) {
+		a.account.unpace(a.tenant, n)
+	}
+	if full := (*tenants.Full)(nil); errors.As(err, &full) {
+		a.account.refused(full.Tenant, full.Quota)
+	}
 	return err
 }
 
@@ -86,10 +113,25 @@ type intake struct {
 }
 
 // Submit writes a batch with the source's checkpoint, in one frame where it
-// fits. It waits while the log is full, which is how a source is held back. A
-// batch that was submitted before is accepted once, record by record.
+// fits. It waits while the log is full, or the tenant has reached a quota, which is
+// how a source is held back. A batch that was submitted before is accepted once,
+// record by record.
 func (in intake) Submit(ctx context.Context, b connect.Batch) error {
-	return in.commit(ctx, in.records(b))
+	return in.commit(ctx, in.records(b), in.patiently)
+}
+
+// caller is an intake for somebody who waits for an answer himself: a quota is a
+// *connect.Refusal at once.
+type caller struct{ intake }
+
+// Submit implements connect.Sink.
+func (c caller) Submit(ctx context.Context, b connect.Batch) error {
+	err := c.commit(ctx, c.records(b), c.write)
+	var full *tenants.Full
+	if errors.As(err, &full) {
+		return &connect.Refusal{After: full.RetryAfter, Err: err}
+	}
+	return err
 }
 
 // records prepares a batch. An event that may not be admitted becomes a bad record.
@@ -118,22 +160,60 @@ func (in intake) records(b connect.Batch) []eventlog.Record {
 // commit writes recs in order, in halves where they do not fit one frame: the
 // checkpoint is last, so a crash between the halves reads the second again, and
 // what it holds is recognised.
-func (in intake) commit(ctx context.Context, recs []eventlog.Record) error {
+func (in intake) commit(ctx context.Context, recs []eventlog.Record, write writeFunc) error {
 	if len(recs) == 0 {
 		return nil
 	}
-	_, err := in.log.Committer().Commit(ctx, recs)
+	err := write(ctx, recs)
 	if errors.Is(err, eventlog.ErrTooLarge) && len(recs) > 1 {
 		half := len(recs) / 2
-		if err := in.commit(ctx, recs[:half]); err != nil {
+		if err := in.commit(ctx, recs[:half], write); err != nil {
 			return err
 		}
-		return in.commit(ctx, recs[half:])
+		return in.commit(ctx, recs[half:], write)
 	}
 	if err != nil {
 		return fmt.Errorf("source %s: %w", in.name, err)
 	}
 	return nil
+}
+
+// writeFunc stores records, all in one frame or none.
+type writeFunc func(ctx context.Context, recs []eventlog.Record) error
+
+func (in intake) write(ctx context.Context, recs []eventlog.Record) error {
+	return in.paced(recs, func() error {
+		_, err := in.log.Committer().Commit(ctx, recs)
+		return err
+	})
+}
+
+// lookForRoom is how often somebody who waits for room looks whether there is some.
+const lookForRoom = time.Second
+
+// patiently is write for a source that can wait for as long as the tenant may bring
+// or hold no more.
+func (in intake) patiently(ctx context.Context, recs []eventlog.Record) error {
+	told := false
+	for {
+		err := in.write(ctx, recs)
+		var full *tenants.Full
+		if !errors.As(err, &full) {
+			if told && in.paused != nil {
+				in.paused(in.name, nil)
+			}
+			return err
+		}
+		if in.paused != nil {
+			told = true
+			in.paused(in.name, full)
+		}
+		select {
+		case <-time.After(min(full.RetryAfter, lookForRoom)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // report makes the event that stands for a record the source could not read:

@@ -13,6 +13,7 @@ import (
 type kv struct {
 	mu     sync.Mutex
 	values layered[kvValue] // guarded by mu, but for what is frozen
+	bytes  int64            // that values count for the quota, with those that are over; guarded by mu
 	newest time.Time        // latest match that looked; guarded by mu
 	writes int              // since the last sweep; guarded by mu
 }
@@ -48,17 +49,44 @@ func (k *kv) get(key string, at time.Time) (value []byte, ok bool) {
 func (k *kv) set(key string, value []byte, expires time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if was, ok := k.values.get(key); ok {
+		k.bytes -= was.held(key)
+	}
 	if value == nil {
 		k.values.remove(key)
 		return
 	}
-	k.values.set(key, kvValue{bytes: value, expires: expires})
-	if k.writes++; k.writes < max(sweepAfter, k.values.len()/2) {
-		return
+	v := kvValue{bytes: value, expires: expires}
+	k.bytes += v.held(key)
+	k.values.set(key, v)
+	if k.writes++; k.writes >= max(sweepAfter, k.values.len()/2) {
+		k.sweepLocked()
 	}
-	if k.values.sweep(func(v kvValue) bool { return v.over(k.newest) }) {
+}
+
+// sweep removes values that are over at the time of a match.
+func (k *kv) sweep(at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if at.After(k.newest) {
+		k.newest = at
+	}
+	k.sweepLocked()
+}
+
+func (k *kv) sweepLocked() {
+	swept := k.values.sweep(func(key string, v kvValue) bool {
+		over := v.over(k.newest)
+		if over {
+			k.bytes -= v.held(key)
+		}
+		return over
+	})
+	if swept {
 		k.writes = 0
 	}
 }
+
+func (v kvValue) held(key string) int64 { return int64(len(key) + len(v.bytes) + stateOver) }
 
 func (v kvValue) over(at time.Time) bool { return !v.expires.IsZero() && !at.Before(v.expires) }

@@ -83,6 +83,7 @@ type lane struct {
 	emits     []emitted           // on disk in RUN, not yet in EV
 	sending   int                 // how many of emits, from the first, are under way to EV
 	ticked    time.Time           // deadline for which a tick is under way
+	allowed   allowance
 
 	frames  chan *eventlog.Frame
 	results chan workflow.Result
@@ -114,7 +115,9 @@ type laneParts struct {
 	logger *slog.Logger
 	now    func() time.Time
 	newLog func() string // draws the origin of a log that has none; nil: at random
+	inline int           // bytes of a payload, and of a record, beyond which it is a blob; 0: maxPayload and maxInline
 
+	account   *account      // of tenants; nil: nobody counts
 	snapshots snapshotStore // nil: none
 	wholeLog  bool          // recovered without one
 }

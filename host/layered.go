@@ -51,11 +51,11 @@ func (m *layered[V]) remove(key string) {
 func (m *layered[V]) len() int { return len(m.base) }
 
 // sweep removes what is over, unless the map is frozen.
-func (m *layered[V]) sweep(over func(V) bool) bool {
+func (m *layered[V]) sweep(over func(key string, v V) bool) bool {
 	if m.over != nil {
 		return false
 	}
-	maps.DeleteFunc(m.base, func(_ string, v V) bool { return over(v) })
+	maps.DeleteFunc(m.base, over)
 	return true
 }
 

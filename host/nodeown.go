@@ -22,13 +22,14 @@ const moveTimeout = 10 * time.Second
 func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
 	began := time.Now()
 	clock := newClock()
-	log, err := n.claim(ctx, group, epoch, clock)
+	account := newAccount(clock.now)
+	log, err := n.claim(ctx, group, epoch, clock, account)
 	if err != nil {
 		return err
 	}
 	h, err := newHost(ctx, n.opts, place{
 		node: n.name(), data: n.data, epoch: epoch, adopt: n.adopt.Load(),
-		api: n.API(), log: log, clock: clock, serve: n.serve,
+		api: n.API(), log: log, clock: clock, account: account, serve: n.serve,
 		size: func(ctx context.Context) (int64, error) { return n.sizeOf(ctx, group) },
 	})
 	if err != nil {
@@ -56,8 +57,8 @@ func (n *Node) own(ctx context.Context, group int, epoch uint64) error {
 }
 
 // claim opens the log of a group and takes it over.
-func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock) (*eventlog.Log, error) {
-	log, err := n.engine.Open(ctx, group, eventlog.Config{Logger: n.logger, Now: c.now})
+func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock, a *account) (*eventlog.Log, error) {
+	log, err := n.engine.Open(ctx, group, eventlog.Config{Logger: n.logger, Now: c.now, Meter: a})
 	if err != nil {
 		return nil, err
 	}

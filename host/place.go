@@ -12,15 +12,16 @@ import (
 // place is where a Host runs. The zero place is a machine of its own, whose log is
 // in the data folder and whose API is the host's; any other is given by the Node.
 type place struct {
-	node  string // of a cluster
-	data  string // the node's data folder
-	epoch uint64 // of the claim on the log
-	adopt bool   // put the node's own app folder in force, whatever is
-	api   string // address of the node's API
-	log   *eventlog.Log
-	clock *clock                               // of the log
-	size  func(context.Context) (int64, error) // of the log
-	serve func(context.Context, *Host) error   // has requests reach the host, until ctx ends
+	node    string // of a cluster
+	data    string // the node's data folder
+	epoch   uint64 // of the claim on the log
+	adopt   bool   // put the node's own app folder in force, whatever is
+	api     string // address of the node's API
+	log     *eventlog.Log
+	account *account                             // of the log's tenants
+	clock   *clock                               // of the log
+	size    func(context.Context) (int64, error) // of the log
+	serve   func(context.Context, *Host) error   // has requests reach the host, until ctx ends
 }
 
 // shared reports whether the host's log may go on elsewhere.

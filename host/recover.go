@@ -11,6 +11,7 @@ import (
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/workflow"
+	"github.com/rhost/rhost/sandbox"
 )
 
 // originChars is enough that no two logs share an origin.
@@ -48,6 +49,13 @@ func (l *lane) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.allowed = allowance{} // all of which was let in before
+	if l.account.quota(l.tenant).Events.Held > 0 {
+		// What is decided next has to know what there is room for.
+		if err := l.account.catchUp(ctx, l.log); err != nil {
+			return err
+		}
+	}
 	l.dropForwarded(forwarded)
 	l.outbox.reached(l.replay)
 	l.outbox.saved = l.replay
@@ -64,6 +72,9 @@ func (l *lane) recover(ctx context.Context) error {
 		return err
 	}
 	l.forgetKnown()
+	if err := l.recoverAccount(ctx); err != nil {
+		return err
+	}
 	if l.pos != from || l.log.RunLog().Tail() > folded {
 		l.snaps.spent(time.Since(began))
 	}
@@ -84,6 +95,7 @@ func (l *lane) flowOptions(ctx context.Context) workflow.Options {
 		Match: func(raw workflow.Payload) (any, error) {
 			return decodePayload(ctx, raw, l.log)
 		},
+		Admit: l.admitEffects,
 	}
 }
 
@@ -136,6 +148,9 @@ func (l *lane) foldFrame(ctx context.Context, seq uint64, recs []eventlog.RunRec
 
 // foldRun applies one record of RUN.
 func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, forwarded *uint64) error {
+	if len(r.Body) > maxInline { // it was kept as a blob
+		l.account.keeps(l.tenant, sandbox.Digest(r.Body), len(r.Body))
+	}
 	switch r.Kind {
 	case runOrigin:
 		l.origin = r.Key
@@ -156,6 +171,9 @@ func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, f
 		rec, err := workflow.DecodeRecord(r.Body)
 		if err != nil {
 			return fmt.Errorf("history of %s: %w", r.Key, err)
+		}
+		if err := l.foldPayload(ctx, rec); err != nil {
+			return err
 		}
 		if err := l.flows.Apply(rec); err != nil {
 			return err
@@ -195,6 +213,7 @@ func (l *lane) replayEvents(ctx context.Context) error {
 		for i := 0; i < len(f.Records) && len(waiting) > 0; i++ {
 			delete(waiting, f.Records[i].Dedup)
 		}
+		l.account.seen(f)
 		if stopped = stopped || l.live() && l.full(); !stopped {
 			return l.onRecords(ctx, f, events)
 		}

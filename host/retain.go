@@ -89,7 +89,9 @@ type keeper struct {
 	now    func() time.Time
 	swept  time.Time
 
-	editions *editions // of a cluster; nil: none
+	account  *account                    // of tenants; nil: nobody counts
+	snapshot func(context.Context) error // takes one, whether or not anything has happened
+	editions *editions                   // of a cluster; nil: none
 }
 
 // run looks, every minute, whether something may go.
@@ -112,12 +114,18 @@ func (k *keeper) run(ctx context.Context, warn func(error)) error {
 // once removes what may go now.
 func (k *keeper) once(ctx context.Context) error {
 	floor, ok, err := k.floor(ctx)
+	if err == nil && !ok && k.account.refusing() {
+		err = k.snapshot(ctx)
+	}
 	if err != nil || !ok {
 		return err
 	}
 	cut, err := k.cut(ctx)
 	if err == nil && !cut.IsZero() {
 		err = k.release(ctx, floor, cut)
+	}
+	if err == nil {
+		err = k.account.trim(ctx, k.log)
 	}
 	if err == nil && k.now().Sub(k.swept) >= sweepEvery {
 		err = k.sweep(ctx)
@@ -199,6 +207,13 @@ func (k *keeper) release(ctx context.Context, floor snapshotNote, cut time.Time)
 	if err != nil {
 		return err
 	}
+	if ev.Frame > floor.Frame && k.account.refusing() {
+		// Somebody waits for room, and so nothing happens that would be a reason for
+		// the snapshots without which more cannot go.
+		if err := k.snapshot(ctx); err != nil {
+			return err
+		}
+	}
 	ev.Frame, ev.Index = min(ev.Frame, floor.Frame), 0
 	run = min(run, floor.Run+1)
 	if ev.Frame <= k.log.First().Frame && run <= k.log.RunLog().First() {
@@ -243,7 +258,7 @@ func (k *keeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.blobs.forgetOld(k.now().Add(-heldFor))
+	k.blobs.forgetOld(heldFor)
 	m := marker{keeper: k, named: make(map[string]bool)}
 	if err := m.all(ctx); err != nil {
 		return fmt.Errorf("look for blobs in use: %w", err)
@@ -389,7 +404,9 @@ func (m *marker) stream(ctx context.Context, f *formReader) {
 // what was stored lately stays, whether or not a record names it yet.
 type heldBlobs struct {
 	*eventlog.Log
-	now func() time.Time
+	now func() time.Time // only its differences count
+	// gone is told of blobs that drop has removed; nil: nobody is.
+	gone func(digest string)
 
 	mu  sync.RWMutex         // held, for reading, while a blob is stored
 	own sync.Mutex           // guards put
@@ -437,7 +454,11 @@ func (h *heldBlobs) drop(ctx context.Context, digest string) error {
 	if held {
 		return nil
 	}
-	return h.DeleteBlob(ctx, digest)
+	err := h.DeleteBlob(ctx, digest)
+	if err == nil && h.gone != nil {
+		h.gone(digest)
+	}
+	return err
 }
 
 // Remove removes a blob, whenever it was stored.
@@ -450,14 +471,17 @@ func (h *heldBlobs) Remove(ctx context.Context, digest string) error {
 	return h.DeleteBlob(ctx, digest)
 }
 
-// forgetOld lets go of blobs stored before at.
-func (h *heldBlobs) forgetOld(at time.Time) {
+// forgetOld lets go of blobs stored so long ago. That is time in which this process
+// ran: when a clock is set forward, or a machine was asleep, what waits to be written
+// still waits.
+func (h *heldBlobs) forgetOld(age time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.own.Lock()
 	defer h.own.Unlock()
+	now := h.now()
 	for digest, when := range h.put {
-		if when.Before(at) {
+		if now.Sub(when) > age {
 			delete(h.put, digest)
 		}
 	}

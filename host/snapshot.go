@@ -24,7 +24,8 @@ import (
 //   - the matcher, and the text of rule versions that drain;
 //   - executions that are open, dead letters, keys that finished lately, and the
 //     text of rules of the past whose steps they go on with;
-//   - state and kv, bad records, emitted events that are not in EV yet.
+//   - state and kv, bad records, emitted events that are not in EV yet;
+//   - what tenants hold of the log, up to a frame of EV at or after At.
 //
 // The rest need not be. What is known beyond the progress is nothing at such a
 // moment, as its batch ends with the position. Commands that run are given out
@@ -50,6 +51,7 @@ type laneCapture struct {
 	kv             map[string]kvValue
 	cursors        map[string][]byte
 	bad            []BadRecord
+	holdings       holdings
 
 	known      int             // how far the library of rules had come
 	digests    map[string]bool // of definitions that executions are pinned to; known once flows are written
@@ -92,6 +94,7 @@ func (c *laneCapture) write(f *formWriter, lib *ruleLibrary) {
 		f.bytes(v.bytes)
 		f.time(v.expires)
 	}
+	c.holdings.write(f)
 }
 
 // joinOrigin makes one text of where a log comes from; splitOrigin is its inverse. A

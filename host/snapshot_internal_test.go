@@ -321,7 +321,7 @@ func (r *laneRig) act(rnd *rand.Rand, n *int) {
 		bad := in.report(testBad(*n), true)
 		rec := in.trusted(&bad, false)
 		rec.Flags |= flagReport
-		require.NoError(r.t, in.commit(ctx, []eventlog.Record{rec, {Kind: eventlog.Checkpoint, Tenant: r.tenant, Key: fmt.Sprint("src", rnd.IntN(2)), Body: fmt.Append(nil, *n)}}))
+		require.NoError(r.t, in.commit(ctx, []eventlog.Record{rec, {Kind: eventlog.Checkpoint, Tenant: r.tenant, Key: fmt.Sprint("src", rnd.IntN(2)), Body: fmt.Append(nil, *n)}}, in.write))
 	case k < 13:
 		r.free()
 	case k < 14:

@@ -18,6 +18,7 @@ import (
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
 	"github.com/rhost/rhost/host/workflow"
+	"github.com/rhost/rhost/tenants"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -185,6 +186,10 @@ func smallCapture(t require.TestingT) (*laneCapture, *ruleLibrary) {
 		values:  map[string]stateValue{"s": {json: json.RawMessage(`{"n":1}`), version: 4}, "gone": {version: 9}},
 		kv:      map[string]kvValue{"k": {bytes: []byte{0, 1}, expires: testDay}, "empty": {bytes: []byte{}}},
 		cursors: map[string][]byte{"src": []byte("7")}, bad: []BadRecord{{ID: "bad/1", At: testDay, Source: "src", Position: "1", Reason: "why"}},
+		holdings: holdings{
+			upto: 9, parts: []tenants.Segment{{First: 2, Charges: []tenants.Charge{{Tenant: "default", Bytes: 77}}}, {First: 5}},
+			blobs: map[string]int64{"sha256:00": 300_000},
+		},
 		tail: captureTail{run: 11, emits: []emitted{{event: event.Event{ID: "e", Source: "/s", Type: "t", Time: testDay, Data: []byte("1")}, depth: 2, seq: 5}}},
 	}
 	return c, lib
@@ -198,17 +203,22 @@ func encoded(t require.TestingT) []byte {
 	return b
 }
 
-// The file was written by version 1 of the form, and must be readable for ever.
+// The files were written by the versions of the form, and must be readable for ever.
 func TestSnapshotGolden(t *testing.T) {
-	file := filepath.Join("testdata", "lane-v1.snapshot")
-	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(file, encoded(t), 0o600))
+	golden := func(version int) []byte {
+		file := filepath.Join("testdata", fmt.Sprintf("lane-v%d.snapshot", version))
+		if *update && version == snapshotVersion {
+			require.NoError(t, os.WriteFile(file, encoded(t), 0o600))
+		}
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return b
 	}
-	golden, err := os.ReadFile(file)
-	require.NoError(t, err)
-	for _, b := range [][]byte{golden, encoded(t)} {
+	for version, b := range map[int][]byte{1: golden(1), 2: golden(2), 3: encoded(t)} {
 		c, lib := smallCapture(t)
+		if version < 2 {
+			c.holdings = holdings{}
+		}
 		s, err := readSnapshot(b, workflow.Options{Definition: lib.definition})
 		require.NoError(t, err)
 		assert.Equal(t, []any{c.tenant, c.origin, c.at, c.taken}, []any{s.tenant, s.origin, s.at, s.taken})
@@ -217,6 +227,7 @@ func TestSnapshotGolden(t *testing.T) {
 		assert.Equal(t, c.revision, s.revision)
 		assert.Equal(t, []any{c.values, c.kv, c.cursors, c.bad}, []any{s.values, s.kv, s.cursors, s.bad})
 		assert.Equal(t, c.tail, captureTail{s.run, s.emits})
+		assert.Equal(t, c.holdings, s.holdings)
 		assert.Equal(t, c.draining[0].Source(), s.draining[0])
 		assert.Empty(t, s.past, "the steps are those of a rule in force")
 		assert.Equal(t, c.matcher.Append(nil), s.matcher)

@@ -13,11 +13,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The form of a snapshot, version 1:
+// The form of a snapshot, version 2; version 1 had no holdings and is read as well:
 //
 //	offset size
 //	0      4    "rhsn"
-//	4      1    version: 1
+//	4      1    version: 2
 //	5      3    0
 //	8      4    CRC-32C of everything from offset 12 on, little-endian
 //	12          a zstd frame of what laneCapture.write writes
@@ -27,7 +27,7 @@ import (
 // varint.
 const (
 	snapshotMagic   = "rhsn"
-	snapshotVersion = 1
+	snapshotVersion = 2
 	snapshotHeader  = 12
 )
 
@@ -94,8 +94,9 @@ func (f *formWriter) time(t time.Time) {
 // formReader reads what a formWriter wrote. The first mistake sticks; what is read
 // after it is zero.
 type formReader struct {
-	r   *bufio.Reader
-	err error
+	r       *bufio.Reader
+	version byte
+	err     error
 }
 
 func (f *formReader) fail(format string, args ...any) {
@@ -209,8 +210,8 @@ func unseal(b []byte, read func(*formReader)) error {
 	if len(b) < snapshotHeader || string(b[:4]) != snapshotMagic {
 		return fmt.Errorf("%w: it does not begin like one", errSnapshot)
 	}
-	if v := b[4]; v != snapshotVersion {
-		return fmt.Errorf("%w: it is of version %d, and this release reads version %d", errSnapshot, v, snapshotVersion)
+	if v := b[4]; v < 1 || v > snapshotVersion {
+		return fmt.Errorf("%w: it is of version %d, and this release reads versions 1 to %d", errSnapshot, v, snapshotVersion)
 	}
 	body := b[snapshotHeader:]
 	if binary.LittleEndian.Uint32(b[8:]) != crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) {
@@ -221,7 +222,7 @@ func unseal(b []byte, read func(*formReader)) error {
 		return fmt.Errorf("%w: %w", errSnapshot, err)
 	}
 	defer z.Close()
-	f := &formReader{r: bufio.NewReaderSize(z, 1<<16)}
+	f := &formReader{r: bufio.NewReaderSize(z, 1<<16), version: b[4]}
 	read(f)
 	if f.err == nil {
 		if _, err := f.r.ReadByte(); !errors.Is(err, io.EOF) {

@@ -34,6 +34,7 @@ type laneState struct {
 	past           []cep.Source // of rules whose steps are needed
 	values         map[string]stateValue
 	kv             map[string]kvValue
+	holdings       holdings
 	run            uint64
 	emits          []emitted
 }
@@ -71,6 +72,9 @@ func (s *laneState) read(f *formReader, o workflow.Options) {
 	f.each(func() { key := f.text(); s.values[key] = stateValue{version: f.uint(), json: f.raw()} })
 	s.kv = make(map[string]kvValue)
 	f.each(func() { key := f.text(); s.kv[key] = kvValue{bytes: f.bytes(), expires: f.time()} })
+	if f.version >= 2 {
+		s.holdings.read(f)
+	}
 	s.run = f.uint()
 	f.each(func() { s.emits = append(s.emits, f.emitted()) })
 }
@@ -145,6 +149,7 @@ func (l *lane) restore(ctx context.Context, s *laneState, otherLanes bool) error
 	l.pos, l.replay = s.at, s.at
 	l.cursors, l.bad.list, l.emits = s.cursors, s.bad, s.emits
 	l.state.restore(s.values, s.kv)
+	l.account.restore(l.tenant, s.holdings)
 	l.actions.restore(s.flows)
 	l.worn = true
 	return nil

@@ -177,6 +177,7 @@ func (l *lane) capture() *laneCapture {
 		matcher: l.matcher.Capture(), draining: l.matcher.Draining(), flows: l.flows.Capture(), known: l.lib.reached(),
 	}
 	c.values, c.kv = l.state.freeze()
+	c.holdings = l.account.capture(l.tenant)
 	for _, e := range l.emits {
 		if !e.tick {
 			c.tail.emits = append(c.tail.emits, e)
@@ -343,10 +344,15 @@ func (l *lane) onSnapshot(end snapshotEnd) {
 
 // snapshotNow takes a snapshot, unless nothing has happened since the last, and
 // waits until it is published.
-func (l *lane) snapshotNow(ctx context.Context) error {
+func (l *lane) snapshotNow(ctx context.Context) error { return l.snapshotIf(ctx, false) }
+
+// snapshotAnyway is snapshotNow, whether or not anything has happened.
+func (l *lane) snapshotAnyway(ctx context.Context) error { return l.snapshotIf(ctx, true) }
+
+func (l *lane) snapshotIf(ctx context.Context, anyway bool) error {
 	ended := make(chan error, 1)
 	err := l.ask(ctx, func() {
-		if l.snaps.store == nil || l.snaps.fresh && l.snaps.job == nil {
+		if l.snaps.store == nil || !anyway && l.snaps.fresh && l.snaps.job == nil {
 			ended <- nil
 			return
 		}

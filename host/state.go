@@ -14,14 +14,53 @@ import (
 type state struct {
 	mu     sync.RWMutex
 	values layered[stateValue] // guarded by mu, but for what is frozen
+	bytes  int64               // that values count for the quota; guarded by mu
 	kv     *kv
 }
+
+// stateOver is what a key of state or kv counts for the quota beside itself and its
+// value.
+const stateOver = 32
 
 // stateValue is one key. Deleting keeps the version, so that a compare-and-set
 // that began before the deletion does not find the key as it was.
 type stateValue struct {
 	json    json.RawMessage // nil: deleted
 	version uint64
+}
+
+// held is what a key counts for the quota; nothing once it is deleted.
+func (v stateValue) held(key string) int64 {
+	if v.json == nil {
+		return 0
+	}
+	return int64(len(key) + len(v.json) + stateOver)
+}
+
+// held is what state and kv count for the quota.
+func (s *state) held() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.kv.mu.Lock()
+	defer s.kv.mu.Unlock()
+	return s.bytes + s.kv.bytes
+}
+
+// heldOf is what a key of state, or else of kv, counts now.
+func (s *state) heldOf(inKV bool, key string) int64 {
+	if inKV {
+		s.kv.mu.Lock()
+		defer s.kv.mu.Unlock()
+		v, ok := s.kv.values.get(key)
+		if !ok {
+			return 0
+		}
+		return v.held(key)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, _ := s.values.get(key)
+	return v.held(key)
 }
 
 func newState() *state {
@@ -51,7 +90,9 @@ func (s *state) set(key string, value json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was, _ := s.values.get(key)
-	s.values.set(key, stateValue{json: value, version: was.version + 1})
+	v := stateValue{json: value, version: was.version + 1}
+	s.bytes += v.held(key) - was.held(key)
+	s.values.set(key, v)
 }
 
 // freeze gives all values, which stay as they are until melt.
@@ -80,4 +121,11 @@ func (s *state) restore(values map[string]stateValue, kv map[string]kvValue) {
 	s.kv.mu.Lock()
 	defer s.kv.mu.Unlock()
 	s.values, s.kv.values = layered[stateValue]{base: values}, layered[kvValue]{base: kv}
+	s.bytes, s.kv.bytes = 0, 0
+	for key, v := range values {
+		s.bytes += v.held(key)
+	}
+	for key, v := range kv {
+		s.kv.bytes += v.held(key)
+	}
 }

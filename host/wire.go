@@ -42,7 +42,7 @@ func NewEngines(o wasm.Options) (map[deploy.Kind]sandbox.Engine, error) {
 
 // wire joins the parts that New has loaded.
 func (h *Host) wire(ctx context.Context) error {
-	admit := &admission{tenant: h.tenant.String(), log: h.log, eventClock: h.config.eventClock(), now: h.clock.now}
+	admit := &admission{tenant: h.tenant.String(), log: h.log, account: h.account, paused: h.paused, eventClock: h.config.eventClock(), now: h.clock.now}
 	h.admit = admit
 	h.calls = dispatch.New(dispatch.ForGuests(callQueue, h.logger))
 	h.steps = dispatch.New(dispatch.Config{Workers: stepWorkers, QueuePerTenant: stepQueue, Logger: h.logger})
@@ -65,7 +65,7 @@ func (h *Host) wire(ctx context.Context) error {
 		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
 		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) },
 		ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
-		snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
+		account: h.account, snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
 	run.results, run.stopped = h.lane.results, h.lane.done
 	// Most logs have one revision and no more: the rules of the folder, which are
@@ -144,7 +144,7 @@ func (h *Host) newSources() (*sources, error) {
 			if c.SecretFile != "" {
 				c.SecretFile = within(h.app, c.SecretFile)
 			}
-			all.hooks[name], err = webhook.New(name, &c, connect.Counted(s.sink, s.health))
+			all.hooks[name], err = webhook.New(name, &c, connect.Counted(caller{s.sink}, s.health))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: sources.%s: %w", conf.Pos, name, err))
@@ -153,6 +153,15 @@ func (h *Host) newSources() (*sources, error) {
 		all.list = append(all.list, s)
 	}
 	return all, errors.Join(errs...)
+}
+
+// paused shows that a source waits for a quota of its tenant, or goes on.
+func (h *Host) paused(source string, why error) {
+	for _, one := range h.sources.list {
+		if one.name == source {
+			one.health.Hold(why)
+		}
+	}
 }
 
 func (h *Host) stdin() io.Reader {

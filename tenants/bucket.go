@@ -1,28 +1,40 @@
 package tenants
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
 
-// Bucket limits a rate and allows one second's worth at once. It keeps the
-// instant at which it will be full again: taking n tokens moves that instant n
-// token intervals into the future, and a bucket whose instant has passed is full.
+// Bucket limits a rate and allows a burst at once, of one second's worth unless it
+// was made with another. It keeps the instant at which it will be full again: taking
+// n tokens moves that instant n token intervals into the future, and a bucket whose
+// instant has passed is full.
 //
 // The instants given need not be ordered; an earlier one than before finds at
 // most as much as was left. The zero Bucket sets no limit.
 type Bucket struct {
-	rate int64     // tokens a second; 0: no limit
-	full time.Time // when the bucket is full again
+	rate  int64         // tokens a second; 0: no limit
+	depth time.Duration // what a full bucket holds, as time; 0: defaultDepth
+	full  time.Time     // when the bucket is full again
 }
 
-// burst is how far into the future Take may move the instant: what a full
-// bucket holds, as time.
-const burst = time.Second
+// defaultDepth is how far into the future Take may move the instant.
+const defaultDepth = time.Second
 
 // NewBucket returns a full bucket that refills with rate tokens a second. A
 // rate of zero or below sets no limit.
 func NewBucket(rate int64) Bucket { return Bucket{rate: max(rate, 0)} }
+
+// NewBurst returns a full bucket that holds burst tokens and refills with rate
+// tokens a second. A burst of zero or below is one second's worth.
+func NewBurst(rate, burst int64) Bucket {
+	b := NewBucket(rate)
+	if b.rate > 0 && burst > 0 {
+		b.depth = b.cost(burst)
+	}
+	return b
+}
 
 // Take takes n tokens at now, all or none. When they are not there it takes
 // nothing and says how long until they are. More tokens than a full bucket
@@ -41,8 +53,9 @@ func (b *Bucket) Wait(now time.Time, n int64) time.Duration {
 	if b.rate == 0 || n <= 0 {
 		return 0
 	}
+	depth := cmp.Or(b.depth, defaultDepth)
 	owed := max(b.full.Sub(now), 0)
-	room := burst - min(b.cost(n), burst)
+	room := depth - min(b.cost(n), depth)
 	return max(owed-room, 0)
 }
 
@@ -56,6 +69,14 @@ func (b *Bucket) Charge(now time.Time, n int64) {
 		b.full = now
 	}
 	b.full = b.full.Add(b.cost(n))
+}
+
+// Refund gives back n tokens that were taken for what did not come about. More than
+// was taken does no harm: a bucket is never fuller than full.
+func (b *Bucket) Refund(n int64) {
+	if b.rate > 0 && n > 0 {
+		b.full = b.full.Add(-b.cost(n))
+	}
 }
 
 // SetRate changes the rate from now on. What was taken before keeps the delay it

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +90,9 @@ func showStatus(out style, s *host.Summary, now time.Time) error {
 	if l := s.Log; l != nil {
 		writeLog(&b, l, now)
 	}
+	if s.Quota != nil {
+		writeQuota(&b, out, s.Quota)
+	}
 	if s.Busy != "" {
 		fmt.Fprintln(&b, out.yellow(clean(s.Busy)))
 	}
@@ -109,6 +114,35 @@ func writeLog(b *strings.Builder, l *host.LogSummary, now time.Time) {
 	}
 	fmt.Fprintf(b, "log kept %s · snapshot of %s, %s ago; a restart replays about %s\n", since, host.Size(int64(l.Bytes)),
 		now.Sub(l.Snapshot).Round(time.Second), (time.Duration(l.Replay) * time.Millisecond).String())
+}
+
+// writeQuota says what the tenant holds, of what it may.
+func writeQuota(b *strings.Builder, out style, q *host.QuotaSummary) {
+	of := func(used, limit int64) string {
+		if limit == 0 {
+			return host.Size(used)
+		}
+		return host.Size(used) + " of " + host.Size(limit)
+	}
+	fmt.Fprintf(b, "tenant %s holds %s of events", clean(q.Tenant), host.Size(q.Events))
+	if q.Payloads > 0 {
+		fmt.Fprintf(b, " and %s of payloads", host.Size(q.Payloads))
+	}
+	if q.Held > 0 {
+		fmt.Fprintf(b, ", %s at the most", host.Size(q.Held))
+	}
+	fmt.Fprintf(b, " · %s of state", of(q.State, q.MaxState))
+	if q.Rate > 0 {
+		fmt.Fprintf(b, " · up to %s/s", host.Size(q.Rate))
+	}
+	b.WriteByte('\n')
+	for _, name := range slices.Sorted(maps.Keys(q.Refused)) {
+		times := plural(q.Refused[name], "time")
+		if name == q.Full {
+			times = out.red(times + ", now")
+		}
+		fmt.Fprintf(b, "  quota %s has refused %s\n", clean(name), times)
+	}
 }
 
 // maxRows is how many rules a status shows to people; --json has more.

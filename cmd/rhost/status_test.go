@@ -46,6 +46,18 @@ note: rule a: stopped: it broke a promise
 	s.Matching, s.Busy = nil, "the lane does not answer"
 	require.NoError(t, showStatus(newStyle(&out), s, at))
 	assert.Contains(t, out.String(), "\nthe lane does not answer\n")
+
+	out.Reset()
+	s.Quota = &host.QuotaSummary{
+		Tenant: "ops", Events: 3 << 20, Payloads: 1 << 20, Held: 5 << 20, State: 2048, MaxState: 1 << 20, Rate: 5 << 20,
+		Refused: map[string]uint64{"state": 1, "events.held": 2000}, Full: "events.held",
+	}
+	require.NoError(t, showStatus(newStyle(&out), s, at))
+	assert.Contains(t, out.String(), `
+tenant ops holds 3 MiB of events and 1 MiB of payloads, 5 MiB at the most · 2 KiB of 1 MiB of state · up to 5 MiB/s
+  quota events.held has refused 2,000 times, now
+  quota state has refused 1 time
+`)
 }
 
 // An operator asks a running host why rules did not match, and reads what an edit

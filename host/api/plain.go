@@ -41,7 +41,7 @@ func describePlain(doc *huma.OpenAPI) {
 		Parameters: []*huma.Param{{Name: "name", In: "path", Required: true, Schema: text}},
 	}, map[string]string{
 		"202": "The event is on disk", "400": "The body is not JSON", "401": "The signature is missing or wrong",
-		"404": "No source has a webhook of that name", "413": "The body is too large", "503": "Not accepted; try again later",
+		"404": "No source has a webhook of that name", "413": "The body is too large", "429": "The tenant has reached a quota; try again later", "503": "Not accepted; try again later",
 	})
 	add(huma.Operation{OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Summary: "Alive"},
 		map[string]string{"200": "Alive"})

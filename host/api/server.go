@@ -82,7 +82,8 @@ func (s *server) register(api huma.API) {
 		OperationID: "submit-events", Method: http.MethodPost, Path: "/v1/events", DefaultStatus: http.StatusAccepted,
 		Summary: "Accept events", MaxBodyBytes: maxBody,
 		Description: "CloudEvents 1.0: structured (application/cloudevents+json), batch (application/cloudevents-batch+json) or binary (ce-* headers). All events of a request are accepted, or none. The reply comes after they are on disk.",
-		Errors:      []int{400, 413, 415, 429, 503}, SkipValidateBody: true,
+		Errors:      []int{400, 413, 415, 503}, SkipValidateBody: true,
+		Responses:   map[string]*huma.Response{"429": describeQuota(api)},
 		RequestBody: &huma.RequestBody{},
 	}
 	huma.Register(api, events, s.submit)
@@ -108,9 +109,12 @@ func summary(text string) func(*huma.Operation) {
 
 // problem turns an error of the backend into a reply.
 func problem(err error) error {
+	var full *QuotaError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &full):
+		return full.problem()
 	case errors.Is(err, ErrNotFound):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, ErrInvalid):

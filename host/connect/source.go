@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"time"
 
 	"github.com/rhost/rhost/event"
 )
@@ -13,6 +14,18 @@ type Sink interface {
 	// events are recognised by source and id, and accepted once.
 	Submit(ctx context.Context, b Batch) error
 }
+
+// Refusal is the error of a Submit that does not wait: nothing was accepted, and it
+// may be tried again after a while.
+type Refusal struct {
+	After time.Duration
+	Err   error
+}
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns the reason.
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // Batch is what a source read since the batch before.
 type Batch struct {

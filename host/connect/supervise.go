@@ -23,6 +23,7 @@ const (
 	StateIdle    State = "idle"    // not started yet
 	StateRunning State = "running" //
 	StateWaiting State = "waiting" // failed; it is started again soon
+	StateHeld    State = "held"    // its tenant may bring or hold no more now; it goes on by itself
 	StateDone    State = "done"    // read to its end, or stopped
 )
 
@@ -53,6 +54,18 @@ func (h *Health) Status() Status {
 		s.State = StateIdle
 	}
 	return s
+}
+
+// Hold says that the source waits, and why; without an error, that it goes on.
+func (h *Health) Hold(why error) {
+	h.set(func(s *Status) {
+		switch {
+		case why != nil:
+			s.State, s.Error = StateHeld, why.Error()
+		case s.State == StateHeld:
+			s.State, s.Error = StateRunning, ""
+		}
+	})
 }
 
 func (h *Health) set(change func(*Status)) {

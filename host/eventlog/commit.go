@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,8 +142,9 @@ func (c *Committer) answer(err error) {
 	now, bytes := time.Now(), int64(0)
 	for _, q := range c.group {
 		bytes += int64(q.size)
-		if err != nil {
-			q.res, q.err = Result{}, fmt.Errorf("commit %d records: %w", len(q.recs), err)
+		failed := cmp.Or(err, q.refusal)
+		if failed != nil {
+			q.res, q.err = Result{}, fmt.Errorf("commit %d records: %w", len(q.recs), failed)
 		} else {
 			c.log.count.commit.observe(now.Sub(q.began))
 			c.log.count.duplicates.Add(uint64(len(q.res.Duplicates)))

@@ -33,6 +33,8 @@ type Committer struct {
 	next    int
 	group   []*request // what goes into the frame being built
 	draft   draft
+
+	metering metering
 }
 
 // mode says who drives a committer. It leaves idle once.
@@ -63,32 +65,42 @@ func newCommitter(l *Log, out *appender) *Committer {
 		out:     out,
 		lanes:   newLanes(),
 		dedup:   newDedup(l.cfg.DedupWindow, l.cfg.DedupRecords),
+
+		metering: metering{meter: l.cfg.Meter},
 	}
 }
 
 // Commit stores recs, all in one frame and in their order, or none of them,
 // and returns once they are safe on disk. It waits while the queue is full.
-// Records whose DedupKey was accepted before are left out and reported.
+// Records whose DedupKey was accepted before are left out and reported. What
+// Config.Meter has no room for ends in its error.
 //
 // When ctx ends while recs are queued, they are withdrawn; when it ends later,
 // Commit returns ErrUncertain. Other errors, but for ErrUncertain, mean that
 // nothing was stored.
 func (c *Committer) Commit(ctx context.Context, recs []Record) (Result, error) {
-	return c.submit(ctx, recs, true)
+	return c.submit(ctx, recs, true, false)
+}
+
+// CommitAdmitted is Commit for records that Config.Meter may not refuse: room for
+// them was found when it was decided that they will be.
+func (c *Committer) CommitAdmitted(ctx context.Context, recs []Record) (Result, error) {
+	return c.submit(ctx, recs, true, true)
 }
 
 // TryCommit is Commit, except that it returns ErrFull at once when the queue
 // is full.
 func (c *Committer) TryCommit(ctx context.Context, recs []Record) (Result, error) {
-	return c.submit(ctx, recs, false)
+	return c.submit(ctx, recs, false, false)
 }
 
-func (c *Committer) submit(ctx context.Context, recs []Record, patient bool) (Result, error) {
+func (c *Committer) submit(ctx context.Context, recs []Record, patient, admitted bool) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
 	q, err := c.request(recs)
 	if err == nil {
+		q.admitted = admitted
 		err = c.push(q, patient)
 	}
 	if err != nil {

@@ -56,6 +56,8 @@ type Config struct {
 	// Now is the clock of Ingest stamps; nil means time.Now. Readings may jump;
 	// stamps do not go back.
 	Now func() time.Time
+	// Meter is asked whether there is room for the events of a tenant. Nil: nobody.
+	Meter Meter
 	// Writer marks the frames of this log, so that it knows them again. 0 draws a
 	// number; a test that wants to have the same frames each time sets it.
 	Writer uint64

@@ -46,6 +46,11 @@
 // is stored once and answered as accepted; the window is read from the log
 // itself and survives a restart.
 //
+// Where a Meter is given, it is asked for room for each commit, and told of each
+// frame: so it knows to the byte what every tenant holds, also of commits whose
+// callers have gone, and what it refuses is stored by nobody. It counts bytes;
+// what they are worth is its owner's business.
+//
 // Followers see a frame after its sync, from memory. The newest frames are kept
 // for them, bounded in bytes; one that falls further behind reads the stream
 // until it has caught up. Nobody waits for a follower.

@@ -20,13 +20,14 @@ func (c *Committer) build(h *header) ([]byte, error) {
 	d.buf = append(d.buf[:0], make([]byte, headerSize)...)
 	d.records = make([]Record, 0, count)
 	d.at = max(c.at, c.group[0].at)
+	c.metering.taken = c.metering.taken[:0]
 	h.base = d.at
 	c.dedup.open(h.seq, h.first, d.at)
 	for _, q := range c.group {
 		c.dedup.warm(q.recs)
 	}
 	for _, q := range c.group {
-		c.add(h, q)
+		c.admitAndAdd(h, q)
 	}
 	if len(d.records) == 0 {
 		c.rollBack()
@@ -37,6 +38,22 @@ func (c *Committer) build(h *header) ([]byte, error) {
 	d.buf = c.lanes.appendTable(d.buf)
 	h.seal(d.buf)
 	return d.buf, nil
+}
+
+// admitAndAdd adds a request that the meter lets in. Of one that it does not the
+// answer is why.
+func (c *Committer) admitAndAdd(h *header, q *request) {
+	if c.metering.meter == nil {
+		c.add(h, q)
+		return
+	}
+	var taken []Charge
+	if taken, q.refusal = c.admit(q); q.refusal != nil {
+		return
+	}
+	from := len(c.draft.records)
+	c.add(h, q)
+	c.settled(taken, q, from)
 }
 
 // add puts the records of one request into the draft and notes its result.
@@ -76,6 +93,7 @@ func (r *Result) raise(p Position) {
 func (c *Committer) rollBack() {
 	c.lanes.rollBack()
 	c.dedup.rollBack()
+	c.metering.rollBack()
 }
 
 // settle makes a stored draft part of the log: followers see it from here on.
@@ -85,6 +103,7 @@ func (c *Committer) settle(h *header) {
 	c.at = c.draft.at
 	c.noteKeep()
 	c.log.recent.push(&Frame{Seq: h.seq, Records: c.draft.records}, int(h.length))
+	c.metering.stored(h.seq)
 }
 
 // adopt takes over a frame of this process found in the stream.
@@ -95,6 +114,7 @@ func (c *Committer) adopt(h *header, b []byte) error {
 	}
 	c.takeOver(f)
 	c.log.recent.push(f.frame(), len(b))
+	c.metering.adopted(h.seq, f.records)
 	return nil
 }
 

@@ -13,7 +13,10 @@ type request struct {
 	began time.Time // arrival
 	at    int64     // arrival on the log's clock, Unix nanoseconds
 	state atomic.Int32
-	done  chan struct{} // receives once when res and err are set
+	// admitted says that the meter has let the records in before.
+	admitted bool
+	refusal  error         // by the meter, of the draft
+	done     chan struct{} // receives once when res and err are set
 
 	res Result
 	err error
@@ -35,7 +38,7 @@ func (q *request) withdraw() bool { return q.state.CompareAndSwap(queued, withdr
 // recycle returns q's answer and gives q back: nobody else sees it any more.
 func (q *request) recycle() (Result, error) {
 	res, err := q.res, q.err
-	q.recs, q.res, q.err = nil, Result{}, nil
+	q.recs, q.res, q.err, q.admitted, q.refusal = nil, Result{}, nil, false, nil
 	q.state.Store(queued)
 	requests.Put(q)
 	return res, err

@@ -19,6 +19,10 @@ type Options struct {
 	Definition func(rule, version, digest string) (*Definition, bool)
 	// Match turns a payload into what templates see as Env.Match.
 	Match func(Payload) (any, error)
+	// Admit is asked whether there is room for the effects of a step, which are
+	// recorded next; its error makes the attempt a failure of kind FailQuota. Nil:
+	// there always is.
+	Admit func(effects []Effect) error
 	// DeadLetters is how many are kept; the oldest of more is dropped. 0: 10,000.
 	DeadLetters int
 	// Finished is how many finished executions are remembered, so that a start
@@ -89,9 +93,21 @@ func (e *Engine) Complete(res Result, now time.Time) Output {
 		return Output{}
 	}
 	w := e.work(x, stamp(now))
+	if res.Failure == nil {
+		if err := e.admitEffects(res.Effects); err != nil {
+			res.Failure = &Failure{Kind: FailQuota, Message: err.Error()}
+		}
+	}
 	w.add(w.conclude(s, res))
 	w.run()
 	return w.out
+}
+
+func (e *Engine) admitEffects(effects []Effect) error {
+	if e.opt.Admit == nil || len(effects) == 0 {
+		return nil
+	}
+	return e.opt.Admit(effects)
 }
 
 // Tick lets time pass: attempts whose time has come are scheduled.

@@ -26,6 +26,7 @@ const (
 	FailRetry       FailureKind = "retry"       // the guest asks for another try
 	FailConflict    FailureKind = "conflict"    // state changed under the call, too often
 	FailCrashed     FailureKind = "crashed"     // its worker process died
+	FailQuota       FailureKind = "quota"       // the tenant may hold no more of what it writes
 	FailPermanent   FailureKind = "fail"        // the guest or the other side says no
 	FailFuel        FailureKind = "fuel"        // used up its fuel
 	FailMemory      FailureKind = "memory"      // asked for more memory than allowed
@@ -42,7 +43,7 @@ const (
 // failureKinds lists all kinds, in the order messages name them.
 func failureKinds() []FailureKind {
 	return []FailureKind{
-		FailTimeout, FailUnavailable, FailRetry, FailConflict, FailCrashed, FailPermanent, FailFuel, FailMemory,
+		FailTimeout, FailUnavailable, FailRetry, FailConflict, FailCrashed, FailQuota, FailPermanent, FailFuel, FailMemory,
 		FailStack, FailTrap, FailABI, FailLimit, FailDenied, FailInvalid, FailDefinition, FailInternal,
 	}
 }
@@ -51,7 +52,7 @@ func failureKinds() []FailureKind {
 // decides where a retry policy names no kinds.
 func (k FailureKind) transient() bool {
 	switch k {
-	case FailTimeout, FailUnavailable, FailRetry, FailConflict, FailCrashed:
+	case FailTimeout, FailUnavailable, FailRetry, FailConflict, FailCrashed, FailQuota:
 		return true
 	default:
 		return false

@@ -31,12 +31,27 @@ func (w *work) run() {
 			break
 		}
 		for _, r := range recs {
-			w.add(r)
+			w.add(w.admitted(r))
 		}
 	}
 	if at, ok := w.x.timer(); ok {
 		w.e.timers.push(at, w.x)
 	}
+}
+
+// admitted is what becomes of a record that was decided: a step that is done with its
+// record fails where there is no room for its effect.
+func (w *work) admitted(r Record) Record {
+	s := r.Succeeded
+	if s == nil {
+		return r
+	}
+	if err := w.e.admitEffects(s.Effects); err != nil {
+		return record(w.x, w.now, r.undo(), Record{Kind: KindFailed, Failed: &Failed{
+			Step: s.Step, Attempt: s.Attempt, Kind: FailQuota, Message: short(err.Error()),
+		}})
+	}
+	return r
 }
 
 // define finds the definition of an execution that came from the log.

@@ -15,8 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,6 +102,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := h.sink.Submit(r.Context(), connect.Batch{Events: []event.Event{ev}}); err != nil {
+		if refused := (*connect.Refusal)(nil); errors.As(err, &refused) {
+			w.Header().Set("Retry-After", strconv.Itoa(max(int(math.Ceil(refused.After.Seconds())), 1)))
+			http.Error(w, "not accepted: "+err.Error(), http.StatusTooManyRequests)
+			return
+		}
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "not accepted: "+err.Error(), http.StatusServiceUnavailable)
 		return
