@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // clusterPath is where a server of a cluster keeps what the servers agree on.
@@ -20,7 +21,7 @@ var (
 // Member reports whether a folder is that of a server of a cluster.
 func Member(dir string) (bool, error) {
 	_, err := os.Stat(filepath.Join(dir, filepath.FromSlash(clusterPath)))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // which others tell of
 		return false, nil
 	}
 	return err == nil, err
