@@ -80,13 +80,13 @@ func (n *Node) pass(w http.ResponseWriter, r *http.Request, door int) {
 	if n.answer(w, r, door) {
 		return
 	}
-	owner, fwd := n.owner()
-	if owner == "" || fwd == nil {
+	t, fwd := n.owner()
+	if t.owner == "" || fwd == nil {
 		w.Header().Set("Retry-After", "1")
 		api.WriteProblem(w, http.StatusServiceUnavailable, "no node owns the log at the moment; try again")
 		return
 	}
-	fwd.forward(w, r, owner, door)
+	fwd.forward(w, r, t, door)
 }
 
 // answer hands a request to the host, and reports whether it runs here.
@@ -106,14 +106,14 @@ func (n *Node) answer(w http.ResponseWriter, r *http.Request, door int) bool {
 // owner is the node that owns the tenant's group, by the leases, and the way there.
 // It is none when the leases say that it is this one: it is just beginning, or has
 // just ended.
-func (n *Node) owner() (string, *forwarder) {
+func (n *Node) owner() (tenure, *forwarder) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o := n.table.Groups[tenantGroup].Node
-	if o == n.name() {
-		o = ""
+	t := n.tenure
+	if t.owner == n.name() {
+		t.owner = ""
 	}
-	return o, n.forward
+	return t, n.forward
 }
 
 // readyz says whether the API can be used through this node: the host answers that
@@ -145,11 +145,11 @@ func (n *Node) check(ctx context.Context) error {
 	if err := n.standby.ask(ctx, func(context.Context) error { return probeDisk(n.data) }); err != nil {
 		return fmt.Errorf("write to %s: %w", n.data, err)
 	}
-	owner, fwd := n.owner()
-	if owner == "" || fwd == nil {
+	t, fwd := n.owner()
+	if t.owner == "" || fwd == nil {
 		return errors.New("no node owns the log at the moment")
 	}
-	return fwd.ready(ctx, owner)
+	return fwd.ready(ctx, t.owner)
 }
 
 // probeName is what a node that does not own the log writes to see whether it could.
