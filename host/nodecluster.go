@@ -184,9 +184,14 @@ func (f *forwarder) look(ctx context.Context, node string) error {
 	return res.Body.Close()
 }
 
+// router is what of an http.ServeMux routes are added to.
+type router interface {
+	HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+}
+
 // handleCluster adds what operators ask of the cluster. Only the local socket
 // changes something.
-func (n *Node) handleCluster(mux *http.ServeMux, local bool) {
+func (n *Node) handleCluster(mux router, local bool) {
 	do := func(pattern string, fn func(context.Context) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), clusterTimeout)
@@ -210,6 +215,7 @@ func (n *Node) handleCluster(mux *http.ServeMux, local bool) {
 	if !local {
 		return
 	}
+	mux.HandleFunc("POST /v1/cluster/backup", n.backup)
 	for path, change := range map[string]func(context.Context) error{
 		"drain":     func(ctx context.Context) error { return n.Drain(ctx, true) },
 		"undrain":   func(ctx context.Context) error { return n.Drain(ctx, false) },

@@ -83,7 +83,10 @@ func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock, a *
 	if err != nil {
 		return nil, err
 	}
-	if err := log.Claim(ctx, n.name(), epoch); err != nil {
+	if _, err = log.Restored(ctx); err == nil {
+		err = log.Claim(ctx, n.name(), epoch)
+	}
+	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	return log, nil

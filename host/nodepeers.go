@@ -1,8 +1,11 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -106,6 +109,23 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, t tenure, do
 	out := r.Clone(ctx)
 	out.URL.Host = t.owner
 	f.proxies[door].ServeHTTP(w, out)
+}
+
+// ready asks the node that owns the log whether it can go on.
+func (f *forwarder) ready(ctx context.Context, owner string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+owner+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := f.transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("node %s owns the log and does not answer: %w", owner, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
+	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode == http.StatusOK {
+		return err
+	}
+	return fmt.Errorf("node %s, which owns the log, says: %s", owner, bytes.TrimSpace(text))
 }
 
 // servePeers answers what other nodes forward, until ctx ends.

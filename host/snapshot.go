@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rhost/rhost/cep"
@@ -36,6 +37,7 @@ import (
 // duplicates and numbers of lanes, it rebuilds from its own frames.
 type laneCapture struct {
 	tenant, origin string
+	life           string
 	at             eventlog.Position
 	taken          time.Time
 	rules          *RuleSet
@@ -66,7 +68,7 @@ type captureTail struct {
 // write writes all but the tail.
 func (c *laneCapture) write(f *formWriter, lib *ruleLibrary) {
 	f.text(c.tenant)
-	f.text(c.origin)
+	f.text(joinOrigin(c.origin, c.life))
 	f.uint(c.at.Frame)
 	f.uint(uint64(c.at.Index))
 	f.time(c.taken)
@@ -93,6 +95,20 @@ func (c *laneCapture) write(f *formWriter, lib *ruleLibrary) {
 		f.time(v.expires)
 	}
 	c.holdings.write(f)
+}
+
+// joinOrigin makes one text of where a log comes from; splitOrigin is its inverse. A
+// log that was never restored has only the first part.
+func joinOrigin(origin, life string) string {
+	if life == "" {
+		return origin
+	}
+	return origin + " " + life
+}
+
+func splitOrigin(text string) (origin, life string) {
+	origin, life, _ = strings.Cut(text, " ")
+	return origin, life
 }
 
 // writeRules writes which rules are in force. Their texts are in the blobs of the

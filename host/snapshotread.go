@@ -17,6 +17,7 @@ import (
 // has been read.
 type laneState struct {
 	tenant, origin string
+	life           string
 	at             eventlog.Position
 	taken          time.Time
 	row, digest    string // of the rule set in force
@@ -49,7 +50,8 @@ func readSnapshot(b []byte, o workflow.Options) (*laneState, error) {
 }
 
 func (s *laneState) read(f *formReader, o workflow.Options) {
-	s.tenant, s.origin = f.text(), f.text()
+	s.tenant = f.text()
+	s.origin, s.life = splitOrigin(f.text())
 	s.at = f.position()
 	s.taken = f.time()
 	s.row, s.digest, s.edited = f.text(), f.text(), int(f.uint()&(1<<40-1))
@@ -143,7 +145,7 @@ func (l *lane) restore(ctx context.Context, s *laneState, otherLanes bool) error
 	l.rules, l.matcher, l.flows = set, matcher, s.flows
 	l.inForce.Store(set)
 	l.revision.Store(s.revision)
-	l.origin, l.began, l.since = s.origin, s.began, s.since
+	l.origin, l.life, l.began, l.since = s.origin, s.life, s.began, s.since
 	l.pos, l.replay = s.at, s.at
 	l.cursors, l.bad.list, l.emits = s.cursors, s.bad, s.emits
 	l.state.restore(s.values, s.kv)

@@ -20,7 +20,7 @@ func clusterCmd() *cobra.Command {
 		Use:   "cluster",
 		Short: "Look at a cluster of hosts, and take a node out of it",
 		Long: `Look at a cluster of hosts through one of its nodes, and take that node out of it
-for as long as it is worked on.`,
+for as long as it is worked on. "rhost backup" backs a cluster up through a node.`,
 		Example: `  rhost cluster status
   rhost cluster drain --data /var/lib/rhost`,
 		Args: cobra.NoArgs,
@@ -35,7 +35,8 @@ for as long as it is worked on.`,
 		clusterAsk("status", "Show the nodes, who owns the log, and where its copies are", func(ctx context.Context, c *client.Client) (json.RawMessage, error) { return c.Cluster(ctx) }),
 		clusterAsk("drain", "Have this node hand over what it owns and take no more", change("drain")),
 		clusterAsk("undrain", "Have this node take part again", change("undrain")),
-		clusterAsk("rebalance", "Have all nodes look now who is to own what", change("rebalance")))
+		clusterAsk("rebalance", "Have all nodes look now who is to own what", change("rebalance")),
+		clusterKeyCmd())
 	return cmd
 }
 

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // handlePlain adds what is no JSON request with a JSON reply: a stream, other
 // systems' callbacks, and probes.
-func (s *server) handlePlain(mux *http.ServeMux) {
+func (s *server) handlePlain(mux humago.Mux) {
 	mux.HandleFunc("GET /v1/tail", s.tail)
 	mux.HandleFunc("POST /hooks/{name}", s.hook)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
@@ -44,7 +45,7 @@ func describePlain(doc *huma.OpenAPI) {
 	})
 	add(huma.Operation{OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Summary: "Alive"},
 		map[string]string{"200": "Alive"})
-	add(huma.Operation{OperationID: "readyz", Method: http.MethodGet, Path: "/readyz", Summary: "Able to accept and write"},
+	add(huma.Operation{OperationID: "readyz", Method: http.MethodGet, Path: "/readyz", Summary: "Able to accept events: a write to the log has just succeeded"},
 		map[string]string{"200": "Ready", "503": "Not ready, and why"})
 }
 

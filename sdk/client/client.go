@@ -131,6 +131,13 @@ func (c *Client) ChangeCluster(ctx context.Context, what string) (json.RawMessag
 	return out, c.call(ctx, http.MethodPost, "/v1/cluster/"+what, "", nil, &out)
 }
 
+// BackupCluster has the node, over its local socket, back up the cluster's log into a
+// folder of its machine, and returns what was written.
+func (c *Client) BackupCluster(ctx context.Context, out string) (json.RawMessage, error) {
+	var res json.RawMessage
+	return res, c.call(ctx, http.MethodPost, "/v1/cluster/backup?"+url.Values{"out": {out}}.Encode(), "", nil, &res)
+}
+
 // DeadLetters returns what failed for good and waits for a person.
 func (c *Client) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
 	page, err := get[Page](ctx, c, "/v1/deadletters")
