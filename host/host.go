@@ -89,6 +89,7 @@ type Host struct {
 	blobs   *heldBlobs // of the log
 	clock   *clock
 	hub     *notify.Hub
+	topics  *notify.Histories // of topics that are kept
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
 	cache   *wasm.Cache  // of compiled modules; nil when nothing is kept
