@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -186,7 +187,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 		return nil
 	}
 	vars := varsOf(l.tenant, m, depth)
-	encoded, err := vars.encode(ctx, patient{l})
+	encoded, err := vars.encode(ctx, patient{l}, cmp.Or(l.inline, maxPayload))
 	if err != nil {
 		return err
 	}
@@ -256,7 +257,7 @@ func (l *lane) decide(ctx context.Context, out workflow.Output) error {
 
 // record puts one record into the outbox.
 func (l *lane) record(ctx context.Context, r eventlog.RunRecord) error {
-	r, err := shrink(ctx, patient{l}, r)
+	r, err := shrink(ctx, patient{l}, r, cmp.Or(l.inline, maxInline))
 	if err != nil {
 		return err
 	}

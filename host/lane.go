@@ -115,6 +115,7 @@ type laneParts struct {
 	logger *slog.Logger
 	now    func() time.Time
 	newLog func() string // draws the origin of a log that has none; nil: at random
+	inline int           // bytes of a payload, and of a record, beyond which it is a blob; 0: maxPayload and maxInline
 
 	account   *account      // of tenants; nil: nobody counts
 	snapshots snapshotStore // nil: none

@@ -179,7 +179,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		encoded, err := v.encode(t.Context(), noBlobs{})
+		encoded, err := v.encode(t.Context(), noBlobs{}, maxPayload)
 		if err != nil {
 			return // an event that is no event
 		}

@@ -62,14 +62,14 @@ func varsOf(tenant string, m *cep.Match, depth int) *matchVars {
 	return v
 }
 
-// encode writes v as a payload. One that is too large for a history is put into
-// the blobs first.
-func (v *matchVars) encode(ctx context.Context, b blobs) (workflow.Payload, error) {
+// encode writes v as a payload. One that is larger than a history may hold is put
+// into the blobs first.
+func (v *matchVars) encode(ctx context.Context, b blobs, most int) (workflow.Payload, error) {
 	encoded, err := v.append(payloadHead(v.depth, payloadInline))
 	if err != nil {
 		return nil, fmt.Errorf("encode match %s: %w", v.match.ID, err)
 	}
-	if len(encoded) <= maxPayload {
+	if len(encoded) <= most {
 		return encoded, nil
 	}
 	digest := sandbox.Digest(encoded)

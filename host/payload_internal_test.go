@@ -58,13 +58,13 @@ func drawVars(t *rapid.T) *matchVars {
 func TestPayload(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := drawVars(t)
-		raw, err := v.encode(t.Context(), noBlobs{})
+		raw, err := v.encode(t.Context(), noBlobs{}, maxPayload)
 		require.NoError(t, err)
 		again, err := decodePayload(t.Context(), raw, noBlobs{})
 		require.NoError(t, err)
 		assert.Equal(t, v, again)
 		assert.Equal(t, v.depth, payloadDepth(raw))
-		same, err := again.encode(t.Context(), noBlobs{})
+		same, err := again.encode(t.Context(), noBlobs{}, maxPayload)
 		require.NoError(t, err)
 		assert.Equal(t, raw, same)
 		for n := range raw {
@@ -90,7 +90,7 @@ func TestLargePayload(t *testing.T) {
 	ev := &event.Event{ID: "1", Source: "/s", Type: "t", Data: fmt.Appendf(nil, "%q", make([]byte, maxPayload))}
 	v := &matchVars{match: abi.Match{ID: "m-1", At: testDay, Bind: map[string][]string{}}, event: ev, bind: map[string][]*event.Event{}, depth: 3}
 	var blobs oneBlob
-	raw, err := v.encode(t.Context(), &blobs)
+	raw, err := v.encode(t.Context(), &blobs, maxPayload)
 	require.NoError(t, err)
 	assert.Less(t, len(raw), 200)
 	assert.Equal(t, 3, payloadDepth(raw))
@@ -110,7 +110,7 @@ func TestPayloadsOfEveryVersion(t *testing.T) {
 		match: abi.Match{Tenant: "t", Rule: "r", Version: "v1", ID: "m-1", At: testDay, Trigger: "1", Bind: map[string][]string{"e": {"1"}}},
 		event: &ev, bind: map[string][]*event.Event{"e": {&ev}}, values: map[string]any{"key": []any{"k"}}, depth: 2,
 	}
-	now, err := want.encode(t.Context(), noBlobs{})
+	now, err := want.encode(t.Context(), noBlobs{}, maxPayload)
 	require.NoError(t, err)
 	latest := filepath.Join("testdata", fmt.Sprintf("payload-v%d", payloadVersion))
 	if _, err := os.Stat(latest); *update && os.IsNotExist(err) {

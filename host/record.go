@@ -35,10 +35,10 @@ const (
 // maxInline leaves room for others in a frame of a megabyte.
 const maxInline = 600_000
 
-// shrink puts the body of a large record into the blobs, so that no match and
+// shrink puts the body of a record larger than most into the blobs, so that no match and
 // no result, however large, is more than a frame can hold.
-func shrink(ctx context.Context, b blobs, r eventlog.RunRecord) (eventlog.RunRecord, error) {
-	if len(r.Body) <= maxInline {
+func shrink(ctx context.Context, b blobs, r eventlog.RunRecord, most int) (eventlog.RunRecord, error) {
+	if len(r.Body) <= most {
 		return r, nil
 	}
 	digest := sandbox.Digest(r.Body)

@@ -260,7 +260,7 @@ func (k *keeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.blobs.forgetOld(k.now().Add(-heldFor))
+	k.blobs.forgetOld(heldFor)
 	m := marker{keeper: k, named: make(map[string]bool)}
 	if err := m.all(ctx); err != nil {
 		return fmt.Errorf("look for blobs in use: %w", err)
@@ -406,7 +406,7 @@ func (m *marker) stream(ctx context.Context, f *formReader) {
 // what was stored lately stays, whether or not a record names it yet.
 type heldBlobs struct {
 	*eventlog.Log
-	now func() time.Time
+	now func() time.Time // only its differences count
 	// gone is told of blobs that drop has removed; nil: nobody is.
 	gone func(digest string)
 
@@ -473,14 +473,17 @@ func (h *heldBlobs) Remove(ctx context.Context, digest string) error {
 	return h.DeleteBlob(ctx, digest)
 }
 
-// forgetOld lets go of blobs stored before at.
-func (h *heldBlobs) forgetOld(at time.Time) {
+// forgetOld lets go of blobs stored so long ago. That is time in which this process
+// ran: when a clock is set forward, or a machine was asleep, what waits to be written
+// still waits.
+func (h *heldBlobs) forgetOld(age time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.own.Lock()
 	defer h.own.Unlock()
+	now := h.now()
 	for digest, when := range h.put {
-		if when.Before(at) {
+		if now.Sub(when) > age {
 			delete(h.put, digest)
 		}
 	}

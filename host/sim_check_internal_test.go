@@ -10,10 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
-	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 )
 
@@ -29,6 +27,7 @@ type simCheck struct {
 
 	acts     []string                 // matches that start an execution, as one matcher finds them
 	messages map[string]int           // that may have been published
+	inRun    map[string]bool          // ids of matches
 	emitted  map[string]bool          // ids of events that RUN says were emitted
 	seen     map[string]int           // ids of events in EV
 	bad      map[string]int           // bad records in RUN
@@ -46,7 +45,7 @@ type simHistoryOf struct {
 func (w *simWorld) checkGroup(g *simGroup, o *simOwner) {
 	c := &simCheck{
 		simWorld: w, g: g, o: o, messages: make(map[string]int), emitted: make(map[string]bool),
-		seen: make(map[string]int), flows: make(map[string]*simHistoryOf),
+		seen: make(map[string]int), inRun: make(map[string]bool), flows: make(map[string]*simHistoryOf),
 	}
 	for _, other := range w.owners {
 		if other.g == g && other.log != nil {
@@ -90,114 +89,6 @@ func (c *simCheck) writers(h *simHistory) {
 			c.broken("process %d has written frame %d of stream %d, which process %d had claimed", by, f.Seq, h.kind, owner)
 		}
 	}
-}
-
-// matches are the records that RUN must hold of matches, in their order.
-func (c *simCheck) matches() []eventlog.RunRecord {
-	lib := newRuleLibrary(c.o.log)
-	simCompiled.tell(lib, c.g.variant)
-	set, err := noRules()
-	if err != nil {
-		c.broken("no rules: %v", err)
-		return nil
-	}
-	m := cep.NewMatcher(set.Program, cep.Options{Tenant: "default"})
-	var want []eventlog.RunRecord
-	var found []cep.Match
-	names := make(map[string]bool)
-	seq, last := uint64(0), time.Time{}
-	for _, f := range c.g.ev.frames {
-		for i := range f.Records {
-			r := &f.Records[i]
-			if r.Ingest.Before(last) {
-				c.broken("frame %d of EV goes back in time", f.Seq)
-			}
-			last = r.Ingest
-			if r.Kind == eventlog.Claim {
-				continue
-			}
-			if seq++; r.LaneSeq != seq {
-				c.broken("frame %d of EV: record %d of its lane says it is %d", f.Seq, seq, r.LaneSeq)
-			}
-			if r.Kind == eventlog.Revision {
-				if set, err = lib.after(simCtx, set, r.Key); err != nil {
-					c.broken("rules %s: %v", r.Key, err)
-					return nil
-				}
-				m.Swap(set.Program)
-				m.SetTables(set.Tables)
-			}
-			if found, err = feed(m, r, found[:0]); err != nil {
-				c.broken("frame %d of EV: %v", f.Seq, err)
-			}
-			for k := range found {
-				acts := lib.flow(found[k].Rule.Version) != nil && found[k].Rule.Mode == cep.Live && !found[k].Timeout
-				rec := matchRecord(&found[k], 0, acts)
-				if names[rec.Key] {
-					c.broken("one matcher finds the match %s twice", rec.Key)
-				}
-				names[rec.Key] = true
-				want = append(want, rec)
-				if acts {
-					c.acts = append(c.acts, found[k].ID)
-				}
-				c.messages[notify.TopicMatches+" "+found[k].ID+" "+string(rec.Body)]++
-			}
-		}
-	}
-	return want
-}
-
-// runs checks RUN against the matches, and follows what it says of executions.
-func (c *simCheck) runs(want []eventlog.RunRecord) {
-	st, fold, at := newState(), newActionFold(), 0
-	bad := make(map[string]int)
-	var progress eventlog.Position
-	for _, f := range c.g.run.frames {
-		for i := range f.Runs {
-			r := &f.Runs[i]
-			switch r.Kind {
-			case runMatch:
-				switch {
-				case at >= len(want):
-					c.broken("frame %d of RUN has a match too many: %s", f.Seq, r.Key)
-				case r.Key != want[at].Key:
-					c.broken("frame %d of RUN has the match %s; the next in EV is %s", f.Seq, r.Key, want[at].Key)
-				case !bytes.Equal(r.Body, want[at].Body):
-					c.broken("frame %d of RUN says of the match %s %s; EV says %s", f.Seq, r.Key, r.Body, want[at].Body)
-				}
-				at++
-			case runFlow:
-				rec, err := workflow.DecodeRecord(r.Body)
-				if err != nil {
-					c.broken("frame %d of RUN: %v", f.Seq, err)
-					return
-				}
-				fold.fold(rec)
-				c.flow(f.Seq, rec, st, fold)
-			case runBad:
-				bad[r.Key]++
-			case runProgress:
-				p, err := decodeProgress(r.Body)
-				if err != nil || p.Compare(progress) < 0 {
-					c.broken("frame %d of RUN: progress goes back from %v to %v: %v", f.Seq, progress, p, err)
-				}
-				progress = p
-			default:
-			}
-			if len(c.problems) > 0 {
-				return
-			}
-		}
-	}
-	if at < len(want) {
-		c.broken("%d matches are not in RUN, the first is %s", len(want)-at, want[at].Key)
-	}
-	if tail := c.o.log.Tail(); progress != tail {
-		c.broken("EV ends at %v; RUN says it was processed up to %v", tail, progress)
-	}
-	c.bad = bad
-	c.sameState(st)
 }
 
 // flow follows the history of an execution, and gives state its effects.
@@ -455,26 +346,16 @@ func (c *simCheck) end() {
 	if len(c.problems) > 0 || c.plant != plantNothing {
 		return
 	}
-	c.takeOver(c.g, c.o.node)
-	o := c.newest()
-	if o == nil {
+	o := c.takeOver(c.g, c.o.node)
+	for !o.over && !o.running {
+		o.step()
+	}
+	if o.over {
 		return
 	}
 	if got, want := simStateOf(o.lane), simStateOf(l); got != want {
 		c.broken("a new owner knows %s and not %s", got, want)
 	}
-}
-
-// newest is the owner started last, once it is recovered.
-func (c *simCheck) newest() *simOwner {
-	o := c.owners[len(c.owners)-1]
-	for !o.over && !o.running {
-		o.step()
-	}
-	if o.over {
-		return nil
-	}
-	return o
 }
 
 // simStateOf is what a lane knows, in words.

@@ -50,7 +50,7 @@ func (g *simGroup) newEvent(now time.Time) *simEvent {
 	w := g.w
 	e := &simEvent{ev: event.Event{
 		ID: "e" + strconv.Itoa(len(g.events)), Source: "/client", Type: string("aaabbccnnnss"[w.pick(12)]),
-		Data: fmt.Appendf(nil, `{"k":"k%d"}`, w.pick(3)),
+		Data: fmt.Appendf(nil, `{"k":"k%d","u":"u%d"}`, w.pick(3), w.pick(2)),
 	}}
 	switch w.pick(10) {
 	case 0: // without a time
@@ -141,7 +141,7 @@ func (s *simSource) bad(line int) bool { return line%5 == 3 }
 
 func (s *simSource) event(line int) event.Event {
 	return event.Event{
-		ID: fmt.Sprintf("%s:%d", s.name, line), Source: "/" + s.name, Type: string("abcn"[line%4]), Data: fmt.Appendf(nil, `{"k":"k%d"}`, line%3),
+		ID: fmt.Sprintf("%s:%d", s.name, line), Source: "/" + s.name, Type: string("abcn"[line%4]), Data: fmt.Appendf(nil, `{"k":"k%d","u":"u%d"}`, line%3, line%2),
 	}
 }
 

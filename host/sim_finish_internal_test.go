@@ -18,6 +18,9 @@ func (w *simWorld) finish() {
 		n.way.Cut(false)
 		n.full, n.paused = false, false
 	}
+	if w.leases != nil {
+		w.agree()
+	}
 	for !w.claims && w.model.Land() { // or a process would find them, and start over
 	}
 	for _, g := range w.groups {
@@ -36,8 +39,7 @@ func (w *simWorld) settle(g *simGroup) *simOwner {
 	var o *simOwner
 	moves := w.pick(3)
 	for try := 0; try < 10 && len(w.problems) == 0; try++ {
-		w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
-		o = w.owners[len(w.owners)-1]
+		o = w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
 		if o.over {
 			continue
 		}
@@ -102,8 +104,7 @@ func (w *simWorld) others(than *simOwner) {
 func (o *simOwner) work() {
 	for i := range simSteps {
 		if s := &simSteps[i]; !o.over && s.can(o) {
-			s.do(o)
-			o.settle()
+			o.do(s)
 		}
 	}
 }
@@ -113,7 +114,7 @@ func (o *simOwner) idle() bool {
 	l := o.lane
 	unread := slices.ContainsFunc(o.g.sources, func(s *simSource) bool { r := o.reading[s]; return r == nil || r.next < s.lines })
 	return !unread && !o.queued() && o.batch == nil && o.answer == nil && o.sends == nil && len(o.calls) == 0 &&
-		o.joined == nil && o.job == nil && o.asked == nil && l.idle() && len(l.ready) == 0 && o.w.now.Before(o.sleeps) &&
+		o.joined == nil && o.job == nil && o.asked == nil && o.keeping == nil && l.idle() && len(l.ready) == 0 && o.w.now.Before(o.sleeps) &&
 		l.inForce.Load().Digest == simDigest(o.g.variant)
 }
 

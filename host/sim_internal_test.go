@@ -3,9 +3,12 @@ package host
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,17 +51,30 @@ func TestSim(t *testing.T) {
 		budget = 5 * time.Minute
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small, and many
-	began, n := time.Now(), 0
-	first := uint64(began.UnixNano())
-	for time.Since(began) < budget {
-		seed := first + uint64(n)
-		n++
-		if w := simRun(seed, plantNothing, false); len(w.problems) > 0 {
-			again := simRun(seed, plantNothing, true)
-			t.Fatalf("seed %d: %s\nRHOST_SIM_SEED=%d go test ./host -run TestSim$ tells all of it; the end is\n%s",
-				seed, strings.Join(w.problems, "\n"), seed, simStory(again, 60))
-		}
+	began := time.Now()
+	first, n := uint64(began.UnixNano()), atomic.Uint64{}
+	bad := make(chan uint64, 1)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for time.Since(began) < budget && len(bad) == 0 {
+				if seed := first + n.Add(1); len(simRun(seed, plantNothing, false).problems) > 0 {
+					select {
+					case bad <- seed:
+					default: // another has one
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+	select {
+	case seed := <-bad:
+		w := simRun(seed, plantNothing, true)
+		t.Fatalf("seed %d: %s\nRHOST_SIM_SEED=%d go test ./host -run TestSim$ tells all of it; the end is\n%s",
+			seed, strings.Join(w.problems[:min(5, len(w.problems))], "\n"), seed, simStory(w, 60))
+	default:
 	}
 	took := time.Since(began)
-	t.Logf("%d schedules from seed %d in %v: %.0f a minute", n, first, took.Round(time.Millisecond), float64(n)/took.Minutes())
+	t.Logf("%d schedules from seed %d in %v: %.0f a minute", n.Load(), first+1, took.Round(time.Millisecond), float64(n.Load())/took.Minutes())
 }

@@ -6,10 +6,25 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 // simVariants is how many versions of the rules there are.
 const simVariants = 16
+
+// layout is how the events of a group are spread.
+func (g *simGroup) layout() laneLayout {
+	by, err := event.ParsePath("data.k")
+	if err != nil {
+		g.w.broken("path: %v", err)
+	}
+	return laneLayout{n: g.lanes, by: by}
+}
+
+// simStateless are the rules that look at one event at a time.
+var simStateless = []string{"loop", "count", "counted", "saga"}
 
 // simRules are rules of every kind, in one of their versions.
 func simRules(variant int) []RuleFile {
@@ -20,7 +35,8 @@ func simRules(variant int) []RuleFile {
 		return no
 	}
 	return []RuleFile{
-		{Name: "rules/a.yaml", Text: strings.NewReplacer("WITHIN", or(1, "20s", "50s"), "SOON", or(2, "1m", "2m"), "LET", or(8, "n: count()", "n: count(), m: count()")).Replace(`
+		{Name: "rules/a.yaml", Text: strings.NewReplacer("WITHIN", or(1, "20s", "50s"), "SOON", or(2, "1m", "2m"), "LET", or(8, "n: count()", "n: count(), m: count()"),
+			"WHOM", or(4, "data.u", "data.k")).Replace(`
 rule: pair
 when: {pattern: 'a then b', define: {a: type == "a", b: type == "b"}, by: data.k, within: WITHIN, on_timeout: emit}
 do:
@@ -35,6 +51,10 @@ when: {pattern: 'c{3}', define: {c: type == "c"}, within: SOON, skip: past-last}
 do:
   - emit: {type: e, data: {k: 1}}
   - {run: keep, with: {k: burst}, retry: {max: 3, backoff: 2s}}
+---
+rule: cross
+when: {pattern: 'a then n', define: {a: type == "a", n: type == "n"}, by: WHOM, within: 40s}
+do: [{notify: crossed}]
 ---
 rule: loop
 when: type == "e"
@@ -107,6 +127,45 @@ func (s *simSets) tell(lib *ruleLibrary, variant int) {
 	}
 	for _, set := range s.byRow {
 		lib.prepare(set)
+	}
+}
+
+// putRules puts the rules of the app folder in force, if others are.
+func (o *simOwner) putRules() {
+	l := o.lane
+	if o.rules != nil {
+		_, done, err := o.rules.Poll()
+		if !done {
+			return
+		}
+		o.rules = nil
+		if err != nil {
+			l.lib.forget(o.set)
+		} else if l.inForce.Load().row != "" {
+			o.w.did["rules were edited"]++
+		}
+		o.set = nil
+		return
+	}
+	was := l.inForce.Load()
+	if was.row != "" && o.w.pick(4) > 0 && !o.w.calm || l.pos != o.log.Tail() {
+		return
+	}
+	set, err := simCompiled.update(was, o.g.variant)
+	if err != nil {
+		o.w.broken("rules: %v", err)
+		return
+	}
+	if set.Digest == was.Digest {
+		return
+	}
+	if err = l.lib.keep(simCtx, set); err == nil {
+		o.set = set
+		o.rules, err = o.log.Committer().Submit([]eventlog.Record{{Kind: eventlog.Revision, Tenant: "default", Key: set.Digest}})
+		o.say("puts the rules %d in force", o.g.variant)
+	}
+	if err != nil {
+		l.lib.forget(set)
 	}
 }
 

@@ -22,7 +22,9 @@ type simWorld struct {
 	plant   simPlant
 	model   *eventlogtest.Model
 	now     time.Time
-	claims  bool // groups are claimed when they are taken over
+	worn    bool       // snapshots are taken often, and little is kept
+	claims  bool       // groups are claimed when they are taken over
+	leases  *simLeases // nil: groups change hands without
 	nodes   []*simNode
 	groups  []*simGroup
 	owners  []*simOwner // those that live, in the order of their start
@@ -43,6 +45,7 @@ type simNode struct {
 	skew   time.Duration // of its clock
 	full   bool          // its disk is
 	paused bool
+	part   simMember // in the leases
 }
 
 // simGroup is a group, with all that is outside of the log.
@@ -51,12 +54,18 @@ type simGroup struct {
 	w       *simWorld
 	epoch   uint64
 	variant int // of its rules, on every node
+	lanes   int // that whoever starts next spreads its events over
 	events  []*simEvent
 	sources []*simSource
 	calls   []simDone           // of actions, by whichever owner
+	blobs   map[string][]byte   // that were ever stored, by digest
 	told    map[string]int      // messages that were published
 	sent    map[simFrame]uint64 // who sent what is stored there
 	ev, run *simHistory
+
+	// A matcher was made anew from what was left of the log: what patterns and windows
+	// had open by then is not known.
+	rebuilt bool
 }
 
 // simPlant is a bug that is planted.
@@ -71,12 +80,16 @@ const (
 	plantEarlyStart
 	plantNoDedup
 	plantForgottenEmits
+	plantLanesBehind
+	plantSweepNamed
+	plantPurgeAhead
 )
 
 func (p simPlant) String() string {
 	return [...]string{
 		"nothing", "missing fence", "early ack", "snapshot ahead of its checkpoint", "lost timer",
 		"command started before its intent is on disk", "duplicates forgotten at take-over", "emitted events forgotten at take-over",
+		"cursor ahead of the lanes in a snapshot", "sweep of a blob that is still named", "purge above the oldest snapshot",
 	}[p]
 }
 
@@ -88,14 +101,18 @@ func newSimWorld(seed uint64, plant simPlant) *simWorld {
 	})
 	nodes := []int{1, 3, 3, 4, 5}[w.pick(5)]
 	w.claims = nodes > 1
+	w.worn = w.once(3)
 	for i := range nodes {
 		w.nodes = append(w.nodes, &simNode{name: string(rune('A' + i)), way: w.model.Node()})
 	}
+	if w.claims && !w.once(4) {
+		w.leases = newSimLeases(w)
+	}
 	for i := range 1 + w.pick(2) {
 		g := &simGroup{
-			no: i, w: w, told: make(map[string]int), sent: make(map[simFrame]uint64),
-			ev: newSimHistory(w.model, i, true), run: newSimHistory(w.model, i, false),
+			no: i, w: w, lanes: w.drawLanes(), blobs: make(map[string][]byte), told: make(map[string]int), sent: make(map[simFrame]uint64),
 		}
+		g.ev, g.run = newSimHistory(w.model, g, true), newSimHistory(w.model, g, false)
 		for s := range w.pick(3) {
 			g.sources = append(g.sources, &simSource{name: fmt.Sprint("source", s), lines: 5 + w.pick(20)})
 		}
@@ -104,8 +121,14 @@ func newSimWorld(seed uint64, plant simPlant) *simWorld {
 	return w
 }
 
+// drawLanes draws a number of lanes. Most groups have one for a while.
+func (w *simWorld) drawLanes() int { return []int{1, 1, 2, 3, 5}[w.pick(5)] }
+
 // pick draws one of n.
 func (w *simWorld) pick(n int) int { return w.rng.IntN(n) }
+
+// seldom draws what happens now and then, in some worlds more often.
+func (w *simWorld) seldom() bool { return w.worn || w.once(8) }
 
 // once draws what happens once in n times.
 func (w *simWorld) once(n int) bool { return w.rng.IntN(n) == 0 }
@@ -113,14 +136,17 @@ func (w *simWorld) once(n int) bool { return w.rng.IntN(n) == 0 }
 func (w *simWorld) say(format string, args ...any) {
 	if w.trace != nil {
 		fmt.Fprintf(w.trace, "%5d %s  ", w.steps, w.now.Sub(testDay).Round(time.Millisecond))
-		fmt.Fprintf(w.trace, format, args...)
-		w.trace.WriteByte('\n')
+		w.trace.WriteString(unnamed(fmt.Sprintf(format, args...)) + "\n")
 	}
 }
 
+// unnamed leaves digests out, which are not the same each time: what a snapshot has of
+// a map it has in any order.
+func unnamed(text string) string { return digests.ReplaceAllString(text, "sha256:…") }
+
 // broken notes a promise that was not kept.
 func (w *simWorld) broken(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := unnamed(fmt.Sprintf(format, args...))
 	w.say("BROKEN: %s", text)
 	w.problems = append(w.problems, text)
 }
@@ -136,6 +162,11 @@ func (n *simNode) clock(w *simWorld) func() time.Time {
 // run runs the schedule of the seed to its end and checks what came of it.
 func (w *simWorld) run() {
 	defer func() {
+		for _, o := range w.living() {
+			o.end(nil)
+		}
+	}()
+	defer func() {
 		if p := recover(); p != nil {
 			w.broken("panic: %v", p)
 			if w.trace != nil {
@@ -143,13 +174,51 @@ func (w *simWorld) run() {
 			}
 		}
 	}()
+	if w.worn {
+		w.past()
+	}
 	for n := 150 + w.pick(250); w.steps < n && len(w.problems) == 0; w.steps++ {
-		w.now = w.now.Add(time.Duration(w.pick(100)) * time.Millisecond)
+		w.pass(time.Duration(w.pick(100)) * time.Millisecond)
 		w.step()
 	}
 	if len(w.problems) == 0 {
 		w.finish()
 	}
+}
+
+// past gives groups a log that has seen something: snapshots, and a beginning that is
+// gone.
+func (w *simWorld) past() {
+	for _, g := range w.groups {
+		o := w.firstOf(g)
+		for range 15 + w.pick(25) {
+			if o.over || len(w.problems) > 0 {
+				break
+			}
+			if !o.running {
+				o.step()
+				continue
+			}
+			w.pass(time.Duration(w.pick(3000)) * time.Millisecond)
+			w.stepClient(g)
+			o.work()
+		}
+	}
+}
+
+// firstOf gives a group its first owner.
+func (w *simWorld) firstOf(g *simGroup) *simOwner {
+	if w.leases == nil {
+		return w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
+	}
+	for range 100 {
+		if o := w.ownerOf(g); o != nil {
+			return o
+		}
+		w.pass(simTTL / 8)
+	}
+	w.broken("nobody owns group %d", g.no)
+	return &simOwner{over: true}
 }
 
 // step lets something happen.
@@ -162,12 +231,14 @@ func (w *simWorld) step() {
 		w.stepClient(g)
 	case k < 82:
 		d := []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute}[w.pick(4)]
-		w.now = w.now.Add(d)
+		w.pass(d)
 	case k < 84:
 		if w.model.Land() {
 			w.did["a message arrived late"]++
 			w.say("a message arrives late")
 		}
+	case k < 87 && w.leases != nil:
+		w.mischief()
 	case k < 87:
 		w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
 	case k < 89:
@@ -186,6 +257,9 @@ func (w *simWorld) mishap(g *simGroup, k int) {
 	case k < 92:
 		cut := !w.once(3)
 		n.way.Cut(cut)
+		if w.leases != nil {
+			n.part.client.Cut(cut)
+		}
 		w.say("node %s cut off: %t", n.name, cut)
 	case k < 94:
 		n.paused = !n.paused && !w.once(3)
@@ -196,9 +270,14 @@ func (w *simWorld) mishap(g *simGroup, k int) {
 	case k < 96:
 		n.full = !n.full && !w.once(3)
 		w.say("the disk of node %s is full: %t", n.name, n.full)
+	case k < 98 && (w.worn || w.once(4)):
+		g.lanes = w.drawLanes()
+		w.say("group %d gets %d lanes", g.no, g.lanes)
 	case k < 98:
 		g.variant = w.pick(simVariants)
 		w.say("group %d gets the rules %d", g.no, g.variant)
+	case w.worn || w.once(10):
+		w.loseSnapshot(g)
 	default:
 		w.letters(g)
 	}
@@ -210,6 +289,10 @@ func (w *simWorld) letters(g *simGroup) {
 	if o == nil || o.lane == nil || !o.running {
 		return
 	}
+	o.mortal(func() { w.lettersOf(o) })
+}
+
+func (w *simWorld) lettersOf(o *simOwner) {
 	for _, d := range o.lane.flows.DeadLetters() {
 		redrive := w.once(2)
 		w.say("%s letter %s, again: %t", o, d.Execution, redrive)
@@ -226,6 +309,7 @@ func (w *simWorld) letters(g *simGroup) {
 // crash ends every process of a node.
 func (w *simWorld) crash(n *simNode) {
 	w.say("node %s crashes", n.name)
+	n.part.member, n.part.back = nil, w.now.Add(time.Duration(w.pick(15))*time.Second)
 	for _, o := range w.living() {
 		if o.node == n {
 			o.end(nil)
@@ -264,28 +348,36 @@ func (w *simWorld) ownerOf(g *simGroup) *simOwner {
 // stepOwner has an owner do one thing. A group that has none gets one before long.
 func (w *simWorld) stepOwner(g *simGroup) {
 	o := w.ownerOf(g)
-	if o == nil {
+	switch {
+	case o != nil:
+		o.step()
+	case w.leases == nil:
 		w.takeOver(g, w.nodes[w.pick(len(w.nodes))])
-		return
 	}
-	o.step()
 }
 
 // takeOver has a node begin to take a group over. The owner before goes on, unless
-// it is a process of the same node.
-func (w *simWorld) takeOver(g *simGroup, n *simNode) {
+// it is a process of the same node. A node that is paused takes nothing.
+func (w *simWorld) takeOver(g *simGroup, n *simNode) *simOwner {
 	if n.paused {
-		return
+		return nil
 	}
 	for _, o := range w.living() {
 		if o.g == g && (o.node == n || !w.claims) {
 			o.end(nil)
 		}
 	}
+	g.epoch++
+	return w.begin(&simOwner{w: w, g: g, node: n, epoch: g.epoch})
+}
+
+// begin begins the life of an owner.
+func (w *simWorld) begin(o *simOwner) *simOwner {
 	w.started++
-	o := &simOwner{w: w, g: g, node: n, id: w.started}
+	o.id = w.started
 	w.owners = append(w.owners, o)
 	o.open()
+	return o
 }
 
 // fingerprint tells two runs apart.
@@ -297,7 +389,7 @@ func (w *simWorld) fingerprint() uint64 {
 	for _, g := range w.groups {
 		for _, hist := range []*simHistory{g.ev, g.run} {
 			for i := range hist.frames {
-				fmt.Fprint(h, hist.frames[i].Seq, hist.frames[i].Sum)
+				_, _ = fmt.Fprint(h, hist.frames[i].Seq, hist.frames[i].Sum)
 			}
 		}
 	}

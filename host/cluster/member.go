@@ -28,6 +28,7 @@ type Config struct {
 	Sole    bool          // nobody else can be this node now: what it held before is still its own
 	Logger  *slog.Logger  // nil: nothing
 	Changed func(Table)   // told of every table that was read, by one goroutine; nil: nobody
+	Clock   Clock         // nil: this machine's
 
 	// Own runs a group that the node owns from now on, with an epoch that no owner
 	// before has had. When ctx ends it hands over: it finishes what it has begun,
@@ -36,6 +37,10 @@ type Config struct {
 	// ErrLost or another. An Own that returns by itself gives the group up; it is
 	// called again, here or elsewhere.
 	Own func(ctx context.Context, group int, epoch uint64) error
+
+	// Start takes the place of Own where that must not have a goroutine of its own. It
+	// returns at once, and ended is called, once, when the group is not run any more.
+	Start func(ctx context.Context, group int, epoch uint64, ended func(error))
 }
 
 // ErrLost is the cause of a group's end when its lease could not be renewed: there
@@ -76,8 +81,8 @@ type ownership struct {
 	epoch  uint64
 	since  time.Time
 	end    context.CancelCauseFunc
-	ending bool        // end has been called
-	fuse   *time.Timer // ends the group when its lease is about to end
+	ending bool  // end has been called
+	fuse   Timer // ends the group when its lease is about to end
 }
 
 // ending is the end of a group's run.
@@ -102,6 +107,15 @@ func NewMember(c Config) (*Member, error) {
 	}
 	if c.Margin == 0 {
 		c.Margin = c.TTL / 4
+	}
+	if c.Clock == nil {
+		c.Clock = wallClock{}
+	}
+	if c.Start == nil {
+		own := c.Own
+		c.Start = func(ctx context.Context, group int, epoch uint64, ended func(error)) {
+			go func() { ended(own(ctx, group, epoch)) }() // leave waits for it
+		}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -139,8 +153,6 @@ func (m *Member) Look() {
 
 // Run takes part until ctx ends; then it hands over what it owns and leaves.
 func (m *Member) Run(ctx context.Context) error {
-	m.joined = time.Now()
-	m.cfg.Node.Since = m.joined.UTC()
 	tick := time.NewTicker(m.cfg.TTL / 4)
 	defer tick.Stop()
 	for {
@@ -156,8 +168,27 @@ func (m *Member) Run(ctx context.Context) error {
 	}
 }
 
+// Turn does what Run does four times within the TTL of leases, for those who have
+// time in their own hands: then there is no Run.
+func (m *Member) Turn(ctx context.Context) {
+	for {
+		select {
+		case e := <-m.ended:
+			m.onEnded(ctx, e)
+			continue
+		default:
+		}
+		break
+	}
+	m.turn(ctx)
+}
+
 // turn renews what the node holds, and takes and gives up groups as planned.
 func (m *Member) turn(ctx context.Context) {
+	if m.joined.IsZero() {
+		m.joined = m.cfg.Clock.Now()
+		m.cfg.Node.Since = m.joined.UTC()
+	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.TTL/4)
 	defer cancel()
 	err := m.renewAll(ctx)
@@ -192,7 +223,7 @@ func (m *Member) announce(ctx context.Context) error {
 	switch {
 	case m.drain:
 		n.State = Draining
-	case time.Since(m.joined) < m.cfg.Settle:
+	case m.since(m.joined) < m.cfg.Settle:
 		n.State = Joining
 	default:
 		n.State = Up
@@ -224,7 +255,7 @@ func (m *Member) renew(ctx context.Context, group int, o *ownership) error {
 		return nil
 	}
 	if err == nil && !o.ending {
-		o.fuse.Reset(time.Until(o.until.Add(-m.cfg.Margin)))
+		o.fuse.Reset(m.fuseFor(o))
 	}
 	return err
 }
@@ -235,7 +266,7 @@ func (m *Member) put(ctx context.Context, l *lease, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode lease %s: %w", l.key, err)
 	}
-	from := time.Now()
+	from := m.cfg.Clock.Now()
 	rev, err := m.cfg.Leases.Put(ctx, l.key, value, m.cfg.TTL, l.rev)
 	if errors.Is(err, ErrTaken) && l.doubt != nil {
 		rev, err = m.again(ctx, l, value)
@@ -277,7 +308,7 @@ func (m *Member) follow(ctx context.Context, t Table) {
 		switch {
 		case o != nil && owner != name && owner != "":
 			m.stop(o, errHandOver)
-		case o == nil && owner == name && !taken && time.Since(m.failed[g]) >= m.cfg.TTL:
+		case o == nil && owner == name && !taken && m.since(m.failed[g]) >= m.cfg.TTL:
 			m.take(ctx, g, was.rev)
 		}
 	}
@@ -285,7 +316,7 @@ func (m *Member) follow(ctx context.Context, t Table) {
 
 // take acquires a group, whose lease has the revision rev, and runs it.
 func (m *Member) take(ctx context.Context, group int, rev uint64) {
-	o := &ownership{lease: lease{key: groupKey(group), rev: rev}, since: time.Now().UTC()}
+	o := &ownership{lease: lease{key: groupKey(group), rev: rev}, since: m.cfg.Clock.Now().UTC()}
 	err := m.put(ctx, &o.lease, Owned{Node: m.cfg.Node.Name, Since: o.since})
 	if err != nil {
 		if !errors.Is(err, ErrTaken) { // another was faster
@@ -296,10 +327,17 @@ func (m *Member) take(ctx context.Context, group int, rev uint64) {
 	o.epoch = o.rev
 	run, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	o.end = end
-	o.fuse = time.AfterFunc(time.Until(o.until.Add(-m.cfg.Margin)), func() { end(ErrLost) })
+	o.fuse = m.cfg.Clock.AfterFunc(m.fuseFor(o), func() { end(ErrLost) })
 	m.owned[group] = o
 	m.cfg.Logger.Info("this node owns a group", "group", group, "epoch", o.epoch)
-	go func() { m.ended <- ending{group, m.cfg.Own(run, group, o.epoch)} }() // there is room for each; leave waits
+	m.cfg.Start(run, group, o.epoch, func(err error) { m.ended <- ending{group, err} }) // there is room for each
+}
+
+func (m *Member) since(at time.Time) time.Duration { return m.cfg.Clock.Now().Sub(at) }
+
+// fuseFor is how long a group may still run unless its lease is renewed.
+func (m *Member) fuseFor(o *ownership) time.Duration {
+	return o.until.Add(-m.cfg.Margin).Sub(m.cfg.Clock.Now())
 }
 
 // stop asks a group's run to end.
@@ -316,7 +354,7 @@ func (m *Member) onEnded(ctx context.Context, e ending) {
 	o.fuse.Stop()
 	o.end(nil)
 	if !o.ending {
-		m.failed[e.group] = time.Now()
+		m.failed[e.group] = m.cfg.Clock.Now()
 		m.cfg.Logger.Error("a group has stopped; it is taken again in a while", "group", e.group, "error", e.err)
 	}
 	if o.rev == 0 {

@@ -21,7 +21,8 @@ type stream struct {
 
 // search returns the first of the frames from..to for which late is true, or
 // to+1. late must be false up to some frame and true from there on. It looks at
-// frames near the end first.
+// frames near the end first. Frames that are released meanwhile, by whomever, are
+// not late.
 func (s *stream) search(ctx context.Context, typ frameType, from, to uint64, late func(*header) bool) (uint64, error) {
 	lo, hi := from, to+1 // late is false below lo, true from hi on
 	for step := uint64(1); lo < hi; {
@@ -31,6 +32,10 @@ func (s *stream) search(ctx context.Context, typ frameType, from, to uint64, lat
 			step *= 2
 		}
 		b, err := s.get(ctx, at)
+		if err = s.orReleased(ctx, err, at); errors.Is(err, ErrOutside) {
+			lo, step = at+1, 0 // it went meanwhile, and all before it
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -12,9 +12,10 @@ import (
 	"github.com/rhost/rhost/host/cluster"
 )
 
-// Table is a table of leases. Its clock is time.Now, which testing/synctest may
-// have in its hands.
+// Table is a table of leases.
 type Table struct {
+	now func() time.Time
+
 	mu      sync.Mutex
 	rev     uint64
 	entries map[string]entry
@@ -25,8 +26,12 @@ type entry struct {
 	until time.Time
 }
 
-// New gives an empty table.
-func New() *Table { return &Table{entries: make(map[string]entry)} }
+// New gives an empty table. Its clock is time.Now, which testing/synctest may have in
+// its hands.
+func New() *Table { return NewAt(time.Now) }
+
+// NewAt gives an empty table with another clock.
+func NewAt(now func() time.Time) *Table { return &Table{now: now, entries: make(map[string]entry)} }
 
 // Client is a node's way to the table. Its methods may be called together.
 type Client struct {
@@ -91,7 +96,7 @@ func (t *Table) put(key string, value []byte, ttl time.Duration, rev uint64) (ui
 		return 0, cluster.ErrTaken
 	}
 	t.rev++
-	t.entries[key] = entry{cluster.Entry{Value: value, Rev: t.rev}, time.Now().Add(ttl)}
+	t.entries[key] = entry{cluster.Entry{Value: value, Rev: t.rev}, t.now().Add(ttl)}
 	return t.rev, nil
 }
 
@@ -136,6 +141,6 @@ func (c *Client) List(context.Context) (map[string]cluster.Entry, error) {
 
 // expire removes what has ended.
 func (t *Table) expire() {
-	now := time.Now()
+	now := t.now()
 	maps.DeleteFunc(t.entries, func(_ string, e entry) bool { return !now.Before(e.until) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -138,4 +139,36 @@ func TestStaleOwnerOfAReleasedLogIsFenced(t *testing.T) {
 	require.ErrorIs(t, err, eventlog.ErrFenced)
 	err = stale.RunLog().Replay(t.Context(), 1, func(uint64, []eventlog.RunRecord) error { return nil })
 	require.ErrorIs(t, err, eventlog.ErrOutside)
+}
+
+// Whoever looks for a time in a log whose beginning another owner has released
+// meanwhile finds what is left, and no damage.
+func TestSinceInALogThatAnotherHasReleased(t *testing.T) {
+	m := eventlogtest.New(eventlogtest.Config{})
+	at := time.Unix(1000, 0)
+	open := func(writer uint64) *eventlog.Log {
+		// Nothing is kept in memory, and no frame because of duplicates.
+		l, err := eventlog.OpenStore(t.Context(), m.Node().Store(0), eventlog.Config{
+			Writer: writer, Now: func() time.Time { return at }, RecentBytes: 1, DedupWindow: -1,
+		})
+		require.NoError(t, err)
+		return l
+	}
+	stale := open(1)
+	for range 9 {
+		at = at.Add(time.Second)
+		require.NoError(t, commitOne(t, stale))
+		_, err := stale.RunLog().Append(t.Context(), []eventlog.RunRecord{{Kind: 1}})
+		require.NoError(t, err)
+	}
+	owner := open(2)
+	require.NoError(t, owner.Claim(t.Context(), "owner", 1))
+	require.NoError(t, owner.Release(t.Context(), eventlog.Position{Frame: 7}, 7))
+
+	ev, err := stale.Since(t.Context(), time.Unix(1003, 0))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, ev.Frame, uint64(7))
+	run, err := stale.RunLog().Since(t.Context(), time.Unix(1003, 0))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, run, uint64(7))
 }

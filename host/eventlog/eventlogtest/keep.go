@@ -1,10 +1,10 @@
 package eventlogtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/rhost/rhost/host/eventlog"
@@ -58,9 +58,49 @@ func (s *sequence) newest(name string) uint64 {
 	return 0
 }
 
-// blobs are the blobs of all groups as a node sees them. One is stored, whole and
+// blobName names a blob. Groups have blobs of their own.
+type blobName struct {
+	group int
+	name  string // digits of the digest
+}
+
+func nameOf(group int, digest string) blobName { return blobName{group, digest[len("sha256:"):]} }
+
+// lateBlob is a blob that was sent, and is not there yet.
+type lateBlob struct {
+	name blobName
+	body []byte
+}
+
+// landBlob has a late blob be there.
+func (m *Model) landBlob(i int) {
+	b := m.under[i]
+	m.under = slices.Delete(m.under, i, i+1)
+	m.putBlob(b.name, b.body)
+}
+
+// blob is a blob and its place among all that were stored: the order of their digests
+// would be another each time, where what is stored is.
+type blob struct {
+	body []byte
+	no   int
+}
+
+func (m *Model) putBlob(name blobName, body []byte) {
+	b, ok := m.blobs[name]
+	if !ok {
+		m.stored++
+		b.no = m.stored
+	}
+	b.body = body
+	m.blobs[name] = b
+}
+
+// blobs are the blobs of a group as a node sees them. One is stored, whole and
 // synced, or it is not.
 type blobs struct{ store *store }
+
+func (b *blobs) name(name string) blobName { return blobName{b.store.group, name} }
 
 func (b *blobs) Put(_ context.Context, name string, body []byte) error {
 	m, done, err := b.store.open()
@@ -72,10 +112,13 @@ func (b *blobs) Put(_ context.Context, name string, body []byte) error {
 	switch {
 	case f == refused:
 		return fmt.Errorf("%w: no server stores it", eventlog.ErrUnavailable)
-	case m.full(len(body)) || f == lost || f == late || f == undone:
+	case f == late:
+		m.under = append(m.under, lateBlob{b.name(name), slices.Clone(body)})
+		return fmt.Errorf("%w: no answer yet", eventlog.ErrUncertain)
+	case m.full(len(body)) || f == lost || f == undone:
 		return fmt.Errorf("%w: no answer", eventlog.ErrUncertain)
 	}
-	m.blobs[name] = slices.Clone(body)
+	m.putBlob(b.name(name), slices.Clone(body))
 	if f == ackLost {
 		return fmt.Errorf("%w: no answer", eventlog.ErrUncertain)
 	}
@@ -88,11 +131,11 @@ func (b *blobs) Get(_ context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, ok := m.blobs[name]
+	found, ok := m.blobs[b.name(name)]
 	if !ok {
 		return nil, eventlog.ErrNotFound
 	}
-	return slices.Clone(body), nil
+	return slices.Clone(found.body), nil
 }
 
 func (b *blobs) List(context.Context) ([]string, error) {
@@ -101,7 +144,14 @@ func (b *blobs) List(context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(m.blobs)), nil
+	var names []string
+	for name := range m.blobs {
+		if name.group == b.store.group {
+			names = append(names, name.name)
+		}
+	}
+	slices.SortFunc(names, func(x, y string) int { return cmp.Compare(m.blobs[b.name(x)].no, m.blobs[b.name(y)].no) })
+	return names, nil
 }
 
 func (b *blobs) Delete(_ context.Context, name string) error {
@@ -110,6 +160,6 @@ func (b *blobs) Delete(_ context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	delete(m.blobs, name)
+	delete(m.blobs, b.name(name))
 	return nil
 }

@@ -54,8 +54,10 @@ type Model struct {
 	cfg    Config
 	order  []*sequence // in the order of their first use
 	byName map[string]*sequence
-	blobs  map[string][]byte
-	stuck  bool // the disk was full
+	blobs  map[blobName]blob
+	stored int        // blobs so far
+	under  []lateBlob // way
+	stuck  bool       // the disk was full
 }
 
 // New returns a model without a message.
@@ -63,7 +65,7 @@ func New(c Config) *Model {
 	if c.Choose == nil {
 		c.Choose = func(int) int { return 0 }
 	}
-	return &Model{cfg: c, byName: make(map[string]*sequence), blobs: make(map[string][]byte)}
+	return &Model{cfg: c, byName: make(map[string]*sequence), blobs: make(map[blobName]blob)}
 }
 
 // Set changes how the model misbehaves from now on.
@@ -79,7 +81,7 @@ func (m *Model) Set(change func(*Config)) {
 func (m *Model) Crash() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stuck = false
+	m.stuck, m.under = false, nil
 	for _, s := range m.order {
 		s.crash(m.cfg.Choose)
 	}
@@ -96,10 +98,15 @@ func (m *Model) Land() bool {
 			with = append(with, s)
 		}
 	}
-	if len(with) == 0 {
+	if len(with)+len(m.under) == 0 {
 		return false
 	}
-	s := with[m.cfg.Choose(len(with))]
+	at := m.cfg.Choose(len(with) + len(m.under))
+	if at >= len(with) {
+		m.landBlob(at - len(with))
+		return true
+	}
+	s := with[at]
 	s.land(m.cfg.Choose(len(s.late)), m.cfg.NoFence)
 	return true
 }
@@ -111,7 +118,7 @@ func (m *Model) Late() (n int) {
 	for _, s := range m.order {
 		n += len(s.late)
 	}
-	return n
+	return n + len(m.under)
 }
 
 // Frames returns copies of what a stream holds, and the sequence of the first.
@@ -154,13 +161,28 @@ func (m *Model) Truncate(group int, kind eventlog.StreamKind, seq uint64) {
 }
 
 // FlipBlob turns one bit of a blob over.
-func (m *Model) FlipBlob(digest string, bit int) {
+func (m *Model) FlipBlob(group int, digest string, bit int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	name := digest[len("sha256:"):]
-	b := slices.Clone(m.blobs[name])
+	name := nameOf(group, digest)
+	b := slices.Clone(m.blobs[name].body)
 	b[bit/8] ^= 1 << (bit % 8)
-	m.blobs[name] = b
+	m.putBlob(name, b)
+}
+
+// LoseBlob takes a blob away.
+func (m *Model) LoseBlob(group int, digest string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.blobs, nameOf(group, digest))
+}
+
+// Blob returns a blob, which nobody may change.
+func (m *Model) Blob(group int, digest string) (b []byte, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found, ok := m.blobs[nameOf(group, digest)]
+	return found.body, ok
 }
 
 func (m *Model) stream(group int, kind eventlog.StreamKind) *sequence {
@@ -185,7 +207,7 @@ func (m *Model) used() (n int64) {
 		n += s.bytes
 	}
 	for _, b := range m.blobs {
-		n += int64(len(b))
+		n += int64(len(b.body))
 	}
 	return n
 }

@@ -78,7 +78,7 @@ func TestDamagedBlobAndSnapshot(t *testing.T) {
 	b := []byte("a blob")
 	digest := eventlog.BlobDigest(b)
 	require.NoError(t, l.PutBlob(t.Context(), digest, b))
-	m.FlipBlob(digest, 3)
+	m.FlipBlob(0, digest, 3)
 	_, err = l.GetBlob(t.Context(), digest)
 	require.ErrorContains(t, err, "stream BLOB: the stored bytes have another digest")
 	require.NoError(t, l.PutBlob(t.Context(), digest, b))
