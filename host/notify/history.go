@@ -246,7 +246,7 @@ func (h *Histories) Since(topic string, at Place, now time.Time) (list []Entry, 
 	if n := int64(from) - int64(first); n >= 0 && from <= shown {
 		list = slices.Clone(entries[n : n+int64(shown-from)+1])
 	}
-	return list, gap, Place{t.Epoch, max(shown, from-1)}, true
+	return list, gap, Place{t.Epoch, shown}, true
 }
 
 // End is the place behind all that readers see.
