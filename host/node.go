@@ -40,6 +40,7 @@ type Node struct {
 	member *cluster.Member // guarded by mu; nil until the servers can be reached
 	table  cluster.Table   // guarded by mu; the leases, as last read
 	seen   time.Time       // guarded by mu; when that was
+	tenure tenure          // guarded by mu; of who owns the tenant's group by the table
 	front  *front          // guarded by mu; of the host that runs here; nil: none
 
 	forward *forwarder     // guarded by mu; nil until the servers can be reached
@@ -158,7 +159,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	}
 	m, err := cluster.NewMember(cluster.Config{
 		Node:   cluster.Node{Name: n.name(), Version: n.opts.Version, API: n.API()},
-		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own,
+		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Freed: n.freed, Own: n.own,
 		// Two servers of one name cannot be in a cluster; clients of servers
 		// elsewhere can have one name.
 		Sole: n.embedded(),
@@ -167,7 +168,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		return err
 	}
 	n.mu.Lock()
-	n.member, n.forward, n.shared = m, newForwarder(peers, n.logger), l
+	n.member, n.forward, n.shared = m, newForwarder(peers.Dial, n.logger), l
 	n.mu.Unlock()
 	started()
 	// Other nodes are answered while the log is handed over.
@@ -209,6 +210,7 @@ func (n *Node) changed(t cluster.Table) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.table, n.seen = t, time.Now()
+	n.tenure = n.tenure.next(t.Groups[tenantGroup])
 }
 
 // Close releases what NewNode took. Run must have returned.

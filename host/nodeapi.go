@@ -78,13 +78,13 @@ func (n *Node) pass(w http.ResponseWriter, r *http.Request, door int) {
 	if n.answer(w, r, door) {
 		return
 	}
-	owner, fwd := n.owner()
-	if owner == "" || fwd == nil {
+	t, fwd := n.owner()
+	if t.owner == "" || fwd == nil {
 		w.Header().Set("Retry-After", "1")
 		api.WriteProblem(w, http.StatusServiceUnavailable, "no node owns the log at the moment; try again")
 		return
 	}
-	fwd.forward(w, r, owner, door)
+	fwd.forward(w, r, t, door)
 }
 
 // answer hands a request to the host, and reports whether it runs here.
@@ -104,14 +104,14 @@ func (n *Node) answer(w http.ResponseWriter, r *http.Request, door int) bool {
 // owner is the node that owns the tenant's group, by the leases, and the way there.
 // It is none when the leases say that it is this one: it is just beginning, or has
 // just ended.
-func (n *Node) owner() (string, *forwarder) {
+func (n *Node) owner() (tenure, *forwarder) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o := n.table.Groups[tenantGroup].Node
-	if o == n.name() {
-		o = ""
+	t := n.tenure
+	if t.owner == n.name() {
+		t.owner = ""
 	}
-	return o, n.forward
+	return t, n.forward
 }
 
 // readyz says whether this node could own the log: it reaches the leases, and can

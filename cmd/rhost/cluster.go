@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 	if err := out.table([]string{"NODE", "STATE", "VERSION", "UP", "API"}, rows); err != nil {
 		return err
 	}
+	if err := showFailed(out, s, now); err != nil {
+		return err
+	}
 	if err := showEdition(out, s); err != nil {
 		return err
 	}
@@ -106,6 +110,24 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 		}
 	}
 	return out.table([]string{"GROUP", "OWNER", "EPOCH", "FOR", "STREAM", "LEADER", "COPIES", "LAST", "SIZE"}, rows)
+}
+
+// showFailed prints what nodes could not run, and why; nothing when there is nothing.
+func showFailed(out style, s *host.ClusterSummary, now time.Time) error {
+	var rows [][]string
+	for _, n := range s.Nodes {
+		for _, f := range n.Failed {
+			state := "when no other can"
+			if f.Waiting {
+				state = "waits"
+			}
+			rows = append(rows, []string{n.Name, thousands(uint64(f.Group)), strconv.Itoa(f.Tries), now.Sub(f.Since).Round(time.Second).String(), state, clean(f.Reason)})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return out.table([]string{"FAILED ON", "GROUP", "TRIES", "AGO", "NEXT TRY", "REASON"}, rows)
 }
 
 // showEdition says what is in force, and which folders have something else.
