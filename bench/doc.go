@@ -15,7 +15,8 @@
 // edits), stateful (patterns), shared (rules that begin alike), keys (many keys),
 // latency, alloc, sigma. Of the host: ingest (durable commits), action (calls of
 // plugins), extism (calls of an Extism plugin, beside Extism's SDK), fuel (what
-// metering costs), start (from the command to the first match). docs/performance.md
+// metering costs), cluster (three nodes beside one, and a log that goes from one to
+// another), start (from the command to the first match). docs/performance.md
 // explains methods and baselines.
 //
 // What is measured beside and is no dependency of rhost lies in bench/peers, a

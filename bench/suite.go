@@ -61,6 +61,7 @@ func suites() []suite {
 		{name: "neighbour", what: "a quiet tenant beside another that misbehaves; ratios are medians of those in each run", setup: plain(neighbourSuite)},
 		{name: "fuel", what: "cost of metering a Wasm guest", setup: plain(fuelSuite)},
 		{name: "recovery", what: "starting again: replay, snapshots, parked executions", setup: recoverySuite},
+		{name: "cluster", what: "three nodes on this machine beside one, 300 B events over the API in batches of 200 from 4 clients", setup: plain(clusterSuite)},
 		{name: "start", what: "from the command to the first match", setup: plain(startSuite)},
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/rhost/rhost/event"
@@ -136,25 +134,13 @@ func (b backend) Tail(ctx context.Context, topics []string, fn func(json.RawMess
 	}
 }
 
-// Ready writes to the disk of the log and waits for the lane to answer: both
-// must be able to go on.
+// Ready writes to the log and waits for the lane to answer: both must be able to
+// go on.
 func (b backend) Ready(ctx context.Context) error {
-	if free := b.log.Stats().DiskFree; free > 0 && free < eventlog.DefaultMinFree {
-		return fmt.Errorf("the disk of %s has %d bytes left, and the log keeps %d free; make room", b.data, free, eventlog.DefaultMinFree)
-	}
-	if err := probeDisk(filepath.Join(b.data, probeName)); err != nil {
-		return fmt.Errorf("write to %s: %w", b.data, err)
-	}
-	return b.lane.ask(ctx, func() {})
-}
-
-func probeDisk(name string) error {
-	f, err := os.Create(name)
-	if err != nil {
+	if err := b.probing.ask(ctx, b.log.Probe); err != nil {
 		return err
 	}
-	_, writeErr := f.WriteString("ready\n")
-	return errors.Join(writeErr, f.Sync(), f.Close())
+	return b.lane.ask(ctx, func() {})
 }
 
 func (b backend) Hook(name string) (http.Handler, bool) { return b.sources.hook(name) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -28,18 +27,36 @@ var ErrNotEmpty = backup.ErrNotEmpty
 // ErrBackupDamaged is the error of a backup that is not as it was written.
 var ErrBackupDamaged = backup.ErrDamaged
 
+// ErrThroughNode is the error of a backup whose log is kept by servers that run within
+// the nodes of a cluster: one of them has to write it.
+var ErrThroughNode = errors.New("the log is kept by the nodes of a cluster, and one that runs takes a backup of it")
+
 // Backup copies an app and its data folder, of a host that is running or not, into
 // the folder out; what an earlier backup there has already is not written again.
-// It reads files alone, and every record; nothing is asked of the host.
+// It reads every record. The log of one machine it reads from its files, and asks
+// nothing of the host; one on servers elsewhere through them. The log of a cluster it
+// leaves to a node, see ErrThroughNode.
 func Backup(ctx context.Context, o Options, out string, progress func(done, total int64)) (*BackupResult, error) {
 	data, config, err := dataOf(o)
 	if err != nil {
 		return nil, err
 	}
+	if c := config.Cluster; c != nil {
+		return backupElsewhere(ctx, o, config, data, out, progress)
+	}
 	logDir := filepath.Join(data, "log")
+	if member, err := eventlog.Member(logDir); err != nil || member {
+		return nil, errors.Join(err, fmt.Errorf("%s: %w", logDir, eventlog.ErrMember))
+	}
 	if _, err := os.Stat(logDir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no log; nothing has run there yet, or another folder is meant (DIR, --data)", data)
 	}
+	return writeBackup(ctx, o, config, data, out, backup.Options{Log: logDir, Progress: progress})
+}
+
+// writeBackup backs up the log that w tells of, and the files of the app and the data
+// folder.
+func writeBackup(ctx context.Context, o Options, config Config, data, out string, w backup.Options) (*BackupResult, error) {
 	if err := checkApart(out, o.App, data); err != nil {
 		return nil, err
 	}
@@ -51,11 +68,8 @@ func Backup(ctx context.Context, o Options, out string, progress func(done, tota
 	if err != nil {
 		return nil, err
 	}
-	r := newRecordReader()
-	return backup.Write(ctx, out, backup.Options{
-		Log: logDir, Files: append(inApp, inData...), Program: "rhost " + o.Version,
-		Look: r.look, Progress: progress,
-	})
+	w.Files, w.Program, w.Look = append(inApp, inData...), "rhost "+o.Version, newRecordReader().look
+	return backup.Write(ctx, out, w)
 }
 
 // look is frame with the place in the error.
@@ -124,7 +138,7 @@ func appFiles(app string, config Config) ([]backup.Source, error) {
 // dataFiles lists what a data folder has beside the log, what is made again and
 // what repairs have put aside.
 func dataFiles(data string) ([]backup.Source, error) {
-	again := []string{"log", "cache", SocketName, probeName, repairedName}
+	again := []string{"log", "cache", SocketName, probeName, repairedName, inForceDir}
 	entries, err := os.ReadDir(data)
 	if err != nil {
 		return nil, err
@@ -195,46 +209,10 @@ func (r *recordReader) whole(rep *BackupReport) []error {
 	for i := range rep.Manifest.Streams {
 		first[rep.Manifest.Streams[i].Name] = rep.Manifest.Streams[i].First
 	}
-	for _, err := range []error{r.checkProgress(), r.checkSnapshot(rep.Manifest.Notes, first, rep.Blob)} {
+	for _, err := range []error{r.checkProgress(), r.checkSnapshot(rep.Manifest.Notes, first, rep.Blob), checkEditionNotes(rep.Manifest.Editions, rep.Blob)} {
 		if err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errs
-}
-
-// Restore makes an app folder, and a data folder, of a backup, once it was
-// verified. Both must be missing or empty. Without data it is where the rhost.yaml
-// of the backup says, as long as that lies within app. It returns the data folder.
-func Restore(ctx context.Context, from, app, data string, logger *slog.Logger, progress func(done, total int64)) (*BackupReport, string, error) {
-	if err := backup.CheckTarget(backup.Target{App: app, Data: data}); err != nil {
-		return nil, "", fmt.Errorf("restore %s: %w", from, err)
-	}
-	rep, err := VerifyBackup(ctx, from, progress)
-	if err != nil {
-		return nil, "", fmt.Errorf("restore %s: %w", from, err)
-	}
-	if data == "" && len(rep.Problems) == 0 {
-		if data, err = restoredData(app, rep.File(backup.RootApp, "rhost.yaml")); err != nil {
-			return rep, "", fmt.Errorf("restore %s: %w", from, err)
-		}
-	}
-	err = backup.Restore(ctx, rep, backup.Target{App: app, Data: data}, backup.RestoreOptions{Progress: progress, Logger: logger})
-	return rep, data, err
-}
-
-// restoredData is where the data folder of a restored app goes, by its rhost.yaml,
-// which is kept in the file text; "" stands for none.
-func restoredData(app, text string) (string, error) {
-	config := Config{}.withDefaults()
-	if text != "" {
-		var err error
-		if config, err = ReadConfig(filepath.Dir(text), nil); err != nil {
-			return "", fmt.Errorf("%w; say with --data where the data folder goes", err)
-		}
-	}
-	if !filepath.IsLocal(config.DataDir) {
-		return "", fmt.Errorf("data_dir of the backup's rhost.yaml is %s, which is outside of %s; say with --data where the data folder goes", config.DataDir, app)
-	}
-	return filepath.Join(app, config.DataDir), nil
 }

@@ -118,7 +118,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	assert.Empty(t, rep.Problems)
 
 	there := &testApp{t: t, dir: filepath.Join(t.TempDir(), "app"), data: filepath.Join(shortDir(t), "data")}
-	_, data, err := Restore(t.Context(), out, there.dir, there.data, nil, nil)
+	_, data, err := Restore(t.Context(), RestoreOptions{From: out, App: there.dir, Data: there.data})
 	require.NoError(t, err)
 	assert.Equal(t, there.data, data)
 	for name := range busyApp {

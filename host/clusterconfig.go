@@ -26,7 +26,8 @@ type ClusterConfig struct {
 
 	Servers     []string `yaml:"servers"` // URLs
 	Credentials string   `yaml:"credentials"`
-	NKeyFile    string   `yaml:"nkey_file"`
+	NKeyFile    string   `yaml:"nkey_file"` // also in place of secret_file: the key of this node
+	NKeys       []string `yaml:"nkeys"`     // and the public keys of all nodes
 	TokenFile   string   `yaml:"token_file"`
 
 	TLS      ClusterTLS `yaml:"tls"`
@@ -56,8 +57,8 @@ func (c *ClusterConfig) validate() error {
 		bad("replicas", "%d is not 1, 3 or 5", r)
 	}
 	if len(c.Servers) > 0 {
-		if c.Listen != "" || len(c.Peers) > 0 || c.SecretFile != "" {
-			bad("servers", "they are elsewhere; leave out listen, peers and secret_file")
+		if c.Listen != "" || len(c.Peers) > 0 || c.SecretFile != "" || len(c.NKeys) > 0 {
+			bad("servers", "they are elsewhere; leave out listen, peers, secret_file and nkeys")
 		}
 		return errors.Join(errs...)
 	}
@@ -70,11 +71,18 @@ func (c *ClusterConfig) validate() error {
 	if len(c.Peers) < minPeers {
 		bad("peers", "%d are named; name the servers of all nodes, %d of them at least", len(c.Peers), minPeers)
 	}
-	if c.SecretFile == "" {
-		bad("secret_file", "name a file with a secret of 16 bytes or more, the same on all nodes")
+	switch {
+	case c.NKeyFile != "" && c.SecretFile != "":
+		bad("nkey_file", "it stands in place of secret_file; leave one of them out")
+	case c.NKeyFile == "" && c.SecretFile == "":
+		bad("secret_file", "name a file with a secret of 16 bytes or more, the same on all nodes; or nkey_file")
+	case (c.NKeyFile == "") != (len(c.NKeys) == 0):
+		bad("nkeys", "nkey_file, with this node's key, and nkeys, with the public keys of all nodes, belong together")
+	case c.NKeyFile != "" && c.TLS == ClusterTLS{}:
+		bad("nkey_file", "it needs tls, which shows whose connection it is that a key has signed")
 	}
-	if c.Credentials != "" || c.NKeyFile != "" || c.TokenFile != "" {
-		bad("servers", "credentials, nkey_file and token_file are for servers elsewhere; name them here, or leave those out")
+	if c.Credentials != "" || c.TokenFile != "" {
+		bad("servers", "credentials and token_file are for servers elsewhere; name them here, or leave those out")
 	}
 	return errors.Join(errs...)
 }
@@ -100,12 +108,18 @@ func (c *ClusterConfig) engine(app, dir string) (eventlog.EngineConfig, error) {
 			out.Servers.Token = token
 		}
 	} else {
-		secret, err := readSecret(file(c.SecretFile))
-		if err != nil {
-			return out, fmt.Errorf("%s: cluster.secret_file: %w", c.Pos, err)
+		var secret string
+		if c.SecretFile != "" {
+			var err error
+			if secret, err = readSecret(file(c.SecretFile)); err != nil {
+				return out, fmt.Errorf("%s: cluster.secret_file: %w", c.Pos, err)
+			}
 		}
 		out.Dir = dir
-		out.Cluster = &eventlog.Cluster{Name: c.Name, Node: c.Node, Listen: c.Listen, Peers: c.Peers, Secret: secret, TLS: tls}
+		out.Cluster = &eventlog.Cluster{
+			Name: c.Name, Node: c.Node, Listen: c.Listen, Peers: c.Peers, TLS: tls,
+			Secret: secret, NKey: file(c.NKeyFile), NKeys: c.NKeys,
+		}
 	}
 	if err := out.Validate(); err != nil {
 		return out, fmt.Errorf("%s: %w", c.Pos, err)

@@ -102,6 +102,12 @@ func configKeys() map[string]configKey {
 		"notify":       explain("where topics go beside those who subscribe to them, by topic"),
 		"notify.*.log": explain("to the output of rhost run"),
 
+		"topics":           explain("which topics keep their messages, by name, or by pattern with * and ?"),
+		"topics.*.durable": explain("the newest messages last over restarts, and who was away gets them"),
+		"topics.*.history": explain("how many are kept; 1000"),
+		"topics.*.bytes":   explain("how much of them is kept; 1MiB"),
+		"topics.*.age":     explain("how long they are kept; 24h"),
+
 		"egress":              explain("where http steps and plugins may go; without it nowhere"),
 		"egress.hosts":        explain("names, *.names, * or addresses, with a port if it is not 80 or 443"),
 		"egress.private":      explain("networks with private addresses that may be reached, such as 10.1.0.0/16"),
@@ -119,7 +125,8 @@ func configKeys() map[string]configKey {
 		"cluster.secret_file": explain("a file with what the nodes prove to each other that they belong together, relative to the app; 16 bytes or more"),
 		"cluster.servers":     explain("NATS servers elsewhere that keep the log, such as nats://host:4222, in place of listen and peers"),
 		"cluster.credentials": explain("for servers: a file with a JWT and its key, relative to the app"),
-		"cluster.nkey_file":   explain("for servers: a file with the seed of a key, relative to the app"),
+		"cluster.nkey_file":   explain("a file with the seed of a key, relative to the app: of servers' user, or of this node in place of secret_file"),
+		"cluster.nkeys":       explain("with nkey_file of a node: the public keys of all nodes, the same on each"),
 		"cluster.token_file":  explain("for servers: a file with a token, relative to the app"),
 		"cluster.tls":         explain("of the connections between nodes, or to the servers; PEM files, relative to the app"),
 		"cluster.tls.ca":      explain("who signs the certificates of the others"),

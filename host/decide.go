@@ -80,7 +80,7 @@ func (l *lane) match(recs []eventlog.Record, events []event.Event) int {
 			it.Event, it.At = &events[i], clockOf(r, &events[i])
 		case eventlog.Tick:
 			it.At = r.Ingest
-		case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim:
+		case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim, eventlog.Origin:
 		}
 		l.items = append(l.items, it)
 	}
@@ -111,6 +111,8 @@ func (l *lane) onRecord(ctx context.Context, pos eventlog.Position, r *eventlog.
 		}
 	case eventlog.Checkpoint:
 		l.cursors[r.Key] = bytes.Clone(r.Body) // the frame is large, and goes
+	case eventlog.Origin:
+		l.life = r.Key
 	case eventlog.Tick, eventlog.Revision, eventlog.Claim:
 	}
 	if !l.live() {
@@ -140,7 +142,7 @@ func feed(m *cep.Matcher, r *eventlog.Record, dst []cep.Match) ([]cep.Match, err
 		return m.Feed(&ev, at, clockOf(r, &ev), dst), nil
 	case eventlog.Tick:
 		return m.Advance(r.Ingest, at, dst), nil
-	case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim:
+	case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim, eventlog.Origin:
 	}
 	return dst, nil
 }
@@ -191,7 +193,7 @@ func (l *lane) onMatch(ctx context.Context, m *cep.Match, depth int) error {
 	if err != nil {
 		return err
 	}
-	info := workflow.StartInfo{Key: m.ID, Rule: m.Rule.Name, Version: m.Rule.Version, Payload: encoded, Match: vars}
+	info := workflow.StartInfo{Key: m.ID, Rule: m.Rule.Name, Version: m.Rule.Version, Origin: l.life, Payload: encoded, Match: vars}
 	return l.decide(ctx, l.flows.Start(def, info, l.now()))
 }
 

@@ -77,12 +77,19 @@ func Doctor(ctx context.Context, o DoctorOptions) (*Diagnosis, error) {
 		return nil, err
 	}
 	d.logDir = filepath.Join(d.Data, "log")
+	if err := d.isMember(); err != nil {
+		return nil, err
+	}
 	if o.Repair {
 		if err := d.repair(); err != nil {
 			return nil, err
 		}
 	}
-	for _, look := range []func(context.Context){d.lock, d.space, d.modes, d.log, d.files, d.clock} {
+	log := d.log
+	if c := d.config.Cluster; c != nil && len(c.Servers) > 0 {
+		log = d.elsewhere
+	}
+	for _, look := range []func(context.Context){d.lock, d.space, d.modes, d.cluster, log, d.files, d.clock} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -96,9 +103,11 @@ type doctor struct {
 	DoctorOptions
 	Diagnosis
 	logDir string
+	config Config
+	member bool // the log is a part of a cluster's
 	reader *recordReader
 	newest time.Time // stamp in the log
-	blobs  *eventlog.BlobIndex
+	blobs  blobReader
 	first  map[string]uint64 // first frame of each stream
 	done   int64
 	total  int64
@@ -127,7 +136,7 @@ func (d *doctor) folders() error {
 	if err != nil && (errors.As(err, &notFolder) || data == "") {
 		return err
 	}
-	d.Data = data
+	d.Data, d.config = data, config
 	if err != nil {
 		d.add("rhost.yaml", Damage, firstLine(err), "the host does not start", "correct the file; "+fixApp)
 	} else {

@@ -55,21 +55,68 @@ func (d *doctor) log(ctx context.Context) {
 	for _, name := range names {
 		d.total += cut.Size(name)
 	}
-	d.witness(cut)
+	if !d.member {
+		d.witness(cut)
+	}
 	for _, name := range names {
 		// Others are the engine's own, or say where things are.
 		if kind, _, _ := strings.Cut(name, "-"); kind == "EV" || kind == "RUN" {
-			d.stream(ctx, cut, name)
+			d.scan(ctx, cut, name)
 		}
 	}
 	d.engineFiles()
 	d.blobStream(ctx, cut)
+	if d.member {
+		d.behind(ctx, cut)
+		return
+	}
 	d.snapshots(ctx, cut)
+	d.progress()
+}
+
+// progress compares what was decided with what there is.
+func (d *doctor) progress() {
 	if err := d.reader.checkProgress(); err != nil {
 		d.add("progress", Damage, err.Error(), "frames that were decided on are lost", fixRestore)
 	} else {
 		d.well("progress", "decided up to %s of stream EV", d.reader.progress)
 	}
+}
+
+// behind looks for what the copy of a node does not have yet: its streams need not be
+// of the same moment.
+func (d *doctor) behind(ctx context.Context, cut *eventlog.Cut) {
+	var bad, lags troubles
+	notes, err := cut.SnapshotNotes(ctx, func(err *eventlog.CorruptError) error {
+		bad.add(err)
+		return nil
+	})
+	if err != nil {
+		bad.add(err)
+	}
+	if len(bad.list) > 0 {
+		d.add("snapshots", Damage, bad.String(), "this node's copy is damaged", fixMember)
+	}
+	for _, err := range append(d.reader.missing(d.blobs.Get), d.reader.checkProgress(), d.reader.checkSnapshot(notes, d.first, d.blobs.Get)) {
+		if err != nil {
+			lags.add(err)
+		}
+	}
+	d.partial(&lags)
+}
+
+// blobReader is where the blobs of a log are read.
+type blobReader interface {
+	Digests() []string
+	Get(digest string) ([]byte, error)
+}
+
+// frames are the streams of a log, in files or on servers.
+type frames interface {
+	Acked(stream string) (seq uint64, crc uint32, ok bool)
+	Scan(ctx context.Context, stream string, from uint64, fn func(*eventlog.Entry) error, bad func(*eventlog.CorruptError) error) (eventlog.Extent, error)
+	CheckEnds(stream string, ext eventlog.Extent, sums map[uint64]uint32) error
+	SnapshotNotes(ctx context.Context, bad func(*eventlog.CorruptError) error) ([][]byte, error)
 }
 
 // noLog tells of a folder without streams, which is well where nothing ran.
@@ -100,8 +147,8 @@ func (d *doctor) witness(cut *eventlog.Cut) {
 	}
 }
 
-// stream reads one stream as a start would, and more.
-func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
+// scan reads one stream as a start would, and more.
+func (d *doctor) scan(ctx context.Context, cut frames, name string) {
 	var bad troubles
 	check := eventlog.NewChecker(name)
 	sums := make(map[uint64]uint32)
@@ -139,6 +186,8 @@ func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
 	d.first[name] = ext.First
 	what := "stream " + name
 	switch {
+	case len(bad.list) > 0 && d.member:
+		d.add(what, Damage, bad.String(), "this node's copy is damaged; the cluster's log is not, while the other nodes are well", fixMember)
 	case len(bad.list) > 0:
 		d.add(what, Damage, bad.String(), "what was written there is lost; a host does not start, or stops where it comes to it", fixRestore)
 	case ext.Torn > 0 && d.Running == "":
@@ -149,7 +198,7 @@ func (d *doctor) stream(ctx context.Context, cut *eventlog.Cut, name string) {
 }
 
 // snapshots reads where snapshots are, and the newest.
-func (d *doctor) snapshots(ctx context.Context, cut *eventlog.Cut) {
+func (d *doctor) snapshots(ctx context.Context, cut frames) {
 	var bad troubles
 	notes, err := cut.SnapshotNotes(ctx, func(err *eventlog.CorruptError) error {
 		bad.add(err)
@@ -213,9 +262,9 @@ func (d *doctor) engineFiles() {
 	}
 }
 
-// blobStream reads every blob, and looks for those that records need.
+// blobStream finds the blobs.
 func (d *doctor) blobStream(ctx context.Context, cut *eventlog.Cut) {
-	var bad, lost troubles
+	var bad troubles
 	index, err := cut.Blobs(ctx, func(err *eventlog.CorruptError) error {
 		bad.add(err)
 		return nil
@@ -225,6 +274,12 @@ func (d *doctor) blobStream(ctx context.Context, cut *eventlog.Cut) {
 		index = &eventlog.BlobIndex{}
 	}
 	d.blobs = index
+	d.readBlobs(ctx, index, &bad)
+}
+
+// readBlobs reads every blob, and looks for those that records need.
+func (d *doctor) readBlobs(ctx context.Context, index blobReader, bad *troubles) {
+	var lost troubles
 	digests := index.Digests()
 	for _, digest := range digests {
 		b, err := index.Get(digest)
@@ -237,9 +292,13 @@ func (d *doctor) blobStream(ctx context.Context, cut *eventlog.Cut) {
 		}
 	}
 	for _, err := range d.reader.missing(index.Get) {
-		lost.add(err)
+		if !d.member { // whose copy may be behind
+			lost.add(err)
+		}
 	}
 	switch {
+	case len(bad.list) > 0 && d.member:
+		d.add("blobs", Damage, bad.String(), "this node's copy is damaged", fixMember)
 	case len(lost.list) > 0:
 		d.add("blobs", Damage, lost.String(), "a start, or the executions that need them, will fail", fixRestore)
 	case len(bad.list) > 0:

@@ -149,6 +149,26 @@ func mountSmall(dir string, mib int) error {
 
 func unmountSmall(dir string) error { return syscall.Unmount(dir, 0) }
 
+// TestFullDiskIsNotReady: a host on a disk that has come into the reserve says so, and
+// is ready again when there is room.
+func TestFullDiskIsNotReady(t *testing.T) {
+	disk := smallDisk(t, 160)
+	app := newApp(t, busyApp)
+	app.data = filepath.Join(disk, "data")
+	l := app.start()
+	ready := func() error {
+		l.probing.mu.Lock()
+		l.probing.latest = nil // what was found before holds for a while
+		l.probing.mu.Unlock()
+		return l.api().Ready(t.Context())
+	}
+	require.NoError(t, ready())
+	ballast(t, disk, 60<<20)
+	require.ErrorContains(t, ready(), "the disk is full")
+	ballast(t, disk, 1<<40)
+	require.NoError(t, ready())
+}
+
 // TestFullJournal fills the disk under the journal of file steps alone: what a step
 // keeps for itself must not fail it.
 func TestFullJournal(t *testing.T) {

@@ -87,8 +87,10 @@ type Host struct {
 	log     *eventlog.Log
 	account *account   // of tenants
 	blobs   *heldBlobs // of the log
+	renewed string     // origin that a restore has given the log; "" for none
 	clock   *clock
 	hub     *notify.Hub
+	topics  *notify.Histories // of topics that are kept
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
 	cache   *wasm.Cache  // of compiled modules; nil when nothing is kept
@@ -104,6 +106,7 @@ type Host struct {
 	files   *stepfiles.Executor // of file steps
 	sources *sources
 	servers *servers
+	probing readiness
 }
 
 // New reads the app folder, loads its plugins and rules, opens the log and
@@ -235,6 +238,10 @@ func (h *Host) open(ctx context.Context) error {
 		h.blobs = newHeldBlobs(h.log)
 	}
 	h.blobs.gone = h.account.dropped
+	var err error
+	if h.renewed, err = h.log.Restored(ctx); err != nil {
+		return err
+	}
 	if tail := h.log.Tail(); tail.Frame > 0 { // what is in the log is in the past
 		last, err := timeOf(ctx, h.log, tail.Frame)
 		if err != nil {
@@ -344,7 +351,7 @@ func (h *Host) serve(ctx, core context.Context, ready func(Summary)) error {
 	defer stop()
 	defer context.AfterFunc(core, stop)()
 
-	if err := h.startRules(edges); err != nil {
+	if err := errors.Join(h.renew(edges), h.startRules(edges)); err != nil {
 		return err
 	}
 	if err := h.lane.untilPast(edges, h.log.Tail()); err != nil && edges.Err() == nil {

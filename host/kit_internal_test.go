@@ -22,7 +22,13 @@ import (
 	"github.com/rhost/rhost/host/eventlog"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A server that was one of a cluster leaves these behind when it has shut down.
+	const server = "github.com/nats-io/nats-server/v2/server"
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction(server+"/ats.Register.func1"),
+		goleak.IgnoreTopFunction(server+".(*fileStore).flushStreamStateLoop"))
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
@@ -132,6 +138,7 @@ func (l *liveHost) runCore() {
 	g.Go(func() error { return l.steps.Run(ctx) })
 	go func() { l.ended <- g.Wait() }()
 	l.t.Cleanup(l.stop)
+	require.NoError(l.t, l.renew(l.t.Context()))
 	require.NoError(l.t, l.startRules(l.t.Context()))
 }
 

@@ -52,7 +52,8 @@ type lane struct {
 	flows   *workflow.Engine
 	actions *actionFold
 
-	origin  string            // tells this log from every other
+	origin  string            // tells this log from every other, but for those it was restored as
+	life    string            // tells what starts now from what other copies of the log started; "" until it was restored
 	pos     eventlog.Position // last record processed
 	replay  eventlog.Position // up to here outputs are in RUN already
 	known   map[string]bool   // matches and reports recorded beyond replay, by a batch that ended inside a record
@@ -108,6 +109,7 @@ type laneParts struct {
 	blobs  blobs // of the log
 	lib    *ruleLibrary
 	hub    *notify.Hub
+	topics *notify.Histories // nil: none are kept
 	state  *state
 	lanes  laneLayout
 	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now
@@ -282,7 +284,8 @@ func (l *lane) settle() {
 }
 
 // outside makes a command's idempotency key one that no other log gives out:
-// matches are named by their place in the log, and places repeat.
+// matches are named by their place in the log, and places repeat. What tells copies of
+// a log from each other is in the key already, where there are any.
 func (l *lane) outside(cmd workflow.Command) workflow.Command {
 	cmd.Key = l.origin + "/" + cmd.Key
 	return cmd

@@ -35,11 +35,15 @@ type Node struct {
 	ready   func(*Host) func(Summary)
 	adopt   atomic.Bool // the next host here puts the app folder in force, see Options.Adopt
 	eyes    *eventlog.Onlooker
+	look    time.Duration // in place of joinLook, and
+	settle  time.Duration // in place of cluster.DefaultSettle: for tests
+	standby readiness     // of the data folder, while another node owns the log
 
 	mu     sync.Mutex
 	member *cluster.Member // guarded by mu; nil until the servers can be reached
 	table  cluster.Table   // guarded by mu; the leases, as last read
 	seen   time.Time       // guarded by mu; when that was
+	tenure tenure          // guarded by mu; of who owns the tenant's group by the table
 	front  *front          // guarded by mu; of the host that runs here; nil: none
 
 	forward *forwarder     // guarded by mu; nil until the servers can be reached
@@ -86,12 +90,8 @@ func (n *Node) start(ctx context.Context) error {
 	if err := os.MkdirAll(n.data, 0o700); err != nil {
 		return fmt.Errorf("open data folder: %w; choose another with --data", err)
 	}
-	c, err := n.config.Cluster.engine(n.opts.App, dir)
-	if err != nil {
-		return err
-	}
-	c.Logger = n.logger
-	if c.Servers != nil {
+	var err error
+	if !n.embedded() {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("open data folder: %w", err)
 		}
@@ -99,7 +99,7 @@ func (n *Node) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if n.engine, err = eventlog.StartEngine(ctx, c); err != nil {
+	if n.engine, err = n.config.Cluster.start(ctx, n.opts.App, dir, n.logger); err != nil {
 		return err
 	}
 	n.eyes = n.engine.Onlooker(tenantGroup)
@@ -158,7 +158,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	}
 	m, err := cluster.NewMember(cluster.Config{
 		Node:   cluster.Node{Name: n.name(), Version: n.opts.Version, API: n.API()},
-		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Own: n.own,
+		Groups: 1, Leases: l, Logger: n.logger, Changed: n.changed, Freed: n.freed, Own: n.own, Settle: n.settle,
 		// Two servers of one name cannot be in a cluster; clients of servers
 		// elsewhere can have one name.
 		Sole: n.embedded(),
@@ -167,7 +167,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 		return err
 	}
 	n.mu.Lock()
-	n.member, n.forward, n.shared = m, newForwarder(peers, n.logger), l
+	n.member, n.forward, n.shared = m, newForwarder(peers.Dial, n.logger), l
 	n.mu.Unlock()
 	started()
 	// Other nodes are answered while the log is handed over.
@@ -183,32 +183,12 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	return g.Wait()
 }
 
-// leases waits until the servers can store something.
-func (n *Node) leases(ctx context.Context) (cluster.Leases, error) {
-	for {
-		err := n.engine.Ready(ctx)
-		if err == nil {
-			var l *eventlog.Leases
-			if l, err = n.engine.Leases(ctx); err == nil {
-				return engineLeases{l}, nil
-			}
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		n.logger.Warn("the cluster cannot store anything yet", "error", err)
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
-	}
-}
-
 // changed is told of the leases whenever they were read.
 func (n *Node) changed(t cluster.Table) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.table, n.seen = t, time.Now()
+	n.tenure = n.tenure.next(t.Groups[tenantGroup])
 }
 
 // Close releases what NewNode took. Run must have returned.

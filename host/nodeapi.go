@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/cluster"
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 // front is where requests reach the Host that runs on a node.
@@ -78,13 +80,13 @@ func (n *Node) pass(w http.ResponseWriter, r *http.Request, door int) {
 	if n.answer(w, r, door) {
 		return
 	}
-	owner, fwd := n.owner()
-	if owner == "" || fwd == nil {
+	t, fwd := n.owner()
+	if t.owner == "" || fwd == nil {
 		w.Header().Set("Retry-After", "1")
 		api.WriteProblem(w, http.StatusServiceUnavailable, "no node owns the log at the moment; try again")
 		return
 	}
-	fwd.forward(w, r, owner, door)
+	fwd.forward(w, r, t, door)
 }
 
 // answer hands a request to the host, and reports whether it runs here.
@@ -104,18 +106,18 @@ func (n *Node) answer(w http.ResponseWriter, r *http.Request, door int) bool {
 // owner is the node that owns the tenant's group, by the leases, and the way there.
 // It is none when the leases say that it is this one: it is just beginning, or has
 // just ended.
-func (n *Node) owner() (string, *forwarder) {
+func (n *Node) owner() (tenure, *forwarder) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o := n.table.Groups[tenantGroup].Node
-	if o == n.name() {
-		o = ""
+	t := n.tenure
+	if t.owner == n.name() {
+		t.owner = ""
 	}
-	return o, n.forward
+	return t, n.forward
 }
 
-// readyz says whether this node could own the log: it reaches the leases, and can
-// write to its disk. If it does own it, the host must be able to go on.
+// readyz says whether the API can be used through this node: the host answers that
+// runs here, or the one of the node that owns the log.
 func (n *Node) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
@@ -134,16 +136,35 @@ func (n *Node) check(ctx context.Context) error {
 		return errors.New("the node has not joined the cluster yet; most nodes must be up")
 	}
 	if age := time.Since(seen); age > cluster.DefaultTTL {
-		return fmt.Errorf("the cluster's leases were last read %v ago", age.Round(time.Second))
+		return fmt.Errorf("the cluster's leases were last read %v ago; most nodes must be up and reach each other", age.Round(time.Second))
 	}
 	if f, ok := n.enter(); ok {
 		defer f.inside.Done()
 		return f.backend.Ready(ctx)
 	}
-	if err := probeDisk(filepath.Join(n.data, probeName)); err != nil {
+	if err := n.standby.ask(ctx, func(context.Context) error { return probeDisk(n.data) }); err != nil {
 		return fmt.Errorf("write to %s: %w", n.data, err)
 	}
-	return nil
+	t, fwd := n.owner()
+	if t.owner == "" || fwd == nil {
+		return errors.New("no node owns the log at the moment")
+	}
+	return fwd.ready(ctx, t.owner)
+}
+
+// probeName is what a node that does not own the log writes to see whether it could.
+const probeName = "ready.probe"
+
+func probeDisk(data string) error {
+	if free, ok := eventlog.DiskFree(data); ok && free < eventlog.DefaultMinFree {
+		return fmt.Errorf("the disk has %d bytes left, and a log keeps %d free; make room", free, eventlog.DefaultMinFree)
+	}
+	f, err := os.Create(filepath.Join(data, probeName))
+	if err != nil {
+		return err
+	}
+	_, writeErr := f.WriteString("ready\n")
+	return errors.Join(writeErr, f.Sync(), f.Close())
 }
 
 func writePlain(w http.ResponseWriter, status int, text string) {

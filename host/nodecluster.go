@@ -139,6 +139,11 @@ func (n *Node) Rebalance(ctx context.Context) error {
 		return err
 	}
 	m.Look()
+	return n.lookAll(ctx, t)
+}
+
+// lookAll has all other nodes look at the leases.
+func (n *Node) lookAll(ctx context.Context, t cluster.Table) error {
 	var g errgroup.Group
 	for name := range t.Nodes {
 		if name != n.name() {
@@ -146,6 +151,21 @@ func (n *Node) Rebalance(ctx context.Context) error {
 		}
 	}
 	return g.Wait()
+}
+
+// freedTimeout bounds telling others that a group is to be had. They find out.
+const freedTimeout = 500 * time.Millisecond
+
+// freed tells the other nodes that this one has given up a group.
+func (n *Node) freed() {
+	ctx, cancel := context.WithTimeout(context.Background(), freedTimeout)
+	defer cancel()
+	n.mu.Lock()
+	t := n.table
+	n.mu.Unlock()
+	if err := n.lookAll(ctx, t); err != nil {
+		n.logger.Info("not all nodes were told of a group that is to be had", "error", err)
+	}
 }
 
 // lookPath is where one node has another look.
@@ -164,9 +184,14 @@ func (f *forwarder) look(ctx context.Context, node string) error {
 	return res.Body.Close()
 }
 
+// router is what of an http.ServeMux routes are added to.
+type router interface {
+	HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+}
+
 // handleCluster adds what operators ask of the cluster. Only the local socket
 // changes something.
-func (n *Node) handleCluster(mux *http.ServeMux, local bool) {
+func (n *Node) handleCluster(mux router, local bool) {
 	do := func(pattern string, fn func(context.Context) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), clusterTimeout)
@@ -190,6 +215,7 @@ func (n *Node) handleCluster(mux *http.ServeMux, local bool) {
 	if !local {
 		return
 	}
+	mux.HandleFunc("POST /v1/cluster/backup", n.backup)
 	for path, change := range map[string]func(context.Context) error{
 		"drain":     func(ctx context.Context) error { return n.Drain(ctx, true) },
 		"undrain":   func(ctx context.Context) error { return n.Drain(ctx, false) },

@@ -1,7 +1,11 @@
 package host
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -9,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/host/api"
+	"github.com/rhost/rhost/host/cluster"
 	"github.com/rhost/rhost/host/eventlog"
 )
 
@@ -24,6 +29,33 @@ const (
 	peerIdle    = 30 * time.Second // a connection to another node that nobody uses
 )
 
+// tenure is the time for which the leases name one owner, "" being nobody.
+type tenure struct {
+	owner string
+	epoch uint64
+	ctx   context.Context // ends soon after it
+	end   context.CancelFunc
+}
+
+// lastAnswers is how long an owner that has handed over may still answer.
+const lastAnswers = 500 * time.Millisecond
+
+// errReplaced is why a request that waits for an owner ends.
+var errReplaced = errors.New("the log has another owner, or is about to have one")
+
+// next is the tenure of who is the owner now. What waits for the one before ends: it
+// was stopped or cut off, or has answered all it will.
+func (t tenure) next(o cluster.Owned) tenure {
+	if t.ctx != nil && t.owner == o.Node && t.epoch == o.Epoch {
+		return t
+	}
+	if t.end != nil {
+		time.AfterFunc(lastAnswers, t.end)
+	}
+	ctx, end := context.WithCancelCause(context.Background())
+	return tenure{owner: o.Node, epoch: o.Epoch, ctx: ctx, end: func() { end(errReplaced) }}
+}
+
 // forwarder sends requests to the node that owns the log, over the connection to
 // the servers. Nothing is sent again by itself: a client that gets no answer does,
 // and events with the id of before are accepted once.
@@ -33,7 +65,7 @@ type forwarder struct {
 }
 
 // newForwarder forwards to the node whose name is the host of a request.
-func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
+func newForwarder(dial func(ctx context.Context, node string) (net.Conn, error), logger *slog.Logger) *forwarder {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -42,7 +74,7 @@ func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
 			if err != nil {
 				return nil, err
 			}
-			return p.Dial(ctx, node)
+			return dial(ctx, node)
 		},
 		IdleConnTimeout: peerIdle, MaxIdleConnsPerHost: 16, DisableCompression: true,
 	}
@@ -57,6 +89,9 @@ func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
 				r.Out.Header.Set(doorHeader, door)
 			},
 			ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+				if cause := context.Cause(r.Context()); cause != nil {
+					err = cause
+				}
 				w.Header().Set("Retry-After", "1")
 				api.WriteProblem(w, http.StatusServiceUnavailable, "node "+r.URL.Host+" owns the log and does not answer ("+err.Error()+"); try again")
 			},
@@ -65,11 +100,32 @@ func newForwarder(p *eventlog.Peers, logger *slog.Logger) *forwarder {
 	return f
 }
 
-// forward sends a request to another node.
-func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, node string, door int) {
-	out := r.Clone(r.Context())
-	out.URL.Host = node
+// forward sends a request to the owner. It ends with the tenure, and so does the
+// stream of a follower, which would hear nothing more.
+func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, t tenure, door int) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })()
+	out := r.Clone(ctx)
+	out.URL.Host = t.owner
 	f.proxies[door].ServeHTTP(w, out)
+}
+
+// ready asks the node that owns the log whether it can go on.
+func (f *forwarder) ready(ctx context.Context, owner string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+owner+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := f.transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("node %s owns the log and does not answer: %w", owner, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
+	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode == http.StatusOK {
+		return err
+	}
+	return fmt.Errorf("node %s, which owns the log, says: %s", owner, bytes.TrimSpace(text))
 }
 
 // servePeers answers what other nodes forward, until ctx ends.

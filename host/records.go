@@ -57,7 +57,7 @@ func (r *recordReader) event(stream string, seq uint64, rec *eventlog.Record) er
 		}
 	case eventlog.Revision:
 		r.need(rec.Key, stream, seq, "rules in force from there on")
-	case eventlog.Tick, eventlog.Checkpoint, eventlog.Claim:
+	case eventlog.Tick, eventlog.Checkpoint, eventlog.Claim, eventlog.Origin:
 	default:
 		return fmt.Errorf("%s is unknown: a newer version has written it", rec.Kind)
 	}
@@ -88,7 +88,7 @@ func (r *recordReader) run(stream string, seq uint64, rec *eventlog.RunRecord) e
 		return err
 	case runBad:
 		return json.Unmarshal(rec.Body, &BadRecord{})
-	case runBadDropped:
+	case runBadDropped, eventlog.RunClaim:
 	case runOrigin:
 		r.origin = rec.Key
 	default:

@@ -40,7 +40,11 @@ func (d *doctor) repair() error {
 			return fmt.Errorf("repair: %w", err)
 		}
 	}
-	err := errors.Join(r.tails(), r.indexes(), r.modes(), unlock())
+	var err error
+	if !d.member { // whose copy the other nodes mend
+		err = errors.Join(r.tails(), r.indexes())
+	}
+	err = errors.Join(err, r.modes(), unlock())
 	d.Repairs = r.made
 	if err != nil {
 		return fmt.Errorf("repair: %w", err)

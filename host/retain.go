@@ -265,10 +265,8 @@ var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 // sweep removes blobs that nothing names: no record of RUN, no revision of rules in
 // EV, no snapshot that is kept, no plugin's version, no edition of a cluster. What there was before the marks
 // are made is looked at, so nothing that comes meanwhile is removed; a sweep that
-// ends in the middle has removed only what it may.
-//
-// The groups of an engine share their blobs. This host has the only group there is:
-// one of several would have to ask the others what they name.
+// ends in the middle has removed only what it may. Other groups of the engine have
+// blobs of their own.
 func (k *keeper) sweep(ctx context.Context) error {
 	all, err := k.log.Blobs(ctx)
 	if err != nil {

@@ -19,9 +19,6 @@ import (
 // running host. Its mode, 0600, is its guard.
 const SocketName = "rhost.sock"
 
-// probeName is what the readiness probe writes in the data folder.
-const probeName = "ready.probe"
-
 // servers are the listeners of the API. They are opened before anything runs,
 // so that a port in use is an error of the start.
 type servers struct {

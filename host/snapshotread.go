@@ -10,6 +10,7 @@ import (
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 )
 
@@ -17,6 +18,7 @@ import (
 // has been read.
 type laneState struct {
 	tenant, origin string
+	life           string
 	at             eventlog.Position
 	taken          time.Time
 	row, digest    string // of the rule set in force
@@ -34,6 +36,7 @@ type laneState struct {
 	values         map[string]stateValue
 	kv             map[string]kvValue
 	holdings       holdings
+	topics         []notify.Topic
 	run            uint64
 	emits          []emitted
 }
@@ -49,7 +52,8 @@ func readSnapshot(b []byte, o workflow.Options) (*laneState, error) {
 }
 
 func (s *laneState) read(f *formReader, o workflow.Options) {
-	s.tenant, s.origin = f.text(), f.text()
+	s.tenant = f.text()
+	s.origin, s.life = splitOrigin(f.text())
 	s.at = f.position()
 	s.taken = f.time()
 	s.row, s.digest, s.edited = f.text(), f.text(), int(f.uint()&(1<<40-1))
@@ -72,6 +76,7 @@ func (s *laneState) read(f *formReader, o workflow.Options) {
 	f.each(func() { key := f.text(); s.kv[key] = kvValue{bytes: f.bytes(), expires: f.time()} })
 	if f.version >= 2 {
 		s.holdings.read(f)
+		f.each(func() { s.topics = append(s.topics, f.topic()) })
 	}
 	s.run = f.uint()
 	f.each(func() { s.emits = append(s.emits, f.emitted()) })
@@ -143,11 +148,12 @@ func (l *lane) restore(ctx context.Context, s *laneState, otherLanes bool) error
 	l.rules, l.matcher, l.flows = set, matcher, s.flows
 	l.inForce.Store(set)
 	l.revision.Store(s.revision)
-	l.origin, l.began, l.since = s.origin, s.began, s.since
+	l.origin, l.life, l.began, l.since = s.origin, s.life, s.began, s.since
 	l.pos, l.replay = s.at, s.at
 	l.cursors, l.bad.list, l.emits = s.cursors, s.bad, s.emits
 	l.state.restore(s.values, s.kv)
 	l.account.restore(l.tenant, s.holdings)
+	l.topics.Restore(s.topics)
 	l.actions.restore(s.flows)
 	l.worn = true
 	return nil

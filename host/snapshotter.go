@@ -172,12 +172,13 @@ func (l *lane) snapshot() {
 // release.
 func (l *lane) capture() *laneCapture {
 	c := &laneCapture{
-		tenant: l.tenant, origin: l.origin, at: l.pos, taken: l.now().UTC(), rules: l.rules, began: l.began,
+		tenant: l.tenant, origin: l.origin, life: l.life, at: l.pos, taken: l.now().UTC(), rules: l.rules, began: l.began,
 		since: maps.Clone(l.since), revision: l.revision.Load(), cursors: maps.Clone(l.cursors), bad: slices.Clone(l.bad.list),
 		matcher: l.matcher.Capture(), draining: l.matcher.Draining(), flows: l.flows.Capture(), known: l.lib.reached(),
 	}
 	c.values, c.kv = l.state.freeze()
 	c.holdings = l.account.capture(l.tenant)
+	c.topics = l.topics.Capture()
 	for _, e := range l.emits {
 		if !e.tick {
 			c.tail.emits = append(c.tail.emits, e)

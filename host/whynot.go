@@ -117,7 +117,7 @@ func (b backend) quiet(ctx context.Context, rule *cep.Rule, tables *cep.Tables) 
 			q.Feed(&ev, at, clockOf(r, &ev))
 		case eventlog.Tick:
 			q.Advance(r.Ingest, at)
-		case eventlog.Revision, eventlog.Checkpoint:
+		case eventlog.Revision, eventlog.Checkpoint, eventlog.Claim, eventlog.Origin:
 		}
 		return nil
 	})

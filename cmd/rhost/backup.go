@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +29,10 @@ when missing. The host may run meanwhile; nothing is asked of it, for the files 
 its log are read. The backup is of one moment: restored, it goes on as after a
 crash at that moment.
 
+The log of a cluster is backed up by a node that runs, of which DIR or --data names
+the folder, into a folder that this node can write to; DIR and the data folder are
+that node's. A log on servers elsewhere is read through them.
+
 Into an OUT with an earlier backup of the same log only what is new is written.
 All that was written is read back before the backup counts; one that was cut off
 leaves the one before it in force.
@@ -43,6 +49,9 @@ folders that file steps change.`,
 			o.App, o.Version = args[0], version
 			began, bar := time.Now(), newProgress(cmd.ErrOrStderr(), asJSON)
 			res, err := host.Backup(cmd.Context(), o, args[1], bar.show)
+			if errors.Is(err, host.ErrThroughNode) {
+				res, err = backupThroughNode(cmd.Context(), o, args[1])
+			}
 			bar.end()
 			if err != nil {
 				return err
@@ -56,6 +65,27 @@ folders that file steps change.`,
 	f.BoolVar(&asJSON, "json", false, "one JSON object, for machines")
 	cmd.AddCommand(backupVerifyCmd())
 	return cmd
+}
+
+// backupThroughNode has the node of a cluster that runs on the data folder write a
+// backup.
+func backupThroughNode(ctx context.Context, o host.Options, out string) (*host.BackupResult, error) {
+	out, err := filepath.Abs(out)
+	if err != nil {
+		return nil, err
+	}
+	r := reach{app: o.App, data: o.Data}
+	c, err := r.host()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", host.ErrThroughNode, err)
+	}
+	defer c.Close()
+	raw, err := c.BackupCluster(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	var res host.BackupResult
+	return &res, json.Unmarshal(raw, &res)
 }
 
 func showBackup(w io.Writer, out string, res *host.BackupResult, took time.Duration, asJSON bool) error {
@@ -147,7 +177,8 @@ func showVerified(w io.Writer, dir string, rep *host.BackupReport, asJSON bool) 
 }
 
 func restoreCmd() *cobra.Command {
-	var data, level string
+	var o host.RestoreOptions
+	var part, level string
 	cmd := &cobra.Command{
 		Use:   "restore BACKUP DIR",
 		Short: "Make an app folder and its data folder of a backup",
@@ -155,14 +186,21 @@ func restoreCmd() *cobra.Command {
 empty. The backup is verified before anything is written, and the log is compared
 with it before it is put in its place: after an error there is nothing there.
 
-The log has the same frames under the same numbers, and the same origin: keys of
-idempotency stay. Start the restored host only where the other one does not run
-any more, for both would do what was still to do.
+The log has the same frames under the same numbers. What had begun goes on under its
+idempotency keys; what begins later has keys that the host before does not give out.
+Start the restored host only where the other one does not run any more, for both would
+do what was still to do.
+
+--part app restores the app folder alone. --part data restores the data folder, and the
+log, of an app folder that is there: into a folder, the nodes of a cluster or servers
+elsewhere, as its rhost.yaml says. For a cluster, stop all nodes, empty their data
+folders, and run it on all of them at the same time; it ends when the log is whole.
 
 Exit codes: 0 restored · 1 it failed · 2 bad input, such as a folder that is not
 empty · 4 the backup is damaged`,
 		Example: `  rhost restore /backup/app /srv/app
-  rhost restore /backup/app /srv/app --data /var/lib/rhost`,
+  rhost restore /backup/app /srv/app --data /var/lib/rhost
+  rhost restore /backup/app /srv/app --part data --set cluster.node=b`,
 		ValidArgsFunction: folderArgs(2),
 		Args:              exactArgs(2, "BACKUP DIR", "the folder of a backup and the app folder to make"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -171,7 +209,8 @@ empty · 4 the backup is damaged`,
 				return err
 			}
 			began, bar := time.Now(), newProgress(cmd.ErrOrStderr(), false)
-			rep, where, err := host.Restore(cmd.Context(), args[0], args[1], data, logger, bar.show)
+			o.From, o.App, o.Part, o.Logger, o.Progress = args[0], args[1], host.RestorePart(part), logger, bar.show
+			rep, where, err := host.Restore(cmd.Context(), o)
 			bar.end()
 			switch {
 			case errors.Is(err, host.ErrBackupDamaged):
@@ -182,12 +221,17 @@ empty · 4 the backup is damaged`,
 				return err
 			}
 			s := newStyle(cmd.OutOrStdout())
+			if where == "" {
+				where = "as it is"
+			}
 			return s.line("restored  %s  data %s  backup number %d of %s  %s, %s, %s  in %s\n`rhost run %s` goes on from there", clean(args[1]), clean(where),
 				rep.Manifest.Number, stamp(rep.Manifest.At), plural(rep.Frames, "frame"), plural(rep.Blobs, "blob"), plural(rep.Files, "file"),
 				time.Since(began).Round(time.Millisecond), clean(args[1]))
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", "", "data folder to make (default: data_dir of the backup's rhost.yaml, .rhost in the app)")
+	cmd.Flags().StringVar(&part, "part", "", "restore this alone: app or data (default: both)")
+	cmd.Flags().StringArrayVar(&o.Set, "set", nil, "override a key of rhost.yaml: KEY.KEY=VALUE (repeatable)")
+	cmd.Flags().StringVar(&o.Data, "data", "", "data folder to make (default: data_dir of the backup's rhost.yaml, .rhost in the app)")
 	cmd.Flags().StringVar(&level, "log", "warn", "what the parts log to stderr: debug, info, warn or error")
 	return cmd
 }

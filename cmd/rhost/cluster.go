@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func clusterCmd() *cobra.Command {
 		Use:   "cluster",
 		Short: "Look at a cluster of hosts, and take a node out of it",
 		Long: `Look at a cluster of hosts through one of its nodes, and take that node out of it
-for as long as it is worked on.`,
+for as long as it is worked on. "rhost backup" backs a cluster up through a node.`,
 		Example: `  rhost cluster status
   rhost cluster drain --data /var/lib/rhost`,
 		Args: cobra.NoArgs,
@@ -34,7 +35,8 @@ for as long as it is worked on.`,
 		clusterAsk("status", "Show the nodes, who owns the log, and where its copies are", func(ctx context.Context, c *client.Client) (json.RawMessage, error) { return c.Cluster(ctx) }),
 		clusterAsk("drain", "Have this node hand over what it owns and take no more", change("drain")),
 		clusterAsk("undrain", "Have this node take part again", change("undrain")),
-		clusterAsk("rebalance", "Have all nodes look now who is to own what", change("rebalance")))
+		clusterAsk("rebalance", "Have all nodes look now who is to own what", change("rebalance")),
+		clusterKeyCmd())
 	return cmd
 }
 
@@ -89,6 +91,9 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 	if err := out.table([]string{"NODE", "STATE", "VERSION", "UP", "API"}, rows); err != nil {
 		return err
 	}
+	if err := showFailed(out, s, now); err != nil {
+		return err
+	}
 	if err := showEdition(out, s); err != nil {
 		return err
 	}
@@ -106,6 +111,24 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 		}
 	}
 	return out.table([]string{"GROUP", "OWNER", "EPOCH", "FOR", "STREAM", "LEADER", "COPIES", "LAST", "SIZE"}, rows)
+}
+
+// showFailed prints what nodes could not run, and why; nothing when there is nothing.
+func showFailed(out style, s *host.ClusterSummary, now time.Time) error {
+	var rows [][]string
+	for _, n := range s.Nodes {
+		for _, f := range n.Failed {
+			state := "when no other can"
+			if f.Waiting {
+				state = "waits"
+			}
+			rows = append(rows, []string{n.Name, thousands(uint64(f.Group)), strconv.Itoa(f.Tries), now.Sub(f.Since).Round(time.Second).String(), state, clean(f.Reason)})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return out.table([]string{"FAILED ON", "GROUP", "TRIES", "AGO", "NEXT TRY", "REASON"}, rows)
 }
 
 // showEdition says what is in force, and which folders have something else.

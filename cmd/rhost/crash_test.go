@@ -158,7 +158,13 @@ type process struct {
 // start starts rhost; the test ends it.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command("rhost", args...), lines: make(chan string, 1<<16)}
+	return startCmd(t, exec.Command("rhost", args...))
+}
+
+// startCmd starts a command that is rhost; the test ends it.
+func startCmd(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, lines: make(chan string, 1<<16)}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -336,7 +336,7 @@ func (s *shop) checkUninterrupted(want map[string]map[string]int) {
 		return out.Frame(t.Context(), "EV", e.Seq, e.Body)
 	}, nil)
 	require.NoError(t, err)
-	require.NoError(t, out.Finish(true))
+	require.NoError(t, out.Finish(t.Context(), true))
 	p := s.run(data)
 	p.waitFor(`"ready"`)
 	s.quiet(data)

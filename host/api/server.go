@@ -35,18 +35,21 @@ type server struct {
 // New returns the API over b.
 func New(b Backend, o Options) http.Handler {
 	mux := http.NewServeMux()
+	(&server{backend: b}).routes(mux, o)
+	if o.Local || o.Guarded {
+		return mux
+	}
+	return Guard(mux)
+}
+
+// routes adds all paths to mux.
+func (s *server) routes(mux humago.Mux, o Options) {
 	api := humago.New(mux, config(o.Version))
-	s := &server{backend: b}
 	s.register(api)
 	s.handlePlain(mux)
 	if o.Local {
 		s.registerLocal(api)
-		return mux
 	}
-	if o.Guarded {
-		return mux
-	}
-	return Guard(mux)
 }
 
 // Guard lets through what comes from this machine. A page in a browser there may
@@ -57,7 +60,7 @@ func Guard(h http.Handler) http.Handler {
 }
 
 // Spec returns the OpenAPI 3.1 description as JSON, of all that the local socket
-// serves.
+// serves, that of a node of a cluster included.
 func Spec(version string) ([]byte, error) {
 	api := humago.New(http.NewServeMux(), config(version))
 	(&server{}).register(api)
@@ -97,6 +100,7 @@ func (s *server) register(api huma.API) {
 	huma.Get(api, "/v1/plugins", s.plugins, summary("The plugins in force"))
 	huma.Get(api, "/v1/plugins/{name}", s.plugin, summary("One plugin, with the versions it has had"))
 	describePlain(api.OpenAPI())
+	describeCluster(api.OpenAPI())
 }
 
 func summary(text string) func(*huma.Operation) {

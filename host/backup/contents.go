@@ -14,8 +14,8 @@ import (
 
 // copyBlobs adds the blobs that the folder does not have yet. What it has is
 // named by its digest, and was checked when it was written.
-func (w *writer) copyBlobs(ctx context.Context, cut *eventlog.Cut) error {
-	index, err := cut.Blobs(ctx, nil)
+func (w *writer) copyBlobs(ctx context.Context, cut Log) error {
+	index, err := cut.Blobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (w *writer) copyBlobs(ctx context.Context, cut *eventlog.Cut) error {
 	return nil
 }
 
-func (w *writer) copyBlob(index *eventlog.BlobIndex, digest string) (int64, error) {
+func (w *writer) copyBlob(index Blobs, digest string) (int64, error) {
 	b, err := index.Get(digest)
 	if err != nil {
 		// One that nobody needs any more may be removed at any time.

@@ -38,8 +38,10 @@ type Manifest struct {
 	Clean   bool      `json:"clean"` // the host had been closed in good order
 	Streams []Stream  `json:"streams"`
 	Notes   [][]byte  `json:"notes,omitempty"` // that say where snapshots are, the oldest first
-	Blobs   []Blob    `json:"blobs"`
-	Files   []File    `json:"files"`
+	// Editions say what was in force in a cluster, the oldest first.
+	Editions [][]byte `json:"editions,omitempty"`
+	Blobs    []Blob   `json:"blobs"`
+	Files    []File   `json:"files"`
 }
 
 // Stream is the frames of one stream, without a gap.

@@ -14,7 +14,8 @@ import (
 )
 
 // Target says where a backup is restored to. Each folder must be missing or
-// empty. Data may lie within App.
+// empty. Data may lie within App. Of a folder without a name nothing is restored;
+// with Data goes the log.
 type Target struct {
 	App  string
 	Data string
@@ -27,6 +28,12 @@ const restoring = ".restoring"
 type RestoreOptions struct {
 	Progress func(done, total int64) // as of VerifyOptions
 	Logger   *slog.Logger
+	// Engine starts what keeps the log, where that is not one machine, with the
+	// folder of the log. Nil: the log is a folder of one machine.
+	Engine func(ctx context.Context, dir string) (*eventlog.Engine, error)
+	// Follow leaves it to another to write the log; Restore waits until it is whole.
+	// It is for Engines that are one of several.
+	Follow bool
 }
 
 // ErrDamaged is the error of a backup that is not restored because something in
@@ -90,7 +97,7 @@ type restorer struct {
 	RestoreOptions
 	from  string
 	m     *Manifest
-	app   string // being filled
+	app   string // being filled; "" when it is not restored
 	data  string
 	moves [][2]string // from where to where, in this order
 }
@@ -105,14 +112,18 @@ func newRestorer(to Target, rep *Report, o RestoreOptions) (*restorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.app = app + restoring
-	if rel, err := filepath.Rel(app, data); err == nil && filepath.IsLocal(rel) {
+	if to.App != "" {
+		r.app = app + restoring
+	}
+	if rel, err := filepath.Rel(app, data); to.App != "" && to.Data != "" && err == nil && filepath.IsLocal(rel) {
 		r.data = filepath.Join(r.app, rel)
-	} else {
+	} else if to.Data != "" {
 		r.data = data + restoring
 		r.moves = append(r.moves, [2]string{r.data, data})
 	}
-	r.moves = append(r.moves, [2]string{r.app, app})
+	if to.App != "" {
+		r.moves = append(r.moves, [2]string{r.app, app})
+	}
 	return r, nil
 }
 
@@ -130,8 +141,8 @@ func (r *restorer) run(ctx context.Context) (err error) {
 			}
 		}
 	}()
-	for _, dir := range []string{r.app, r.data} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	for _, m := range r.moves {
+		if err := os.MkdirAll(m[0], 0o700); err != nil {
 			return err
 		}
 	}
@@ -141,9 +152,6 @@ func (r *restorer) run(ctx context.Context) (err error) {
 		}
 	}
 	if err := r.log(ctx); err != nil {
-		return err
-	}
-	if err := r.compare(ctx); err != nil {
 		return err
 	}
 	for _, m := range r.moves {
@@ -165,10 +173,27 @@ func moveTo(from, to string) error {
 	return syncFolder(filepath.Dir(to))
 }
 
+// log writes the log, which goes with the data folder.
+func (r *restorer) log(ctx context.Context) error {
+	if r.data == "" {
+		return nil
+	}
+	if err := os.MkdirAll(r.data, 0o700); err != nil {
+		return err
+	}
+	if r.Engine != nil {
+		return r.shared(ctx)
+	}
+	return r.alone(ctx)
+}
+
 func (r *restorer) file(f *File) error {
 	root := r.app
 	if f.Root == RootData {
 		root = r.data
+	}
+	if root == "" {
+		return nil
 	}
 	return writeFile(filepath.Join(root, filepath.FromSlash(f.Name)), f.Mode, func(to *os.File) error {
 		from, err := os.Open(filepath.Join(r.from, filepath.FromSlash(f.File)))
@@ -184,18 +209,31 @@ func (r *restorer) file(f *File) error {
 	})
 }
 
-// log writes the log.
-func (r *restorer) log(ctx context.Context) error {
-	first := make(map[string]uint64)
-	for i := range r.m.Streams {
-		first[r.m.Streams[i].Name] = r.m.Streams[i].First
-	}
-	out, err := eventlog.NewRebuild(ctx, filepath.Join(r.data, "log"), first, r.Logger)
+// alone writes the log into a folder, and compares what is in its files then.
+func (r *restorer) alone(ctx context.Context) error {
+	dir := filepath.Join(r.data, "log")
+	out, err := eventlog.NewRebuild(ctx, dir, r.first(), r.Logger)
 	if err != nil {
 		return err
 	}
 	err = r.fill(ctx, out)
-	return errors.Join(err, out.Finish(err == nil))
+	if err = errors.Join(err, out.Finish(ctx, err == nil)); err != nil {
+		return err
+	}
+	cut, err := eventlog.TakeCut(dir)
+	if err != nil {
+		return err
+	}
+	return r.compare(ctx, fileLog{cut})
+}
+
+// first gives the first frame of each stream.
+func (r *restorer) first() map[string]uint64 {
+	first := make(map[string]uint64)
+	for i := range r.m.Streams {
+		first[r.m.Streams[i].Name] = r.m.Streams[i].First
+	}
+	return first
 }
 
 func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
@@ -224,6 +262,11 @@ func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
 			return err
 		}
 	}
+	for _, note := range r.m.Editions {
+		if err := out.Edition(ctx, note); err != nil {
+			return err
+		}
+	}
 	for i := range r.m.Streams {
 		s := &r.m.Streams[i]
 		for _, seg := range s.Segments {
@@ -243,11 +286,7 @@ func (r *restorer) fill(ctx context.Context, out *eventlog.Rebuild) error {
 }
 
 // compare reads the new log and compares it with the backup.
-func (r *restorer) compare(ctx context.Context) error {
-	cut, err := eventlog.TakeCut(filepath.Join(r.data, "log"))
-	if err != nil {
-		return err
-	}
+func (r *restorer) compare(ctx context.Context, cut Log) error {
 	for i := range r.m.Streams {
 		s := &r.m.Streams[i]
 		check := eventlog.NewChecker(s.Name)
@@ -262,7 +301,7 @@ func (r *restorer) compare(ctx context.Context) error {
 			return fmt.Errorf("stream %s was written as frames %d to %d, and the backup has %d to %d", s.Name, ext.First, seq, s.First, s.Last)
 		}
 	}
-	index, err := cut.Blobs(ctx, nil)
+	index, err := cut.Blobs(ctx)
 	if err != nil {
 		return err
 	}

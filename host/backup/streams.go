@@ -11,7 +11,7 @@ import (
 )
 
 // copyStream adds the frames of one stream that the backup before does not have.
-func (w *writer) copyStream(ctx context.Context, cut *eventlog.Cut, name string) error {
+func (w *writer) copyStream(ctx context.Context, cut Log, name string) error {
 	c := streamCopy{w: w, s: Stream{Name: name}, check: eventlog.NewChecker(name)}
 	if w.was != nil {
 		if old := w.was.Stream(name); old != nil {
@@ -103,7 +103,11 @@ func (c *streamCopy) add(e *eventlog.Entry) (*eventlog.CheckedFrame, error) {
 			return nil, err
 		}
 	}
-	c.tmp = appendMessage(c.tmp[:0], &message{seq: e.Seq, at: e.At, body: e.Body})
+	at := e.At
+	if at.IsZero() {
+		at = f.At // of frames that do not come from files
+	}
+	c.tmp = appendMessage(c.tmp[:0], &message{seq: e.Seq, at: at, body: e.Body})
 	if _, err := c.buf.Write(c.tmp); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +29,10 @@ type Source struct {
 
 // Options says what to back up.
 type Options struct {
-	Log     string   // folder of the log
+	Log string // folder of the log, of one machine
+	// Take looks at a log that is kept elsewhere, in place of the folder. The Log is
+	// closed when it has been copied, if it can be.
+	Take    func(context.Context) (Log, error)
 	Files   []Source // copied before anything else; those that have gone by then are left out
 	Program string   // for people
 	// Look is given every frame that the backup adds, in the order of its stream.
@@ -42,16 +46,16 @@ type Options struct {
 
 // Result says what a backup wrote.
 type Result struct {
-	Manifest *Manifest
-	Added    Added
-	CutOff   bool // an earlier backup into the folder had been cut off
+	Manifest *Manifest `json:"manifest"`
+	Added    Added     `json:"added"`
+	CutOff   bool      `json:"cut_off"` // an earlier backup into the folder had been cut off
 }
 
 // Added is what was not in the folder before.
 type Added struct {
-	Frames uint64
-	Blobs  int
-	Bytes  int64 // with the copies of files, which are made each time
+	Frames uint64 `json:"frames"`
+	Blobs  int    `json:"blobs"`
+	Bytes  int64  `json:"bytes"` // with the copies of files, which are made each time
 }
 
 // writer writes one backup.
@@ -155,10 +159,19 @@ func (w *writer) copyAll(ctx context.Context) error {
 	if err := w.copyFiles(ctx); err != nil {
 		return err
 	}
-	cut, err := eventlog.TakeCut(w.Log)
+	cut, err := w.take(ctx)
 	if err != nil {
 		return err
 	}
+	err = w.copyLog(ctx, cut)
+	if c, ok := cut.(io.Closer); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// copyLog copies what the log holds.
+func (w *writer) copyLog(ctx context.Context, cut Log) (err error) {
 	w.now.At, w.now.Clean = w.Now().UTC(), cut.Clean()
 	for _, name := range cut.Streams() {
 		w.total += cut.Size(name)
@@ -166,7 +179,7 @@ func (w *writer) copyAll(ctx context.Context) error {
 	for _, name := range cut.Streams() {
 		if !framed(name) {
 			if !slices.Contains([]string{"SNAP", "BLOB"}, name) {
-				return fmt.Errorf("the log has a stream %s, which is one of a cluster's; a backup holds the log of one machine", name)
+				return fmt.Errorf("the log has a stream %s: the folder is a part of a cluster's log; back the cluster up through a node that runs", name)
 			}
 			continue
 		}
@@ -180,6 +193,9 @@ func (w *writer) copyAll(ctx context.Context) error {
 	if w.now.Notes, err = cut.SnapshotNotes(ctx, nil); err != nil {
 		return err
 	}
+	if w.now.Editions, err = cut.EditionNotes(); err != nil {
+		return err
+	}
 	return w.copyBlobs(ctx, cut)
 }
 
@@ -187,7 +203,7 @@ func (w *writer) copyAll(ctx context.Context) error {
 func framed(name string) bool { return name == "EV" || name == "RUN" }
 
 // missing reports a stream of the backup before that the log has no more.
-func (w *writer) missing(cut *eventlog.Cut) error {
+func (w *writer) missing(cut Log) error {
 	if w.was == nil {
 		return nil
 	}

@@ -25,6 +25,8 @@
 // A node that joins is given groups once it has been there for Settle, a node
 // that drains is given none and hands over those it has, and one that dies loses
 // its own when they expire, after at most TTL. Handing over means that the group's
-// run ends in good order before its lease is deleted. A plan moves no more groups
+// run ends in good order before its lease is deleted. A node that cannot run a group
+// says so in its own entry, with the reason, before it gives up the lease: then the
+// plan of every node has another one try, and this one when there is no other. A plan moves no more groups
 // than it must to have all nodes own as many as each other, or one more.
 package cluster

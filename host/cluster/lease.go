@@ -68,9 +68,30 @@ type Node struct {
 	Since   time.Time `json:"since"`             // when it joined, by its own clock
 	Version string    `json:"version,omitempty"` // of the program
 	API     string    `json:"api,omitempty"`     // where its API listens
+	Failed  []Failed  `json:"failed,omitempty"`  // groups that it could not run, by number
 	// Differs says in which files its app folder is not what is in force, see
 	// Member.Tell.
 	Differs []string `json:"differs,omitempty"`
+}
+
+// Failed is a group that a node could not run, and has not run since. Others come
+// before it.
+type Failed struct {
+	Group   int       `json:"group"`
+	Tries   int       `json:"tries"` // that failed, one after the other
+	Since   time.Time `json:"since"` // the last of them, by the node's own clock
+	Reason  string    `json:"reason"`
+	Waiting bool      `json:"waiting,omitempty"` // the node does not try now, and is not to be given the group
+}
+
+// failed gives what the node says of a group, nil being nothing.
+func (n *Node) failed(group int) *Failed {
+	for i := range n.Failed {
+		if n.Failed[i].Group == group {
+			return &n.Failed[i]
+		}
+	}
+	return nil
 }
 
 // Owned says who owns a group.

@@ -28,14 +28,17 @@ type Config struct {
 	Sole    bool          // nobody else can be this node now: what it held before is still its own
 	Logger  *slog.Logger  // nil: nothing
 	Changed func(Table)   // told of every table that was read, by one goroutine; nil: nobody
+	Freed   func()        // told when a group's lease was given up; nil: nobody
 	Clock   Clock         // nil: this machine's
 
 	// Own runs a group that the node owns from now on, with an epoch that no owner
 	// before has had. When ctx ends it hands over: it finishes what it has begun,
 	// stops and returns. Reading and writing are safe all the time; when the
 	// node has lost the group, writes fail. The cause of ctx says which it is:
-	// ErrLost or another. An Own that returns by itself gives the group up; it is
-	// called again, here or elsewhere.
+	// ErrLost or another. An Own that returns by itself gives the group up. Its error
+	// is shown to all, others are given the group, and this node tries again when none
+	// of them can have it: after TTL the first time, and twice as long each time, up to
+	// maxWait. With ErrLost it says that the group is another's, which is no failure.
 	Own func(ctx context.Context, group int, epoch uint64) error
 
 	// Start takes the place of Own where that must not have a goroutine of its own. It
@@ -58,13 +61,15 @@ type Member struct {
 
 	mu      sync.Mutex
 	drain   bool     // guarded by mu
+	forget  bool     // guarded by mu; what failed is to be tried again
 	differs []string // guarded by mu; replaced as a whole
 
 	// The rest belongs to Run's goroutine.
 	joined time.Time
 	self   lease
 	owned  map[int]*ownership
-	failed map[int]time.Time // when a group's run last ended by itself
+	pause  map[int]time.Time // until when a group is not taken, after its run ended by itself
+	failed map[int]Failed    // groups whose last run failed
 }
 
 // lease is an entry that this node renews.
@@ -89,6 +94,7 @@ type ownership struct {
 type ending struct {
 	group int
 	err   error
+	lost  bool // because the lease was about to end
 }
 
 // NewMember makes a member, which does nothing until Run.
@@ -121,15 +127,17 @@ func NewMember(c Config) (*Member, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Member{
-		cfg: c, wake: make(chan struct{}, 1), ended: make(chan ending, c.Groups), owned: make(map[int]*ownership), failed: make(map[int]time.Time),
+		cfg: c, wake: make(chan struct{}, 1), ended: make(chan ending, c.Groups), owned: make(map[int]*ownership),
+		pause: make(map[int]time.Time), failed: make(map[int]Failed),
 		self: lease{key: nodePrefix + c.Node.Name},
 	}, nil
 }
 
-// Drain makes the node hand over all groups and take no more.
+// Drain makes the node hand over all groups and take no more. Without drain it takes
+// part, and tries again what it could not run.
 func (m *Member) Drain(drain bool) {
 	m.mu.Lock()
-	m.drain = drain
+	m.drain, m.forget = drain, !drain
 	m.mu.Unlock()
 	m.Look()
 }
@@ -228,7 +236,13 @@ func (m *Member) announce(ctx context.Context) error {
 	default:
 		n.State = Up
 	}
+	if m.forget {
+		m.forget = false
+		clear(m.failed)
+		clear(m.pause)
+	}
 	m.mu.Unlock()
+	n.Failed = m.failures(m.cfg.Clock.Now())
 	err := m.put(ctx, &m.self, n)
 	if errors.Is(err, ErrTaken) && m.cfg.Sole {
 		entries, listErr := m.cfg.Leases.List(ctx)
@@ -308,7 +322,7 @@ func (m *Member) follow(ctx context.Context, t Table) {
 		switch {
 		case o != nil && owner != name && owner != "":
 			m.stop(o, errHandOver)
-		case o == nil && owner == name && !taken && m.since(m.failed[g]) >= m.cfg.TTL:
+		case o == nil && owner == name && !taken && !m.cfg.Clock.Now().Before(m.pause[g]):
 			m.take(ctx, g, was.rev)
 		}
 	}
@@ -330,7 +344,9 @@ func (m *Member) take(ctx context.Context, group int, rev uint64) {
 	o.fuse = m.cfg.Clock.AfterFunc(m.fuseFor(o), func() { end(ErrLost) })
 	m.owned[group] = o
 	m.cfg.Logger.Info("this node owns a group", "group", group, "epoch", o.epoch)
-	m.cfg.Start(run, group, o.epoch, func(err error) { m.ended <- ending{group, err} }) // there is room for each
+	m.cfg.Start(run, group, o.epoch, func(err error) {
+		m.ended <- ending{group, err, errors.Is(context.Cause(run), ErrLost)} // there is room for each; leave waits
+	})
 }
 
 func (m *Member) since(at time.Time) time.Duration { return m.cfg.Clock.Now().Sub(at) }
@@ -353,16 +369,26 @@ func (m *Member) onEnded(ctx context.Context, e ending) {
 	delete(m.owned, e.group)
 	o.fuse.Stop()
 	o.end(nil)
-	if !o.ending {
-		m.failed[e.group] = m.cfg.Clock.Now()
-		m.cfg.Logger.Error("a group has stopped; it is taken again in a while", "group", e.group, "error", e.err)
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.TTL/4)
+	defer cancel()
+	switch {
+	case o.ending:
+	case e.lost: // who may have it now is in the table, once that can be reached
+		m.cfg.Logger.Warn("a group has stopped, because its lease could not be renewed", "group", e.group)
+	default:
+		m.onFailed(e)
+		if err := m.announce(ctx); err != nil { // before the others see that nobody has it
+			m.cfg.Logger.Warn("the cluster's leases cannot be reached", "error", err)
+		}
 	}
 	if o.rev == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.TTL/4)
-	defer cancel()
-	if err := m.cfg.Leases.Delete(ctx, o.key, o.rev); err != nil && !errors.Is(err, ErrTaken) {
+	err := m.cfg.Leases.Delete(ctx, o.key, o.rev)
+	if err == nil && m.cfg.Freed != nil {
+		m.cfg.Freed()
+	}
+	if err != nil && !errors.Is(err, ErrTaken) {
 		m.cfg.Logger.Warn("a group's lease stays until it ends by itself", "group", e.group, "error", err)
 	}
 }

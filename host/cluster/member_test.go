@@ -206,27 +206,108 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A group that cannot be run is tried again, not all the time.
+// failing has a group fail on a node until fixed is set.
+func (w *world) failing(name string, group int, fixed *atomic.Bool, tries *atomic.Int32) func(*cluster.Config) {
+	return func(c *cluster.Config) {
+		c.Own = func(ctx context.Context, g int, epoch uint64) error {
+			if g == group && !fixed.Load() {
+				return fmt.Errorf("try %d", tries.Add(1))
+			}
+			return w.own(ctx, name, g, epoch)
+		}
+	}
+}
+
+// failures is what nodes say that they cannot run.
+func (w *world) failures() (list []cluster.Failed) {
+	w.t.Helper()
+	t, err := cluster.ReadTable(w.t.Context(), w.table.Client())
+	require.NoError(w.t, err)
+	for _, n := range t.Nodes {
+		list = append(list, n.Failed...)
+	}
+	return list
+}
+
+// A group that nobody can run is tried less and less often.
 func TestGroupThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		var fixed atomic.Bool
 		var tries atomic.Int32
-		a := w.start("a", func(c *cluster.Config) {
-			own := c.Own
-			c.Own = func(ctx context.Context, group int, epoch uint64) error {
-				if group == 0 && tries.Load() < 3 {
-					return fmt.Errorf("try %d", tries.Add(1))
-				}
-				return own(ctx, group, epoch)
-			}
-		})
+		a := w.start("a", w.failing("a", 0, &fixed, &tries))
 		time.Sleep(time.Millisecond)
 		assert.EqualValues(t, 1, tries.Load())
 		time.Sleep(ttl - time.Second)
 		assert.EqualValues(t, 1, tries.Load())
-		time.Sleep(6 * ttl)
-		assert.EqualValues(t, 3, tries.Load())
+		time.Sleep(ttl / 2)
+		assert.EqualValues(t, 2, tries.Load())
+		list := w.failures()
+		require.Len(t, list, 1)
+		assert.WithinDuration(t, time.Now(), list[0].Since, ttl/2)
+		list[0].Since = time.Time{}
+		assert.Equal(t, cluster.Failed{Group: 0, Tries: 2, Reason: "try 2", Waiting: true}, list[0])
+		time.Sleep(20 * ttl)
+		before := tries.Load()
+		assert.EqualValues(t, 5, before, "after 1, 2, 4 and 8 TTLs")
+		time.Sleep(40 * ttl)
+		assert.InDelta(t, 4, tries.Load()-before, 1, "every ten TTLs")
+		fixed.Store(true)
+		time.Sleep(11 * ttl)
 		assert.Equal(t, map[string]int{"a": 8}, w.counts())
+		time.Sleep(2 * ttl)
+		assert.Empty(t, w.failures(), "it runs")
+		a.stop()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// Who cannot run a group steps aside for another, whatever their names, and gets it
+// when that one has gone.
+func TestStepsAside(t *testing.T) {
+	for _, bad := range []string{"a", "z"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			var fixed atomic.Bool
+			var tries atomic.Int32
+			one := func(c *cluster.Config) { c.Groups = 1 }
+			b := w.start(bad, one, w.failing(bad, 0, &fixed, &tries))
+			time.Sleep(time.Millisecond)
+			assert.EqualValues(t, 1, tries.Load())
+			m := w.start("m", one)
+			time.Sleep(settle + ttl/2)
+			assert.Equal(t, map[string]int{"m": 1}, w.counts(), "before %s tries again", bad)
+			time.Sleep(30 * ttl)
+			assert.EqualValues(t, 1, tries.Load())
+			assert.Len(t, w.failures(), 1, "for an operator to see")
+
+			fixed.Store(true)
+			m.stop()
+			require.NoError(t, <-m.ended)
+			time.Sleep(ttl)
+			assert.Equal(t, map[string]int{bad: 1}, w.counts(), "nobody else is there")
+			time.Sleep(2 * ttl)
+			assert.Empty(t, w.failures())
+			b.stop()
+			require.NoError(t, <-b.ended)
+		})
+	}
+}
+
+// Who has been mended is told so.
+func TestUndrainTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var fixed atomic.Bool
+		var tries atomic.Int32
+		a := w.start("a", w.failing("a", 3, &fixed, &tries))
+		time.Sleep(10 * ttl)
+		assert.Equal(t, map[string]int{"a": 7}, w.counts())
+		fixed.Store(true)
+		a.member.Drain(false)
+		time.Sleep(time.Millisecond)
+		assert.Equal(t, map[string]int{"a": 8}, w.counts())
+		assert.Empty(t, w.failures())
 		a.stop()
 		require.NoError(t, <-a.ended)
 	})

@@ -9,13 +9,11 @@ import (
 // Plan says which node is to own each of a number of groups; "" where no node can.
 // It is a function of the table alone, so nodes that read the same table make the
 // same plan. Groups stay where they are as far as shares allow: each node that is
-// up owns ⌊groups/nodes⌋ or one more.
+// up owns ⌊groups/nodes⌋ or one more. A node that has failed to run a group is given
+// it when no other can have it, whatever the shares, and not while it waits.
 func Plan(t Table, groups int) []string {
 	plan := make([]string, groups)
 	share := shares(t, groups)
-	if len(share) == 0 {
-		return plan
-	}
 	for g := range plan {
 		if owner := t.Groups[g].Node; share[owner] > 0 {
 			plan[g] = owner
@@ -23,12 +21,33 @@ func Plan(t Table, groups int) []string {
 		}
 	}
 	for g, owner := range plan {
-		if owner == "" {
-			plan[g] = neediest(share)
-			share[plan[g]]--
+		if owner != "" {
+			continue
+		}
+		if name := neediest(able(t, g, share), t.Groups[g].Node); name != "" {
+			plan[g] = name
+			share[name]--
 		}
 	}
 	return plan
+}
+
+// able leaves, of nodes and their shares, those that are to run a group.
+func able(t Table, group int, share map[string]int) map[string]int {
+	good, rest := make(map[string]int), make(map[string]int)
+	for name, n := range share {
+		node := t.Nodes[name]
+		switch f := node.failed(group); {
+		case f == nil:
+			good[name] = n
+		case !f.Waiting:
+			rest[name] = n
+		}
+	}
+	if len(good) > 0 {
+		return good
+	}
+	return rest
 }
 
 // shares gives how many groups each node is to own. Where they cannot be equal,
@@ -66,9 +85,19 @@ func shares(t Table, groups int) map[string]int {
 	return share
 }
 
-// neediest is the node with the most groups to come, the first by name of several.
-func neediest(share map[string]int) string {
+// neediest is the node with the most groups to come, or none. Of several it is the
+// one that owns the group, or the first by name.
+func neediest(share map[string]int, owner string) string {
+	if len(share) == 0 {
+		return ""
+	}
+	rank := func(name string) string {
+		if name == owner {
+			return "" // before all names
+		}
+		return name
+	}
 	return slices.MinFunc(slices.Collect(maps.Keys(share)), func(a, b string) int {
-		return cmp.Or(cmp.Compare(share[b], share[a]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(share[b], share[a]), cmp.Compare(rank(a), rank(b)))
 	})
 }

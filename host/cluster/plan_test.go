@@ -2,9 +2,11 @@ package cluster_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/rhost/rhost/host/cluster"
@@ -41,6 +43,68 @@ func TestPlan(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, cluster.Plan(tableOf(c.states, c.owners), 3), c.name)
 	}
+}
+
+func TestPlanPassesOverFailures(t *testing.T) {
+	failed := func(waiting bool) []cluster.Failed { return []cluster.Failed{{Group: 1, Tries: 1, Waiting: waiting}} }
+	for _, c := range []struct {
+		name   string
+		nodes  []cluster.Node
+		owners map[int]string
+		want   []string
+	}{
+		{"another has it, beyond its share", []cluster.Node{{Name: "a", Failed: failed(true)}, {Name: "b"}}, map[int]string{0: "b", 2: "a"}, []string{"b", "b", "a"}},
+		{"also when it does not wait", []cluster.Node{{Name: "a", Failed: failed(false)}, {Name: "b"}}, map[int]string{0: "b", 2: "a"}, []string{"b", "b", "a"}},
+		{"nobody else is there", []cluster.Node{{Name: "a", Failed: failed(false)}}, nil, []string{"a", "a", "a"}},
+		{"nobody at all", []cluster.Node{{Name: "a", Failed: failed(true)}}, nil, []string{"a", "", "a"}},
+		{"all have failed", []cluster.Node{{Name: "a", Failed: failed(true)}, {Name: "b", Failed: failed(false)}}, map[int]string{0: "b", 2: "a"}, []string{"b", "b", "a"}},
+		{"who runs it again keeps it", []cluster.Node{{Name: "a", Failed: failed(false)}, {Name: "b"}}, map[int]string{0: "b", 1: "a", 2: "b"}, []string{"b", "a", "b"}},
+	} {
+		table := tableOf(nil, c.owners)
+		for _, n := range c.nodes {
+			n.State = cluster.Up
+			table.Nodes[n.Name] = n
+		}
+		assert.Equal(t, c.want, cluster.Plan(table, 3), c.name)
+	}
+}
+
+// Following plans comes to an end, whoever has failed at what, and leaves no group
+// to nobody that somebody may try.
+func TestPlansSettle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		groups := rapid.IntRange(1, 10).Draw(t, "groups")
+		table := tableOf(nil, nil)
+		for i := range rapid.IntRange(1, 5).Draw(t, "nodes") {
+			n := cluster.Node{Name: fmt.Sprint("n", i), State: cluster.Up}
+			for g := range groups {
+				if kind := rapid.IntRange(0, 3).Draw(t, "failed"); kind > 1 {
+					n.Failed = append(n.Failed, cluster.Failed{Group: g, Waiting: kind == 2})
+				}
+			}
+			table.Nodes[n.Name] = n
+		}
+		var plan []string
+		for turn := 0; ; turn++ {
+			next := cluster.Plan(table, groups)
+			if assert.ObjectsAreEqual(plan, next) {
+				break
+			}
+			require.LessOrEqual(t, turn, 2*groups, "%v, then %v", plan, next)
+			plan, table.Groups = next, make(map[int]cluster.Owned)
+			for g, name := range plan {
+				if name != "" {
+					table.Groups[g] = cluster.Owned{Node: name}
+				}
+			}
+		}
+		for g, name := range plan {
+			for _, n := range table.Nodes {
+				tries := !slices.ContainsFunc(n.Failed, func(f cluster.Failed) bool { return f.Group == g && f.Waiting })
+				assert.False(t, name == "" && tries, "group %d: node %s is there", g, n.Name)
+			}
+		}
+	})
 }
 
 // Plans are balanced, move no more than they must, and a table that is as planned

@@ -18,8 +18,8 @@ func BlobDigest(b []byte) string {
 }
 
 // PutBlob stores b under its digest, "sha256:" and 64 hexadecimal digits. It
-// is durable when PutBlob returns; storing it again does nothing. The blobs of
-// an engine are shared by its groups.
+// is durable when PutBlob returns; storing it again does nothing. Each group has
+// blobs of its own.
 func (l *Log) PutBlob(ctx context.Context, digest string, b []byte) error {
 	name, err := blobName(digest)
 	if err == nil && BlobDigest(b) != digest {
@@ -82,8 +82,7 @@ func (l *Log) loadBlob(ctx context.Context, name string) ([]byte, error) {
 	return b, nil
 }
 
-// Blobs returns the digests of all blobs, in no order, whichever group stored
-// them.
+// Blobs returns the digests of all blobs of the group, in no order.
 func (l *Log) Blobs(ctx context.Context) ([]string, error) {
 	if err := l.live(); err != nil {
 		return nil, err

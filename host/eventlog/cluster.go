@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 )
 
 // Cluster makes the server in this process one of several that store together.
@@ -27,6 +28,11 @@ type Cluster struct {
 	// Secret is what the servers prove to each other that they belong together.
 	// It is sent to peers, in the clear without TLS.
 	Secret string
+	// NKey, in place of Secret, names a file with the seed of a key that this server
+	// alone has, and NKeys are the public keys of all servers. It needs TLS: a server
+	// proves that it has both the key and that of its certificate.
+	NKey  string
+	NKeys []string
 	// TLS is for the connections between the servers. Both sides have to show a
 	// certificate that CA has signed.
 	TLS TLSFiles
@@ -62,11 +68,31 @@ func (c *Cluster) validate() (errs []error) {
 	if len(c.Peers) < 2 {
 		errs = append(errs, errors.New("cluster.peers: name all servers, three of them or more"))
 	}
-	if len(c.Secret) < minSecret {
+	if c.NKey != "" || len(c.NKeys) > 0 {
+		errs = append(errs, c.validateKeys()...)
+	} else if len(c.Secret) < minSecret {
 		errs = append(errs, fmt.Errorf("cluster.secret: it has %d bytes, at least %d are needed", len(c.Secret), minSecret))
 	}
 	if c.TLS.set() && (c.TLS.CA == "" || c.TLS.Cert == "" || c.TLS.Key == "") {
 		errs = append(errs, errors.New("cluster.tls: ca, cert and key belong together"))
+	}
+	return errs
+}
+
+func (c *Cluster) validateKeys() (errs []error) {
+	if c.Secret != "" {
+		errs = append(errs, errors.New("cluster: secret_file and nkey_file exclude each other"))
+	}
+	if c.NKey == "" || len(c.NKeys) == 0 {
+		errs = append(errs, errors.New("cluster: nkey_file, with this node's key, and nkeys, with the public keys of all nodes, belong together"))
+	}
+	if !c.TLS.set() {
+		errs = append(errs, errors.New("cluster.nkey_file: it needs tls"))
+	}
+	for i, key := range c.NKeys {
+		if !nkeys.IsValidPublicUserKey(key) {
+			errs = append(errs, fmt.Errorf("cluster.nkeys[%d]: %q is no public key of a user or node; one begins with U", i, key))
+		}
 	}
 	return errs
 }
@@ -101,9 +127,20 @@ func (c *Cluster) join(opts *server.Options) (token string, err error) {
 	opts.Authorization = rand.Text()
 	// Clients are gone when the server hands over; there is nobody to wait for.
 	opts.LameDuckDuration, opts.LameDuckGracePeriod = time.Second, time.Millisecond
+	pair, err := c.check(time.Now())
+	if err != nil {
+		return "", err
+	}
+	user, password, err := c.identity(pair)
+	if err != nil {
+		return "", err
+	}
+	if c.NKey != "" {
+		opts.CustomRouterAuthentication = nodeKeys{c.Name, c.NKeys}
+	}
 	opts.Cluster = server.ClusterOpts{
 		Name: c.Name, Host: host, Port: port,
-		Username: routeUser, Password: c.Secret, AuthTimeout: tlsTimeout,
+		Username: user, Password: password, AuthTimeout: tlsTimeout,
 		PingInterval: 2 * time.Second, MaxPingsOut: 2,
 	}
 	scheme := "nats"
@@ -115,7 +152,7 @@ func (c *Cluster) join(opts *server.Options) (token string, err error) {
 		scheme = "tls"
 	}
 	for _, peer := range c.Peers {
-		opts.Routes = append(opts.Routes, &url.URL{Scheme: scheme, User: url.UserPassword(routeUser, c.Secret), Host: peer})
+		opts.Routes = append(opts.Routes, &url.URL{Scheme: scheme, User: url.UserPassword(user, password), Host: peer})
 	}
 	return opts.Authorization, nil
 }

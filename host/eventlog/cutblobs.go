@@ -62,7 +62,7 @@ func (x *BlobIndex) drop(subject string, seq uint64) {
 	}
 }
 
-// parseChunk is the inverse of chunkSubject.
+// parseChunk is the inverse of groupBlobs.chunk in group 0; others are not ok.
 func parseChunk(subject string) (name string, n int, ok bool) {
 	rest, ok := strings.CutPrefix(subject, "blob.")
 	name, number, both := strings.Cut(rest, ".")

@@ -30,6 +30,12 @@ func (c *Cut) SnapshotNotes(ctx context.Context, bad func(*CorruptError) error) 
 	return list, err
 }
 
+// ReadEditionNote gives what was appended to Editions, of a note as a LiveCut gave it.
+func ReadEditionNote(b []byte) (body []byte, err error) {
+	_, body, err = decodeNoteFrame(b, editionNote)
+	return body, err
+}
+
 // ReadSnapshotNote gives what was appended to Snapshots, of a note as a Cut gave it.
 func ReadSnapshotNote(b []byte) (body []byte, err error) {
 	_, body, err = decodeNoteFrame(b, snapshotNote)

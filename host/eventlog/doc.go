@@ -16,7 +16,7 @@
 // OpenStore a log in a store of somebody else, such as the one in memory of
 // eventlogtest.
 //
-// A group has two streams, a few notes, and its engine a store of blobs:
+// A group has two streams, a few notes and a store of blobs:
 //
 //   - EV has what comes in: events, and control records in the same lanes (rule
 //     revisions, clock ticks, checkpoints of sources), so that a replay applies

@@ -109,7 +109,7 @@ type Onlooker struct {
 
 // Onlooker looks at a group of the engine.
 func (e *Engine) Onlooker(group int) *Onlooker {
-	return &Onlooker{notes: newNatsNotes(group, e.cfg.Replicas, e.shared(), e.connect), blobs: &e.blobs}
+	return &Onlooker{notes: newNatsNotes(group, e.cfg.Replicas, e.shared(), e.connect), blobs: e.blobs.of(group)}
 }
 
 // Newest returns the newest record; ok is false when there is none.

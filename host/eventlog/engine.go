@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,6 +74,27 @@ func (c EngineConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
+// CheckFiles looks at the files that c names, as StartEngine does: keys, credentials,
+// and certificates, which must be valid now. ends is when the certificate that this
+// side shows expires; zero when it shows none. The error is an *AccessError.
+func (c EngineConfig) CheckFiles(now time.Time) (ends time.Time, err error) {
+	var pair *tls.Certificate
+	switch {
+	case c.Servers != nil:
+		if err = c.Servers.check(now); err == nil {
+			pair, err = c.Servers.TLS.pair(now)
+		}
+	case c.Cluster != nil:
+		if pair, err = c.Cluster.check(now); err == nil {
+			_, _, err = c.Cluster.identity(pair)
+		}
+	}
+	if pair != nil {
+		ends = pair.Leaf.NotAfter
+	}
+	return ends, err
+}
+
 // Engine is where the streams, notes and blobs of groups live. Its methods may
 // be called together.
 type Engine struct {
@@ -142,6 +164,9 @@ func (e *Engine) embed(ctx context.Context) error {
 		return err
 	}
 	e.cfg.Dir = dir
+	if err := checkKind(dir, e.cfg.Cluster != nil); err != nil {
+		return err
+	}
 	// What a server of a cluster lacks it gets from the others; its files are not
 	// what this process alone has acknowledged.
 	if e.folder, err = openFolder(dir, e.cfg.Owner, e.cfg.Logger, e.cfg.Cluster == nil); err != nil {
@@ -166,12 +191,15 @@ func (e *Engine) embed(ctx context.Context) error {
 // reach finds out how to connect to the servers elsewhere, and that they can be
 // reached.
 func (e *Engine) reach() (err error) {
+	if err = e.cfg.Servers.check(time.Now()); err != nil {
+		return err
+	}
 	if e.options, err = e.cfg.Servers.options(); err != nil {
 		return err
 	}
 	nc, err := e.connect("rhost")
 	if err != nil {
-		return err
+		return e.cfg.Servers.refused(err)
 	}
 	defer e.disconnect(nc)
 	if limit := nc.MaxPayload(); limit < maxPayload {

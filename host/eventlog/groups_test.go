@@ -44,10 +44,11 @@ func startEngine(tb testing.TB, c eventlog.EngineConfig) (e *eventlog.Engine, st
 }
 
 // TestGroups: several groups write to one engine at the same time and know
-// nothing of each other, but for the blobs.
+// nothing of each other. What one removes of its blobs the others keep.
 func TestGroups(t *testing.T) {
 	t.Parallel()
 	const groups, commits = 3, 60
+	same := eventlog.BlobDigest([]byte("in all groups"))
 	dir := filepath.Join(t.TempDir(), "log")
 	for round := range 2 {
 		e, stopEngine := startEngine(t, eventlog.EngineConfig{Dir: dir})
@@ -67,7 +68,7 @@ func TestGroups(t *testing.T) {
 						return err
 					}
 				}
-				return l.PutBlob(context.Background(), eventlog.BlobDigest([]byte("shared")), []byte("shared"))
+				return l.PutBlob(context.Background(), same, []byte("in all groups"))
 			})
 		}
 		require.NoError(t, g.Wait())
@@ -87,7 +88,10 @@ func TestGroups(t *testing.T) {
 		assert.Equal(t, uint64(2*commits), l.RunLog().Tail())
 		digests, err := l.Blobs(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, []string{eventlog.BlobDigest([]byte("shared"))}, digests)
+		assert.Equal(t, []string{same}, digests, "group %d, after those before have removed theirs", group)
+		require.NoError(t, l.DeleteBlob(t.Context(), same))
+		_, err = l.GetBlob(t.Context(), same)
+		require.ErrorIs(t, err, eventlog.ErrNotFound)
 	}
 	_, err := e.Open(t.Context(), 10_000, eventlog.Config{})
 	require.ErrorContains(t, err, "open group 10000: it is outside 0 to 9999")

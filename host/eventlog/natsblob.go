@@ -19,8 +19,7 @@ const (
 	blobHeader = 8 // each chunk starts with the length of the whole blob
 )
 
-// natsBlobs is the Blobs of all groups of an engine. A blob is stored in chunks,
-// blob.NAME.0 the last of them: when that one is there, all are.
+// natsBlobs keeps the blobs of all groups of an engine in one stream.
 type natsBlobs struct {
 	engine *Engine
 
@@ -29,7 +28,23 @@ type natsBlobs struct {
 	ready       bool       // the stream exists
 }
 
-func chunkSubject(name string, i int) string { return "blob." + name + "." + strconv.Itoa(i) }
+// groupBlobs is the Blobs of one group. A blob is stored in chunks, blob.NAME.0 the
+// last of them: when that one is there, all are. Those of group 3 are called
+// blob.g3.NAME.0: what one group has no use for any more another may still need.
+type groupBlobs struct {
+	*natsBlobs
+	prefix string
+}
+
+func (s *natsBlobs) of(group int) groupBlobs {
+	prefix := "blob."
+	if group > 0 {
+		prefix += "g" + strconv.Itoa(group) + "."
+	}
+	return groupBlobs{s, prefix}
+}
+
+func (s groupBlobs) chunk(name string, i int) string { return s.prefix + name + "." + strconv.Itoa(i) }
 
 // conns returns the connections, opening them when there are none.
 func (s *natsBlobs) conns() (write, read *nats.Conn, err error) {
@@ -51,7 +66,7 @@ func (s *natsBlobs) open() (err error) {
 	return err
 }
 
-func (s *natsBlobs) Put(ctx context.Context, name string, b []byte) error {
+func (s groupBlobs) Put(ctx context.Context, name string, b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.open(); err != nil {
@@ -66,7 +81,7 @@ func (s *natsBlobs) Put(ctx context.Context, name string, b []byte) error {
 	for i := max(len(b)-1, 0) / blobChunk; i >= 0; i-- {
 		chunk := binary.LittleEndian.AppendUint64(nil, uint64(len(b)))
 		chunk = append(chunk, b[i*blobChunk:min((i+1)*blobChunk, len(b))]...)
-		if err := s.putChunk(ctx, &nats.Msg{Subject: chunkSubject(name, i), Data: chunk}); err != nil {
+		if err := s.putChunk(ctx, &nats.Msg{Subject: s.chunk(name, i), Data: chunk}); err != nil {
 			return err
 		}
 	}
@@ -83,14 +98,14 @@ func (s *natsBlobs) putChunk(ctx context.Context, m *nats.Msg) error {
 	return err
 }
 
-func (s *natsBlobs) Get(ctx context.Context, name string) ([]byte, error) {
+func (s groupBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 	_, read, err := s.conns()
 	if err != nil {
 		return nil, err
 	}
 	var b []byte
 	for i := 0; ; i++ {
-		chunk, err := getOne(ctx, read, blobStream, "$JS.API.DIRECT.GET."+blobStream+"."+chunkSubject(name, i), nil, s.engine.shared())
+		chunk, err := getOne(ctx, read, blobStream, "$JS.API.DIRECT.GET."+blobStream+"."+s.chunk(name, i), nil, s.engine.shared())
 		if errors.Is(err, ErrNotFound) && i > 0 || err == nil && len(chunk) < blobHeader {
 			return nil, corrupt(blobStream, 0, "a part of the blob is missing or unreadable")
 		}
@@ -104,7 +119,7 @@ func (s *natsBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 	}
 }
 
-func (s *natsBlobs) List(ctx context.Context) ([]string, error) {
+func (s groupBlobs) List(ctx context.Context) ([]string, error) {
 	_, read, err := s.conns()
 	if err != nil {
 		return nil, err
@@ -120,25 +135,25 @@ func (s *natsBlobs) List(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list blobs: %w", err)
 	}
-	info, err := st.Info(ctx, jetstream.WithSubjectFilter("blob.*.0"))
+	info, err := st.Info(ctx, jetstream.WithSubjectFilter(s.prefix+"*.0"))
 	if err != nil {
 		return nil, fmt.Errorf("list blobs: %w", err)
 	}
 	var names []string
 	for subject := range info.State.Subjects {
-		names = append(names, strings.TrimSuffix(strings.TrimPrefix(subject, "blob."), ".0"))
+		names = append(names, strings.TrimSuffix(strings.TrimPrefix(subject, s.prefix), ".0"))
 	}
 	return names, nil
 }
 
 // Delete removes the chunk that says the blob is there, then the others.
-func (s *natsBlobs) Delete(ctx context.Context, name string) error {
+func (s groupBlobs) Delete(ctx context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.open(); err != nil {
 		return err
 	}
-	for _, subject := range []string{chunkSubject(name, 0), "blob." + name + ".*"} {
+	for _, subject := range []string{s.chunk(name, 0), s.prefix + name + ".*"} {
 		err := purge(ctx, s.read, blobStream, jetstream.WithPurgeSubject(subject), s.engine.shared())
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil

@@ -23,6 +23,7 @@ const (
 // surely has not, is made again for a while.
 const (
 	tryTimeout = 2 * time.Second // of one try
+	firstTry   = tryTimeout / 4  // of the first one of a call that changes nothing: a leader that has died does not answer
 	tryPause   = 50 * time.Millisecond
 )
 
@@ -34,8 +35,8 @@ func whileUnavailable(ctx context.Context, shared bool, call func(context.Contex
 	if !shared {
 		return call(ctx)
 	}
-	for {
-		try, cancel := context.WithTimeout(ctx, tryTimeout)
+	for wait := firstTry; ; wait = min(2*wait, tryTimeout) {
+		try, cancel := context.WithTimeout(ctx, wait)
 		err := call(try)
 		cancel()
 		if err == nil || !passing(err) || !pause(ctx, tryPause) {

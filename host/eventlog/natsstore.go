@@ -73,7 +73,7 @@ func (s *natsStore) connect(name string) (*nats.Conn, error) {
 
 func (s *natsStore) Stream(kind StreamKind) Stream { return s.streams[kind] }
 func (s *natsStore) Notes() Notes                  { return s.notes }
-func (s *natsStore) Blobs() Blobs                  { return &s.engine.blobs }
+func (s *natsStore) Blobs() Blobs                  { return s.engine.blobs.of(s.group) }
 func (s *natsStore) Free() (int64, bool)           { return s.engine.free() }
 
 // broken is why the engine stores nothing any more, or nil.

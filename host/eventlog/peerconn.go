@@ -12,11 +12,12 @@ import (
 
 // A connection between nodes is two subjects, one for each side. A message is its
 // kind, four bytes of a number, and for data the bytes. Data is numbered from 1, so
-// that what the servers drop is noticed: they deliver in order, and at most once.
+// that what the servers drop is noticed: they deliver in order, and at most once. A
+// last message that was dropped is noticed by the credit that follows it.
 const (
 	peerData   = 'd' // number of the message, bytes
 	peerEnd    = 'e' // number of the message: the side has closed
-	peerCredit = 'c' // how many data messages were taken; sent in any case once in a while
+	peerCredit = 'c' // how many data messages were taken, how many were sent (four bytes); in any case once in a while
 
 	peerHeader = 5
 	peerChunk  = 32 << 10
@@ -47,6 +48,9 @@ type peerConn struct {
 	room  uint32        // number up to which data may be sent; guarded by mu
 	more  chan struct{} // one token when room has grown
 	begun chan struct{} // closed once to is known
+
+	order sync.Mutex // a credit tells of exactly the data before it
+	sent  uint32     // number of the last data sent; guarded by order
 
 	got   uint32 // number of the last data received; of the subscription's goroutine
 	ended bool   // in is closed; of the subscription's goroutine
@@ -94,6 +98,9 @@ func (c *peerConn) receive(m *nats.Msg) {
 	switch m.Data[0] {
 	case peerCredit:
 		c.allow(number)
+		if rest := m.Data[peerHeader:]; len(rest) >= 4 && binary.LittleEndian.Uint32(rest) != c.got {
+			c.fail() // as below
+		}
 	case peerData, peerEnd:
 		c.got++
 		if number != c.got {
@@ -138,7 +145,7 @@ func (c *peerConn) deliver() {
 			if _, err := c.pipe.Write(b); err != nil {
 				return
 			}
-			if c.taken.Add(1)%(peerWindow/4) == 0 && c.publish(peerCredit, c.taken.Load(), nil) != nil {
+			if c.taken.Add(1)%(peerWindow/4) == 0 && c.credit() != nil {
 				return
 			}
 		case <-c.done:
@@ -162,7 +169,7 @@ func (c *peerConn) send() {
 			c.publish(peerEnd, number, nil) //nolint:errcheck // it is over either way
 			return
 		}
-		if !c.wait(number) || c.publish(peerData, number, buf[:n]) != nil {
+		if !c.wait(number) || c.data(number, buf[:n]) != nil {
 			return
 		}
 	}
@@ -199,11 +206,26 @@ func (c *peerConn) beat() {
 		case <-c.done:
 			return
 		}
-		if time.Since(time.Unix(0, c.heard.Load())) > peerLost || c.publish(peerCredit, c.taken.Load(), nil) != nil {
+		if time.Since(time.Unix(0, c.heard.Load())) > peerLost || c.credit() != nil {
 			c.fail()
 			return
 		}
 	}
+}
+
+// credit tells the other side what was taken, and what should have come.
+func (c *peerConn) credit() error {
+	c.order.Lock()
+	defer c.order.Unlock()
+	return c.publish(peerCredit, c.taken.Load(), binary.LittleEndian.AppendUint32(nil, c.sent))
+}
+
+// data sends a data message.
+func (c *peerConn) data(number uint32, b []byte) error {
+	c.order.Lock()
+	defer c.order.Unlock()
+	c.sent = number
+	return c.publish(peerData, number, b)
 }
 
 func (c *peerConn) publish(kind byte, number uint32, data []byte) error {

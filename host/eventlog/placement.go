@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -35,8 +37,11 @@ func (e *Engine) Streams(ctx context.Context, group int) ([]StreamStatus, error)
 		return nil, err
 	}
 	defer e.disconnect(nc)
-	var list []StreamStatus
-	for _, name := range streamsOf(group) {
+	return e.statuses(ctx, nc, streamsOf(group))
+}
+
+func (e *Engine) statuses(ctx context.Context, nc *nats.Conn, names []string) (list []StreamStatus, err error) {
+	for _, name := range names {
 		var info *jetstream.StreamInfo
 		err := whileUnavailable(ctx, e.shared(), func(ctx context.Context) error {
 			info, err = askInfo(ctx, nc, name)
@@ -71,41 +76,56 @@ func statusOf(name string, info *jetstream.StreamInfo) StreamStatus {
 	return s
 }
 
-// MoveLeaders asks the servers to let node lead the streams of a group, so that
-// who owns the group writes them without a detour. It does not wait until they
-// have. A stream that node leads already, and one without a copy there, stay as
-// they are.
-func (e *Engine) MoveLeaders(ctx context.Context, group int, node string) error {
-	list, err := e.Streams(ctx, group)
-	if err != nil {
-		return err
-	}
+// MoveLeaders asks the servers to let node lead the streams of a group, and that of
+// the leases, so that who owns the group writes them without a detour and depends on
+// no other server than it must. It does not wait until they have, and returns how many
+// of the streams were led elsewhere. One that node leads already, and one without a
+// current copy there, stay as they are: a leader that moves costs writers a moment.
+func (e *Engine) MoveLeaders(ctx context.Context, group int, node string) (elsewhere int, err error) {
 	nc, err := e.connect("move leaders")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer e.disconnect(nc)
+	list, err := e.statuses(ctx, nc, append(streamsOf(group), leaseStream))
+	if err != nil {
+		return 0, err
+	}
+	for i := range list {
+		if list[i].Leader == node {
+			continue
+		}
+		elsewhere++
+		if list[i].couldLead(node) {
+			err = errors.Join(err, e.moveLeader(ctx, nc, list[i].Name, node))
+		}
+	}
+	return elsewhere, err
+}
+
+// couldLead reports whether a node other than the leader has a current copy.
+func (s *StreamStatus) couldLead(node string) bool {
+	return slices.ContainsFunc(s.Copies, func(c CopyStatus) bool {
+		return c.Node == node && c.Current && !c.Offline
+	})
+}
+
+func (e *Engine) moveLeader(ctx context.Context, nc *nats.Conn, stream, node string) error {
 	body, err := json.Marshal(map[string]any{"placement": map[string]string{"preferred": node}})
 	if err != nil {
 		return err
 	}
-	for _, s := range list {
-		if s.Leader == node {
-			continue
+	return whileUnavailable(ctx, e.shared(), func(ctx context.Context) error {
+		m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, body)
+		if err != nil {
+			return err
 		}
-		err = errors.Join(err, whileUnavailable(ctx, e.shared(), func(ctx context.Context) error {
-			m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+s.Name, body)
-			if err != nil {
-				return err
-			}
-			var answer struct {
-				Error *jetstream.APIError `json:"error"`
-			}
-			if err := json.Unmarshal(m.Data, &answer); err != nil || answer.Error == nil {
-				return err
-			}
-			return fmt.Errorf("move the leader of stream %s to %s: %w", s.Name, node, answer.Error)
-		}))
-	}
-	return err
+		var answer struct {
+			Error *jetstream.APIError `json:"error"`
+		}
+		if err := json.Unmarshal(m.Data, &answer); err != nil || answer.Error == nil {
+			return err
+		}
+		return fmt.Errorf("move the leader of stream %s to %s: %w", stream, node, answer.Error)
+	})
 }

@@ -15,7 +15,8 @@ const (
 )
 
 // Probe finds out whether the log can store something now, by storing a note that
-// replaces those of probes before. It returns nil once the note is safe on disk;
+// replaces those of probes before, and whether another owner has claimed the group
+// since this log did. It returns nil once the note is safe on disk;
 // otherwise the error names the trouble: ErrDiskFull, ErrFenced, ErrClosed,
 // ErrUnavailable, ErrUncertain. The last of these means that the servers take
 // longer than AckTimeout; a storage engine whose disk was full does so until it is
@@ -40,8 +41,8 @@ func (l *Log) probe(ctx context.Context) error {
 	if err := l.checkRoom(l.cfg.MinFree); err != nil {
 		return err
 	}
-	if l.fenced.Load() {
-		return ErrFenced
+	if err := l.stillOurs(ctx); err != nil {
+		return err
 	}
 	for _, a := range []*appender{l.committer.out, l.run.out} {
 		if t := a.trouble.Load(); t != nil && time.Since(t.at) < troubleLasts {

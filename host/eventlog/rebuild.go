@@ -12,8 +12,9 @@ import (
 // it: the same frames under the same numbers. Its methods belong to one goroutine.
 type Rebuild struct {
 	log     *Log
+	origin  string // of what will be begun in it
 	streams map[string]*rebuilt
-	note    uint64 // sequence of the last snapshot note
+	notes   map[string]uint64 // sequence of the last note of a name
 }
 
 // rebuilt is a stream that is being written.
@@ -34,12 +35,49 @@ func NewRebuild(ctx context.Context, dir string, first map[string]uint64, logger
 	if err != nil {
 		return nil, err
 	}
-	r := &Rebuild{log: l, streams: map[string]*rebuilt{
+	r, err := newRebuild(ctx, l, first)
+	if err != nil {
+		return nil, fmt.Errorf("write log %s: %w", dir, err)
+	}
+	return r, nil
+}
+
+// NewRebuildOn is NewRebuild for group 0 of an engine, which must have nothing in it
+// yet. Until Finish others who open the group find that its restore has begun.
+func NewRebuildOn(ctx context.Context, e *Engine, first map[string]uint64, logger *slog.Logger) (*Rebuild, error) {
+	l, err := e.Open(ctx, 0, Config{Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	name := func(err error) error { return e.cfg.name("write log", err) }
+	_, begun, err := l.restored(ctx)
+	if err == nil && begun {
+		err = ErrUnfinished
+	}
+	if err == nil && l.Tail().Frame+l.run.Tail() > 0 {
+		err = fmt.Errorf("there is a log already, of %d frames; stop every `rhost run` that is part of the cluster, and empty the folders of the log, or remove its streams, before a restore", l.Tail().Frame)
+	}
+	if err != nil {
+		return nil, errors.Join(name(err), l.Close())
+	}
+	r, err := newRebuild(ctx, l, first)
+	if err != nil {
+		return nil, name(err)
+	}
+	return r, nil
+}
+
+func newRebuild(ctx context.Context, l *Log, first map[string]uint64) (*Rebuild, error) {
+	r := &Rebuild{log: l, origin: newOrigin(), notes: make(map[string]uint64), streams: map[string]*rebuilt{
 		evName:  {s: l.events, slot: slotEvents, check: NewChecker(evName)},
 		runName: {s: l.run.out.s, slot: slotRun, check: NewChecker(runName)},
 	}}
-	if err := r.begin(ctx, floors{ev: first[evName], run: first[runName]}); err != nil {
-		return nil, errors.Join(fmt.Errorf("write log %s: %w", dir, err), r.Finish(false))
+	err := l.noteRestored(ctx, false, r.origin)
+	if err == nil {
+		err = r.begin(ctx, floors{ev: first[evName], run: first[runName]})
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.close(false))
 	}
 	return r, nil
 }
@@ -51,8 +89,8 @@ func (r *Rebuild) begin(ctx context.Context, f floors) error {
 		return nil
 	}
 	err := r.log.recordFloors(ctx, f)
-	if err == nil {
-		err = r.log.run.out.witness.sayFloors(f)
+	if w := r.log.run.out.witness; err == nil && w != nil {
+		err = w.sayFloors(f)
 	}
 	for name, first := range map[string]uint64{evName: f.ev, runName: f.run} {
 		if err == nil && first > 1 {
@@ -77,12 +115,18 @@ func (r *Rebuild) Frame(ctx context.Context, stream string, seq uint64, b []byte
 
 // Note stores the next of the notes that say where snapshots are, as SnapshotNotes
 // of a Cut gave it.
-func (r *Rebuild) Note(ctx context.Context, b []byte) error {
-	if _, _, err := decodeNoteFrame(b, snapshotNote); err != nil {
-		return fmt.Errorf("store a snapshot's note: %w", err)
+func (r *Rebuild) Note(ctx context.Context, b []byte) error { return r.put(ctx, snapshotNote, b) }
+
+// Edition stores the next of the notes that say what is in force, as EditionNotes of
+// a LiveCut gave it.
+func (r *Rebuild) Edition(ctx context.Context, b []byte) error { return r.put(ctx, editionNote, b) }
+
+func (r *Rebuild) put(ctx context.Context, name string, b []byte) error {
+	if _, _, err := decodeNoteFrame(b, name); err != nil {
+		return fmt.Errorf("store a note %q: %w", name, err)
 	}
-	seq, err := r.log.notes.store.Put(ctx, snapshotNote, r.note, b)
-	r.note = seq
+	seq, err := r.log.notes.store.Put(ctx, name, r.notes[name], b)
+	r.notes[name] = seq
 	return err
 }
 
@@ -91,13 +135,22 @@ func (r *Rebuild) Blob(ctx context.Context, digest string, b []byte) error {
 	return r.log.PutBlob(ctx, digest, b)
 }
 
-// Finish notes what the streams end with and closes the log. When good is false,
-// it closes it as a crash would have.
-func (r *Rebuild) Finish(good bool) error {
+// Finish notes what the streams end with, and that the log is whole, and closes it.
+// When good is false, it closes it as a crash would have.
+func (r *Rebuild) Finish(ctx context.Context, good bool) error {
+	var err error
+	if good {
+		err = r.log.noteRestored(ctx, true, r.origin)
+	}
+	return errors.Join(err, r.close(good && err == nil))
+}
+
+func (r *Rebuild) close(good bool) error {
 	var errs []error
 	for _, to := range r.streams {
-		if seq, sum, _ := to.check.Tail(); seq > 0 {
-			errs = append(errs, r.log.run.out.witness.say(to.slot, testimony{seq: seq, crc: sum}))
+		w := r.log.run.out.witness
+		if seq, sum, _ := to.check.Tail(); w != nil && seq > 0 {
+			errs = append(errs, w.say(to.slot, testimony{seq: seq, crc: sum}))
 		}
 	}
 	if !good {

@@ -20,6 +20,7 @@ const (
 	Tick       Kind = 3 // the clock of an idle lane; the record's Ingest is the tick
 	Checkpoint Kind = 4 // how far a source has read; Key is the source
 	Claim      Kind = 5 // who has taken the group over; Key is the owner, Body its epoch as a uvarint
+	Origin     Kind = 6 // the log was restored; Key is what tells what follows from what followed in the log it is a copy of
 )
 
 func (k Kind) String() string {
@@ -34,6 +35,8 @@ func (k Kind) String() string {
 		return "checkpoint"
 	case Claim:
 		return "claim"
+	case Origin:
+		return "origin"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }

@@ -68,6 +68,9 @@ func (s *Servers) options() ([]nats.Option, error) {
 		nats.Timeout(5 * time.Second), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
 		// A server that was cut off is given up before an acknowledgement is.
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
+		// Who was let in before may be again: when credentials have expired, and the file
+		// holds new ones.
+		nats.IgnoreAuthErrorAbort(),
 	}
 	if s.Creds != "" {
 		opts = append(opts, nats.UserCredentials(s.Creds))

@@ -130,6 +130,25 @@ func TestOvertaken(t *testing.T) {
 	assert.GreaterOrEqual(t, l.RunLog().Tail(), uint64(runs.Load())+2)
 }
 
+// TestProbeFindsTheNextOwner: who has been replaced and has written nothing since is
+// told by a probe, and writes nothing from then on.
+func TestProbeFindsTheNextOwner(t *testing.T) {
+	e := engineOn(t, natsServer(t, nil).ClientURL())
+	old, err := e.Open(t.Context(), 0, eventlog.Config{})
+	require.NoError(t, err)
+	require.NoError(t, old.Claim(t.Context(), "old", 1))
+	require.NoError(t, old.Probe(t.Context()))
+	next, err := e.Open(t.Context(), 0, eventlog.Config{})
+	require.NoError(t, err)
+	require.NoError(t, next.Claim(t.Context(), "new", 2))
+	err = old.Probe(t.Context())
+	require.ErrorIs(t, err, eventlog.ErrFenced)
+	require.ErrorContains(t, err, "new has claimed it with epoch 2")
+	require.NoError(t, next.Probe(t.Context()))
+	require.NoError(t, old.Close())
+	require.NoError(t, next.Close())
+}
+
 // TestServerRestarts: while the server is away nothing is stored, and says so in
 // time; what was acknowledged is there when it is back, and the log goes on.
 func TestServerRestarts(t *testing.T) {
@@ -238,7 +257,7 @@ func TestServersWithTLSAndKeys(t *testing.T) {
 		{"no key", eventlog.Servers{TLS: files}, "Authorization Violation"},
 		{"no certificate", eventlog.Servers{NKey: seedFile, TLS: eventlog.TLSFiles{CA: files.CA}}, "connect to storage engine: "},
 		{"another CA", eventlog.Servers{NKey: seedFile, TLS: certificates(t)}, "certificate signed by unknown authority"},
-		{"no seed", eventlog.Servers{NKey: "nowhere.nk", TLS: files}, "servers.nkey: read nowhere.nk"},
+		{"no seed", eventlog.Servers{NKey: "nowhere.nk", TLS: files}, "nowhere.nk: no such file or directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.with.URLs = []string{url}

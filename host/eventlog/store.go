@@ -9,8 +9,8 @@ import (
 )
 
 // Store is where the log of one group is kept: two streams of frames, a few
-// small notes, and the blobs that all groups share. An Engine gives them out;
-// the package eventlogtest has one in memory.
+// small notes, and blobs. An Engine gives them out; the package eventlogtest has
+// one in memory.
 //
 // A Store knows nothing of what it keeps. Its methods, and those of what it
 // gives out, may be called together. Close ends it; calls in progress fail.

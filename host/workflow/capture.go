@@ -19,9 +19,9 @@ import (
 //	ids that finished lately, oldest first: how many, and each
 //
 // An execution is what apply has folded of its history: id, number, what it was
-// started with, when; completions, flags, status; its steps, its errors. Its
-// definition is not in it: it is looked up by digest. Nor are the timers, which
-// follow from the executions.
+// started with, when; completions, flags, its origin where a flag says so, status;
+// its steps, its errors. Its definition is not in it: it is looked up by digest. Nor
+// are the timers, which follow from the executions.
 const snapshotVersion = 1
 
 // Capture is the executions of an engine at one moment. It does not change with the
@@ -182,6 +182,7 @@ const (
 	flagFailing = 1 << iota
 	flagDropped
 	flagDead
+	flagOrigin // it has an origin
 )
 
 func (x *execution) append(b []byte) []byte {
@@ -194,7 +195,10 @@ func (x *execution) append(b []byte) []byte {
 	b = appendRaw(b, x.info.Match)
 	b = appendTime(b, x.started)
 	b = binary.AppendUvarint(b, uint64(x.done))
-	b = append(b, flag(x.failing, flagFailing)|flag(x.dropped, flagDropped)|flag(x.dead, flagDead))
+	b = append(b, flag(x.failing, flagFailing)|flag(x.dropped, flagDropped)|flag(x.dead, flagDead)|flag(x.info.Origin != "", flagOrigin))
+	if x.info.Origin != "" {
+		b = appendText(b, x.info.Origin)
+	}
 	b = appendText(b, string(x.status))
 	b = binary.AppendUvarint(b, uint64(len(x.steps)))
 	for _, s := range x.steps {

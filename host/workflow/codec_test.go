@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -189,4 +190,31 @@ func FuzzDecodeRecord(f *testing.F) {
 			e.Tick(epoch.AddDate(1, 0, 0))
 		}
 	})
+}
+
+// TestOrigin: an origin comes back from a record and from a snapshot, and begins the
+// keys of every step.
+func TestOrigin(t *testing.T) {
+	def := mustParse(t, "do: [{run: a}]\n")
+	e := workflow.NewEngine(options(def))
+	with := info("m-1", `{"k":"v"}`)
+	with.Origin = "second"
+	out := e.Start(def, with, epoch)
+	b, err := out.Records[0].Encode()
+	require.NoError(t, err)
+	r, err := workflow.DecodeRecord(b)
+	require.NoError(t, err)
+	assert.Equal(t, "second", r.Started.Origin)
+	require.Len(t, out.Commands, 1)
+	assert.Equal(t, "second/x-1/a", out.Commands[0].Key)
+
+	var snapshot bytes.Buffer
+	c := e.Capture()
+	require.NoError(t, c.WriteTo(&snapshot, func(string) {}))
+	c.End()
+	again, err := workflow.RestoreEngine(options(def), bufio.NewReader(&snapshot))
+	require.NoError(t, err)
+	recovered := again.Recovered(epoch)
+	require.Len(t, recovered.Commands, 1)
+	assert.Equal(t, "second/x-1/a", recovered.Commands[0].Key)
 }

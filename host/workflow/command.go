@@ -79,6 +79,9 @@ type StartInfo struct {
 	Key     string
 	Rule    string
 	Version string // of the rule
+	// Origin begins the idempotency keys, where it is not empty: the same match may
+	// be found in copies of one log.
+	Origin string
 	// Payload is all that later templates and actions need of the match. The engine
 	// keeps it and writes it to the log.
 	Payload Payload

@@ -67,7 +67,7 @@ func (e *Engine) Start(def *Definition, info StartInfo, now time.Time) Output {
 	}
 	now = stamp(now)
 	started := &Started{
-		Key: info.Key, Rule: info.Rule, Version: info.Version, Definition: def.Digest(), Match: info.Payload,
+		Key: info.Key, Rule: info.Rule, Version: info.Version, Definition: def.Digest(), Origin: info.Origin, Match: info.Payload,
 	}
 	x := e.admit(id, *started, now)
 	x.def = def

@@ -204,6 +204,9 @@ func (r Record) undo() bool {
 // key returns the idempotency key of a step or of its undo.
 func (x *execution) key(s *stepState, undo bool) string {
 	key := x.id + "/" + s.id
+	if x.info.Origin != "" {
+		key = x.info.Origin + "/" + key
+	}
 	if s.gen > 0 {
 		key = fmt.Sprintf("%s~%d", key, s.gen)
 	}

@@ -58,7 +58,8 @@ type Started struct {
 	Rule       string  `json:"rule"`    // name of the rule
 	Version    string  `json:"version"` // version of the rule
 	Definition string  `json:"definition"`
-	Match      Payload `json:"match,omitempty"` // all that later templates need
+	Origin     string  `json:"origin,omitempty"` // begins its idempotency keys; "" for most
+	Match      Payload `json:"match,omitempty"`  // all that later templates need
 }
 
 // Payload is what the host keeps of a match, in a form of its own: this package does

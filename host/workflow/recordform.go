@@ -63,7 +63,11 @@ func (s *Started) append(b []byte) []byte {
 	b = appendText(b, s.Rule)
 	b = appendText(b, s.Version)
 	b = appendText(b, s.Definition)
-	return appendRaw(b, s.Match)
+	b = appendRaw(b, s.Match)
+	if s.Origin != "" { // most have none, and end here
+		b = appendText(b, s.Origin)
+	}
+	return b
 }
 
 func (s *Scheduled) append(b []byte) ([]byte, error) {
@@ -198,6 +202,9 @@ func parseRecord(b []byte) (Record, error) {
 	switch r.Kind {
 	case KindStarted:
 		r.Started = &Started{Key: p.text(), Rule: p.name(), Version: p.name(), Definition: p.name(), Match: p.raw()}
+		if p.failed == "" && len(p.b) > 0 && p.b[0] != 0 { // an empty one is not written
+			r.Started.Origin = p.name()
+		}
 	case KindScheduled, KindUndoScheduled:
 		r.Scheduled = &Scheduled{
 			Step: p.name(), Action: Action(p.name()), Plugin: p.name(), Attempt: p.number(), Key: p.text(), Args: p.json(),

@@ -254,6 +254,9 @@ func (p *piece) execution() *execution {
 	x.started, x.done = p.time(), p.small()
 	flags := p.byte()
 	x.failing, x.dropped, x.dead = flags&flagFailing != 0, flags&flagDropped != 0, flags&flagDead != 0
+	if flags&flagOrigin != 0 {
+		x.info.Origin = p.name()
+	}
 	x.status = Status(p.name())
 	if n := p.small(); n > len(p.b)/least {
 		p.fail("%d steps", n)

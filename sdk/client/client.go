@@ -131,6 +131,13 @@ func (c *Client) ChangeCluster(ctx context.Context, what string) (json.RawMessag
 	return out, c.call(ctx, http.MethodPost, "/v1/cluster/"+what, "", nil, &out)
 }
 
+// BackupCluster has the node, over its local socket, back up the cluster's log into a
+// folder of its machine, and returns what was written.
+func (c *Client) BackupCluster(ctx context.Context, out string) (json.RawMessage, error) {
+	var res json.RawMessage
+	return res, c.call(ctx, http.MethodPost, "/v1/cluster/backup?"+url.Values{"out": {out}}.Encode(), "", nil, &res)
+}
+
 // DeadLetters returns what failed for good and waits for a person.
 func (c *Client) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
 	page, err := get[Page](ctx, c, "/v1/deadletters")
@@ -212,7 +219,18 @@ func (c *Client) Apply(ctx context.Context, bundle json.RawMessage) (json.RawMes
 // when ctx ends, io.ErrUnexpectedEOF when the host goes away, fn's error when fn
 // fails.
 func (c *Client) Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error {
-	req, err := c.request(ctx, http.MethodGet, "/v1/tail?"+url.Values{"topic": topics}.Encode(), "", nil)
+	return c.tail(ctx, url.Values{"topic": topics}, fn)
+}
+
+// TailSince is Tail of one topic that is kept, from behind the message with the id
+// since on; "0" stands for all that is kept. Messages that are not kept any more are
+// told as an object with gap.
+func (c *Client) TailSince(ctx context.Context, topic, since string, fn func(json.RawMessage) error) error {
+	return c.tail(ctx, url.Values{"topic": {topic}, "since": {since}}, fn)
+}
+
+func (c *Client) tail(ctx context.Context, q url.Values, fn func(json.RawMessage) error) error {
+	req, err := c.request(ctx, http.MethodGet, "/v1/tail?"+q.Encode(), "", nil)
 	if err != nil {
 		return err
 	}

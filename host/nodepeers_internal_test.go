@@ -1,0 +1,75 @@
+package host
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhost/rhost/host/cluster"
+)
+
+// tableWith is a table in which node owns the tenant's group.
+func tableWith(node string, epoch uint64) cluster.Table {
+	return cluster.Table{Groups: map[int]cluster.Owned{tenantGroup: {Node: node, Epoch: epoch}}}
+}
+
+// What a standby has passed to an owner that does not answer ends once the leases
+// name another owner: a request with 503, a stream with the connection. Renewals of
+// the same lease change nothing.
+func TestForwardedEndsWithItsOwner(t *testing.T) {
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stream" {
+			w.Write([]byte("first")) //nolint:errcheck // the client says so
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done() // stopped
+	}))
+	defer owner.Close()
+	n := &Node{config: Config{Cluster: &ClusterConfig{Node: "b"}}}
+	n.forward = newForwarder(func(ctx context.Context, node string) (net.Conn, error) {
+		assert.Equal(t, "a", node)
+		return new(net.Dialer).DialContext(ctx, "tcp", owner.Listener.Addr().String())
+	}, slog.New(slog.DiscardHandler))
+	standby := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.pass(w, r, 0) }))
+	defer standby.Close()
+
+	n.changed(tableWith("a", 7))
+	stream, err := http.Get(standby.URL + "/stream")
+	require.NoError(t, err)
+	defer stream.Body.Close()
+	first := make([]byte, 5)
+	_, err = io.ReadFull(stream.Body, first)
+	require.NoError(t, err)
+	assert.Equal(t, "first", string(first))
+	answers := make(chan *http.Response, 1)
+	go func() {
+		res, err := http.Get(standby.URL + "/waits")
+		assert.NoError(t, err)
+		answers <- res
+	}()
+	n.changed(tableWith("a", 7))
+	select {
+	case res := <-answers:
+		require.Fail(t, "the owner is the same", res.Status)
+	case <-time.After(2 * lastAnswers):
+	}
+
+	n.changed(tableWith("c", 9))
+	_, err = io.ReadAll(stream.Body)
+	require.Error(t, err)
+	res := <-answers
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+	assert.Equal(t, "1", res.Header.Get("Retry-After"))
+	assert.Contains(t, string(text), "another owner")
+}
