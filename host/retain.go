@@ -277,6 +277,10 @@ func (k *keeper) sweep(ctx context.Context) error {
 	if err := m.all(ctx); err != nil {
 		return fmt.Errorf("look for blobs in use: %w", err)
 	}
+	// Another owner would have named some that this log does not see.
+	if err := k.log.StillOurs(ctx); err != nil {
+		return fmt.Errorf("remove blobs: %w", err)
+	}
 	for _, digest := range all {
 		if m.named[digest] {
 			continue

@@ -17,6 +17,7 @@ import (
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/api"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/eventlog/eventlogtest"
 )
 
 // keeperOf is the keeper of a rig's log, which wants nothing that is older than a
@@ -212,4 +213,28 @@ func TestRetentionConfig(t *testing.T) {
 		_, err := ReadConfig(app.dir, nil)
 		assert.ErrorContains(t, err, want, text)
 	}
+}
+
+// TestSweepOfAReplacedOwner: an owner that was replaced removes nothing, for it does not
+// see what the next one names.
+func TestSweepOfAReplacedOwner(t *testing.T) {
+	m := eventlogtest.New(eventlogtest.Config{})
+	open := func(writer uint64) *eventlog.Log {
+		log, err := eventlog.OpenStore(t.Context(), m.Node().Store(0), eventlog.Config{Writer: writer})
+		require.NoError(t, err)
+		require.NoError(t, log.Claim(t.Context(), fmt.Sprint("node", writer), writer))
+		return log
+	}
+	stale := open(1)
+	k := &keeper{log: stale, blobs: newHeldBlobs(stale), now: time.Now}
+	left := []byte("that a process left before it could name it")
+	require.NoError(t, stale.PutBlob(t.Context(), eventlog.BlobDigest(left), left))
+	owner := open(2)
+	require.ErrorIs(t, k.sweep(t.Context()), eventlog.ErrFenced)
+	_, err := owner.GetBlob(t.Context(), eventlog.BlobDigest(left))
+	require.NoError(t, err)
+	k = &keeper{log: owner, blobs: newHeldBlobs(owner), now: time.Now}
+	require.NoError(t, k.sweep(t.Context()))
+	_, err = owner.GetBlob(t.Context(), eventlog.BlobDigest(left))
+	require.ErrorIs(t, err, eventlog.ErrNotFound)
 }

@@ -94,6 +94,10 @@ func (l *Log) announce(ctx context.Context, c claim) (err error) {
 	return errors.Join(changed, err)
 }
 
+// StillOurs returns ErrFenced when another owner has claimed the group since this log
+// did. It is for what the streams cannot refuse: nil tells of the past.
+func (l *Log) StillOurs(ctx context.Context) error { return l.orClosed(l.stillOurs(ctx)) }
+
 // stillOurs reports that another owner has claimed the group since this log did.
 func (l *Log) stillOurs(ctx context.Context) error {
 	if l.fenced.Load() {
