@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
 )
 
 // onAck carries out what was waiting for a batch to be on disk.
@@ -19,6 +20,9 @@ func (l *lane) onAck(a ack) error {
 	l.committed = l.now()
 	l.ready = append(l.ready, a.batch.commands...)
 	for _, m := range a.batch.messages {
+		if m.Place != (notify.Place{}) {
+			l.topics.Show(m.Topic, m.Place)
+		}
 		l.hub.Publish(m)
 	}
 	for i := range a.batch.emits {

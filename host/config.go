@@ -32,6 +32,7 @@ type Config struct {
 	Sources map[string]SourceConfig `yaml:"sources"`
 	Plugins map[string]PluginConfig `yaml:"plugins"`
 	Notify  map[string]NotifyConfig `yaml:"notify"`
+	Topics  map[string]TopicConfig  `yaml:"topics"`
 	Egress  EgressConfig            `yaml:"egress"`
 	Folders map[string]string       `yaml:"folders"` // folders that file steps may touch, by name; relative to the app
 	// Lanes is on how many processors events are matched, spread by the value at
@@ -301,6 +302,9 @@ func (c Config) validate() error {
 		if err := src.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: sources.%s: %w", src.Pos, name, err))
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
+		errs = append(errs, c.Topics[name].validate(name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Plugins)) {
 		errs = append(errs, c.Plugins[name].validate(name)...)

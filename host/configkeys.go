@@ -101,6 +101,12 @@ func configKeys() map[string]configKey {
 		"notify":       explain("where topics go beside those who subscribe to them, by topic"),
 		"notify.*.log": explain("to the output of rhost run"),
 
+		"topics":           explain("which topics keep their messages, by name, or by pattern with * and ?"),
+		"topics.*.durable": explain("the newest messages last over restarts, and who was away gets them"),
+		"topics.*.history": explain("how many are kept; 1000"),
+		"topics.*.bytes":   explain("how much of them is kept; 1MiB"),
+		"topics.*.age":     explain("how long they are kept; 24h"),
+
 		"egress":              explain("where http steps and plugins may go; without it nowhere"),
 		"egress.hosts":        explain("names, *.names, * or addresses, with a port if it is not 80 or 443"),
 		"egress.private":      explain("networks with private addresses that may be reached, such as 10.1.0.0/16"),

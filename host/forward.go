@@ -96,7 +96,9 @@ func (l *lane) effects(rec workflow.Record) (notes []notify.Message, emits []emi
 		case workflow.EffectKVSet:
 			l.state.kv.set(e.Name, e.Bytes, e.Expires)
 		case workflow.EffectNotify:
-			notes = append(notes, notify.Message{Topic: e.Name, At: rec.At, Rule: run.Rule, Match: run.Match, Payload: e.Value})
+			m := notify.Message{Topic: e.Name, At: rec.At, Rule: run.Rule, Match: run.Match, Payload: e.Value}
+			m.Place, _ = l.topics.Append(m, func() string { return epochOf(l.origin, e.Name, rec.EffectID(i)) })
+			notes = append(notes, m)
 		case workflow.EffectEmit:
 			if run.depth >= maxDepth {
 				l.logger.Warn("an emitted event is dropped: the rules cause each other in a loop",

@@ -90,6 +90,7 @@ type Host struct {
 	renewed string     // origin that a restore has given the log; "" for none
 	clock   *clock
 	hub     *notify.Hub
+	topics  *notify.Histories // of topics that are kept
 	plugins *deploy.Plugins
 	memory  *guestMemory // that is reserved for them
 	cache   *wasm.Cache  // of compiled modules; nil when nothing is kept

@@ -108,6 +108,7 @@ type laneParts struct {
 	blobs  blobs // of the log
 	lib    *ruleLibrary
 	hub    *notify.Hub
+	topics *notify.Histories // nil: none are kept
 	state  *state
 	lanes  laneLayout
 	start  func(workflow.Command) bool // hands a command to dispatch; false: no room now

@@ -50,6 +50,7 @@ func (l *lane) recover(ctx context.Context) error {
 		return err
 	}
 	l.allowed = allowance{} // all of which was let in before
+	l.topics.ShowAll()
 	if l.account.quota(l.tenant).Events.Held > 0 {
 		// What is decided next has to know what there is room for.
 		if err := l.account.catchUp(ctx, l.log); err != nil {

@@ -17,7 +17,7 @@ import (
 
 // sharedKeys are the keys of rhost.yaml that all nodes of a cluster have in common.
 func sharedKeys() []string {
-	return []string{"tenant", "sources", "plugins", "notify", "egress", "lanes", "partition_by", "retention", "quotas", "wasm"}
+	return []string{"tenant", "sources", "plugins", "notify", "egress", "lanes", "partition_by", "retention", "quotas", "topics", "wasm"}
 }
 
 // readSettings reads rhost.yaml of an app folder; nothing when there is none.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 )
 
@@ -25,7 +26,8 @@ import (
 //   - executions that are open, dead letters, keys that finished lately, and the
 //     text of rules of the past whose steps they go on with;
 //   - state and kv, bad records, emitted events that are not in EV yet;
-//   - what tenants hold of the log, up to a frame of EV at or after At.
+//   - what tenants hold of the log, up to a frame of EV at or after At;
+//   - the history of topics that are kept.
 //
 // The rest need not be. What is known beyond the progress is nothing at such a
 // moment, as its batch ends with the position. Commands that run are given out
@@ -52,6 +54,7 @@ type laneCapture struct {
 	cursors        map[string][]byte
 	bad            []BadRecord
 	holdings       holdings
+	topics         []notify.Topic
 
 	known      int             // how far the library of rules had come
 	digests    map[string]bool // of definitions that executions are pinned to; known once flows are written
@@ -95,6 +98,10 @@ func (c *laneCapture) write(f *formWriter, lib *ruleLibrary) {
 		f.time(v.expires)
 	}
 	c.holdings.write(f)
+	f.uint(uint64(len(c.topics)))
+	for i := range c.topics {
+		f.topic(&c.topics[i])
+	}
 }
 
 // joinOrigin makes one text of where a log comes from; splitOrigin is its inverse. A

@@ -84,13 +84,16 @@ func rig(t *testing.T, dir string, snapshots *notesInMemory, now func() time.Tim
 // rigWith is a rig that keeps its blobs and snapshots where keep says.
 func rigWith(t *testing.T, c eventlog.Config, now func() time.Time, keep func(*eventlog.Log) (blobs, snapshotStore)) *laneRig {
 	t.Helper()
+	account := newAccount(now)
+	c.Meter = account
 	log, err := eventlog.Open(t.Context(), c)
 	require.NoError(t, err)
 	r := &laneRig{t: t, todo: make(chan workflow.Command, 1<<12)}
 	blobs, snapshots := keep(log)
 	r.lane = newLane(laneParts{
 		tenant: "default", log: log, blobs: blobs, lib: newRuleLibrary(blobs), hub: notify.NewHub(), state: newState(),
-		start: r.start, logger: slog.New(slog.DiscardHandler), now: now, snapshots: snapshots,
+		start: r.start, logger: slog.New(slog.DiscardHandler), now: now, snapshots: snapshots, account: account,
+		topics: notify.NewHistories(func(string) (notify.Keep, bool) { return notify.Keep{Count: 20, Age: 1 << 60}, true }),
 	})
 	require.NoError(t, r.recover(t.Context()))
 	r.set = r.inForce.Load()
@@ -140,6 +143,7 @@ func answer(cmd workflow.Command) workflow.Result {
 			{Kind: workflow.EffectStateSet, Name: fmt.Sprint("s", n%7), Value: json.RawMessage(fmt.Sprint(n))},
 			{Kind: workflow.EffectKVSet, Name: fmt.Sprint("k", n%11), Bytes: []byte(own), Expires: testDay.Add(time.Hour)},
 			{Kind: workflow.EffectKVSet, Name: fmt.Sprint("k", n%5)},
+			{Kind: workflow.EffectNotify, Name: fmt.Sprint("topic", n%3), Value: json.RawMessage(fmt.Sprint(n))},
 		}
 		if n%3 == 0 {
 			res.Effects = append(res.Effects, workflow.Effect{Kind: workflow.EffectEmit, Name: "c", Value: json.RawMessage(fmt.Sprintf(`{"u":%d}`, n%4))})
@@ -233,6 +237,8 @@ func (r *laneRig) dump() map[string]string {
 	for key, v := range r.state.kv.values.base {
 		d["kv "+key] = fmt.Sprintf("%s until %v", v.bytes, v.expires.UTC())
 	}
+	say("topics", r.topics.Capture())
+	say("held", []any{r.account.summary(r.tenant, r.state.held()), countHeld(r.t, r.log)})
 	say("cursors", r.cursors)
 	say("bad", append([]BadRecord{}, r.bad.list...))
 	var emits []string

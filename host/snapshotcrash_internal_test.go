@@ -17,6 +17,7 @@ import (
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/tenants"
 )
@@ -190,6 +191,10 @@ func smallCapture(t require.TestingT) (*laneCapture, *ruleLibrary) {
 			upto: 9, parts: []tenants.Segment{{First: 2, Charges: []tenants.Charge{{Tenant: "default", Bytes: 77}}}, {First: 5}},
 			blobs: map[string]int64{"sha256:00": 300_000},
 		},
+		topics: []notify.Topic{{Name: "orders", Epoch: "e", Last: 9, Used: 12, Entries: []notify.Entry{
+			{Offset: 8, Message: notify.Message{Topic: "orders", At: testDay, Rule: "r", Match: "m", Payload: json.RawMessage("1"), Place: notify.Place{Epoch: "e", Offset: 8}}},
+			{Offset: 9, Message: notify.Message{Topic: "orders", At: testDay, Payload: json.RawMessage("null"), Place: notify.Place{Epoch: "e", Offset: 9}}},
+		}}, {Name: "quiet", Epoch: "f", Last: 3, Used: 4}},
 		tail: captureTail{run: 11, emits: []emitted{{event: event.Event{ID: "e", Source: "/s", Type: "t", Time: testDay, Data: []byte("1")}, depth: 2, seq: 5}}},
 	}
 	return c, lib
@@ -217,7 +222,7 @@ func TestSnapshotGolden(t *testing.T) {
 	for version, b := range map[int][]byte{1: golden(1), 2: golden(2), 3: encoded(t)} {
 		c, lib := smallCapture(t)
 		if version < 2 {
-			c.holdings = holdings{}
+			c.holdings, c.topics = holdings{}, nil
 		}
 		s, err := readSnapshot(b, workflow.Options{Definition: lib.definition})
 		require.NoError(t, err)
@@ -228,6 +233,7 @@ func TestSnapshotGolden(t *testing.T) {
 		assert.Equal(t, []any{c.values, c.kv, c.cursors, c.bad}, []any{s.values, s.kv, s.cursors, s.bad})
 		assert.Equal(t, c.tail, captureTail{s.run, s.emits})
 		assert.Equal(t, c.holdings, s.holdings)
+		assert.Equal(t, c.topics, s.topics)
 		assert.Equal(t, c.draining[0].Source(), s.draining[0])
 		assert.Empty(t, s.past, "the steps are those of a rule in force")
 		assert.Equal(t, c.matcher.Append(nil), s.matcher)

@@ -13,7 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The form of a snapshot, version 2; version 1 had no holdings and is read as well:
+// The form of a snapshot, version 2; version 1 had neither holdings nor topics and is
+// read as well:
 //
 //	offset size
 //	0      4    "rhsn"

@@ -10,6 +10,7 @@ import (
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 )
 
@@ -35,6 +36,7 @@ type laneState struct {
 	values         map[string]stateValue
 	kv             map[string]kvValue
 	holdings       holdings
+	topics         []notify.Topic
 	run            uint64
 	emits          []emitted
 }
@@ -74,6 +76,7 @@ func (s *laneState) read(f *formReader, o workflow.Options) {
 	f.each(func() { key := f.text(); s.kv[key] = kvValue{bytes: f.bytes(), expires: f.time()} })
 	if f.version >= 2 {
 		s.holdings.read(f)
+		f.each(func() { s.topics = append(s.topics, f.topic()) })
 	}
 	s.run = f.uint()
 	f.each(func() { s.emits = append(s.emits, f.emitted()) })
@@ -150,6 +153,7 @@ func (l *lane) restore(ctx context.Context, s *laneState, otherLanes bool) error
 	l.cursors, l.bad.list, l.emits = s.cursors, s.bad, s.emits
 	l.state.restore(s.values, s.kv)
 	l.account.restore(l.tenant, s.holdings)
+	l.topics.Restore(s.topics)
 	l.actions.restore(s.flows)
 	l.worn = true
 	return nil

@@ -178,6 +178,7 @@ func (l *lane) capture() *laneCapture {
 	}
 	c.values, c.kv = l.state.freeze()
 	c.holdings = l.account.capture(l.tenant)
+	c.topics = l.topics.Capture()
 	for _, e := range l.emits {
 		if !e.tick {
 			c.tail.emits = append(c.tail.emits, e)

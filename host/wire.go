@@ -20,6 +20,7 @@ import (
 	"github.com/rhost/rhost/host/deploy"
 	"github.com/rhost/rhost/host/dispatch"
 	"github.com/rhost/rhost/host/egress"
+	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
 	"github.com/rhost/rhost/sandbox/js"
@@ -61,8 +62,11 @@ func (h *Host) wire(ctx context.Context) error {
 		caller: dispatch.NewCaller(pluginTable{h}, h.logger),
 		setup:  h.setup, egress: client, app: h.app,
 	}
+	if len(h.config.Topics) > 0 {
+		h.topics = notify.NewHistories(keepTopics(h.config.Topics))
+	}
 	h.lane = newLane(laneParts{
-		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, state: h.state,
+		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, topics: h.topics, state: h.state,
 		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) },
 		ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
 		account: h.account, snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,

@@ -162,12 +162,17 @@ func actionRow(raw json.RawMessage) ([]string, string, error) {
 func tailCmd() *cobra.Command {
 	var r reach
 	var asJSON bool
+	var since string
 	cmd := &cobra.Command{
 		Use:   "tail [events|matches|actions|TOPIC]...",
 		Short: "Follow what happens in a running host",
 		Long: `Follow what happens in a running host, as it happens: events, matches, actions,
-or the messages of a topic. Without arguments: events, matches and actions.`,
+or the messages of a topic. Without arguments: events, matches and actions.
+
+Messages of a topic that is kept (topics in rhost.yaml) have an id. With --since and
+the id of the last one you have, those that followed come first.`,
 		Example: `  rhost tail matches
+  rhost tail orders --since 0
   rhost tail ops --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.host()
@@ -175,15 +180,16 @@ or the messages of a topic. Without arguments: events, matches and actions.`,
 				return err
 			}
 			defer c.Close()
-			return tail(cmd.Context(), c, args, newStyle(cmd.OutOrStdout()), asJSON)
+			return tail(cmd.Context(), c, args, since, newStyle(cmd.OutOrStdout()), asJSON)
 		},
 	}
 	r.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().StringVar(&since, "since", "", "id of a message: begin behind it; 0 for all that is kept")
 	return cmd
 }
 
-func tail(ctx context.Context, c *client.Client, args []string, out style, asJSON bool) error {
+func tail(ctx context.Context, c *client.Client, args []string, since string, out style, asJSON bool) error {
 	if len(args) == 0 {
 		args = []string{"events", "matches", "actions"}
 	}
@@ -194,7 +200,14 @@ func tail(ctx context.Context, c *client.Client, args []string, out style, asJSO
 			topics[i] = "rhost:" + a
 		}
 	}
-	return c.Tail(ctx, topics, func(raw json.RawMessage) error {
+	follow := func(fn func(json.RawMessage) error) error { return c.Tail(ctx, topics, fn) }
+	if since != "" {
+		if len(topics) != 1 || strings.HasPrefix(topics[0], "rhost:") {
+			return usage(errors.New("--since is a place in one topic; name that topic alone"))
+		}
+		follow = func(fn func(json.RawMessage) error) error { return c.TailSince(ctx, topics[0], since, fn) }
+	}
+	return follow(func(raw json.RawMessage) error {
 		if asJSON || !out.color {
 			return out.line("%s", raw)
 		}
@@ -203,6 +216,7 @@ func tail(ctx context.Context, c *client.Client, args []string, out style, asJSO
 			At      time.Time       `json:"at"`
 			Payload json.RawMessage `json:"payload"`
 			Lost    int             `json:"lost"`
+			Gap     *struct{ From, To uint64 }
 		}
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return err
@@ -211,6 +225,9 @@ func tail(ctx context.Context, c *client.Client, args []string, out style, asJSO
 			if err := out.line("%s", out.yellow(fmt.Sprintf("… %s not shown", plural(m.Lost, "message")))); err != nil {
 				return err
 			}
+		}
+		if m.Gap != nil {
+			return out.line("%s", out.yellow(fmt.Sprintf("… messages %d to %d are not kept any more", m.Gap.From, m.Gap.To)))
 		}
 		return out.line("%s  %s  %s", out.dim(stamp(m.At)), out.cyan(pad(strings.TrimPrefix(m.Topic, "rhost:"), 8)), clean(gist(m.Topic, m.Payload)))
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -174,4 +175,26 @@ func TestServedSpec(t *testing.T) {
 	for _, path := range []string{"/v1/nosuch", "/docs"} {
 		assert.Equal(t, http.StatusNotFound, (&backend{}).do(t, request{path: path}).status)
 	}
+}
+
+func TestTopicEvents(t *testing.T) {
+	ask := func(target, last string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+		if last != "" {
+			r.Header.Set("Last-Event-ID", last)
+		}
+		w := httptest.NewRecorder()
+		api.New(&backend{}, api.Options{Local: true}).ServeHTTP(w, r)
+		return w
+	}
+	w := ask("/v1/topics/orders/events", "e:1")
+	assert.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
+	assert.Equal(t, "retry: 2000\n\nevent: gap\nid: e:2\ndata: {\"after\":\"e:1\"}\n\nid: e:3\ndata: {\"n\":3}\n\n", w.Body.String())
+	assert.Contains(t, ask("/v1/topics/orders/events?last_event_id=e:9", "").Body.String(), `{"after":"e:9"}`)
+	assert.Equal(t, http.StatusNotFound, ask("/v1/topics/none/events", "").Code)
+	assert.Equal(t, http.StatusBadRequest, ask("/v1/topics/orders/events", "bad").Code)
+	w = ask("/v1/tail?topic=orders&since=e:1", "")
+	assert.Equal(t, "application/x-ndjson", w.Header().Get("Content-Type"))
+	assert.Equal(t, "{\"after\":\"e:1\"}\n{\"n\":3}\n", w.Body.String())
+	assert.Equal(t, http.StatusBadRequest, ask("/v1/tail?topic=orders&topic=b&since=e:1", "").Code)
 }

@@ -63,6 +63,10 @@ type Backend interface {
 	// Tail calls fn with each message of the topics as it happens, until ctx
 	// ends or fn fails.
 	Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error
+	// Topic opens a topic whose messages are kept, at the place behind the message
+	// with the id after: "" for what comes from now on, "0" for all that is kept. It
+	// is ErrNotFound for a topic of which nothing is kept.
+	Topic(ctx context.Context, topic, after string) (TopicReader, error)
 	// Ready returns nil when events can be accepted and written.
 	Ready(ctx context.Context) error
 	// Hook returns the webhook of that name.

@@ -101,6 +101,29 @@ func (b *backend) act(what, id string) (json.RawMessage, error) {
 func (b *backend) DeadLetters(context.Context) ([]json.RawMessage, error) { return b.letters, b.err }
 
 // Tail says what it was asked for, then gives what there is.
+// pieces is a topic that ends.
+type pieces []api.TopicEvent
+
+func (p *pieces) Next(context.Context) (e api.TopicEvent, err error) {
+	if len(*p) == 0 {
+		return e, io.EOF
+	}
+	e, *p = (*p)[0], (*p)[1:]
+	return e, nil
+}
+
+func (p *pieces) Close() {}
+
+func (b *backend) Topic(_ context.Context, topic, after string) (api.TopicReader, error) {
+	switch {
+	case topic != "orders":
+		return nil, fmt.Errorf("topic %s: %w", topic, api.ErrNotFound)
+	case after == "bad":
+		return nil, fmt.Errorf("%s: %w", after, api.ErrInvalid)
+	}
+	return &pieces{{ID: "e:2", Gap: true, Data: json.RawMessage(`{"after":"` + after + `"}`)}, {ID: "e:3", Data: json.RawMessage(`{"n":3}`)}}, nil
+}
+
 func (b *backend) Tail(_ context.Context, topics []string, fn func(json.RawMessage) error) error {
 	b.acted = append(b.acted, "tail "+strings.Join(topics, " "))
 	for _, m := range b.tail {

@@ -7,6 +7,7 @@
 //	GET    /v1/rules/{rule}/plan         how a rule is run; …/why-not: what stopped its furthest partial match
 //	GET    /v1/status                    sources, plugins, rules, counts
 //	GET    /v1/tail                      what happens, as it happens, one JSON object a line
+//	GET    /v1/topics/{topic}/events     messages of a topic that is kept, as Server-Sent Events
 //	POST   /hooks/{name}                 webhooks of the app's sources
 //	GET    /healthz, /readyz             alive; able to accept, by a write to the log
 //	GET    /openapi.json                 this list for machines, as OpenAPI 3.1

@@ -16,6 +16,7 @@ import (
 // systems' callbacks, and probes.
 func (s *server) handlePlain(mux humago.Mux) {
 	mux.HandleFunc("GET /v1/tail", s.tail)
+	mux.HandleFunc("GET /v1/topics/{topic}/events", s.topicEvents)
 	mux.HandleFunc("POST /hooks/{name}", s.hook)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -33,9 +34,22 @@ func describePlain(doc *huma.OpenAPI) {
 	}
 	add(huma.Operation{
 		OperationID: "tail", Method: http.MethodGet, Path: "/v1/tail",
-		Summary:    "What happens, as it happens: one JSON object a line",
-		Parameters: []*huma.Param{{Name: "topic", In: "query", Required: true, Description: "May be given several times", Schema: text}},
-	}, map[string]string{"200": "A stream of application/x-ndjson that ends with the host", "400": "No topic was named"})
+		Summary: "What happens, as it happens: one JSON object a line",
+		Parameters: []*huma.Param{
+			{Name: "topic", In: "query", Required: true, Description: "May be given several times", Schema: text},
+			{Name: "since", In: "query", Description: "Of one topic that is kept: begin behind the message with this id; 0 for all that is kept", Schema: text},
+		},
+	}, map[string]string{"200": "A stream of application/x-ndjson that ends with the host", "400": "No topic was named, or since is no id", "404": "With since: nothing is kept of the topic"})
+	add(huma.Operation{
+		OperationID: "topic-events", Method: http.MethodGet, Path: "/v1/topics/{topic}/events",
+		Summary:     "The messages of a topic that is kept, as Server-Sent Events",
+		Description: "The id of a message is its epoch and offset, EPOCH:OFFSET. Who comes back with the last one it got is told what followed, in order; what is not kept any more is an event `gap` with the range, from and to, and the epoch as it is now. From 0 is of another epoch.",
+		Parameters: []*huma.Param{
+			{Name: "topic", In: "path", Required: true, Schema: text},
+			{Name: "Last-Event-ID", In: "header", Description: "Begin behind this message; 0 for all that is kept; absent: with what comes", Schema: text},
+			{Name: "last_event_id", In: "query", Description: "The same, for those who cannot set a header", Schema: text},
+		},
+	}, map[string]string{"200": "A stream of text/event-stream that ends with the host", "400": "The id is none", "404": "Nothing is kept of the topic"})
 	add(huma.Operation{
 		OperationID: "hook", Method: http.MethodPost, Path: "/hooks/{name}", Summary: "Take a delivery for a webhook source",
 		Parameters: []*huma.Param{{Name: "name", In: "path", Required: true, Schema: text}},
@@ -54,6 +68,14 @@ func (s *server) tail(w http.ResponseWriter, r *http.Request) {
 	topics := r.URL.Query()["topic"]
 	if len(topics) == 0 {
 		WriteProblem(w, http.StatusBadRequest, "name at least one topic: /v1/tail?topic=rhost:matches")
+		return
+	}
+	if since := r.URL.Query().Get("since"); since != "" {
+		if len(topics) > 1 {
+			WriteProblem(w, http.StatusBadRequest, "since is a place in one topic; name no other")
+			return
+		}
+		s.tailTopic(w, r, topics[0], since)
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")

@@ -26,6 +26,7 @@ type Message struct {
 	Rule    string          `json:"rule,omitempty"`
 	Match   string          `json:"match,omitempty"`
 	Payload json.RawMessage `json:"payload,omitempty"` // JSON; never changed once published
+	Place   Place           `json:"id,omitzero"`       // in a topic that is kept
 
 	// Make, where Payload is nil, makes it when somebody listens.
 	Make func() json.RawMessage `json:"-"`

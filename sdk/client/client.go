@@ -219,7 +219,18 @@ func (c *Client) Apply(ctx context.Context, bundle json.RawMessage) (json.RawMes
 // when ctx ends, io.ErrUnexpectedEOF when the host goes away, fn's error when fn
 // fails.
 func (c *Client) Tail(ctx context.Context, topics []string, fn func(json.RawMessage) error) error {
-	req, err := c.request(ctx, http.MethodGet, "/v1/tail?"+url.Values{"topic": topics}.Encode(), "", nil)
+	return c.tail(ctx, url.Values{"topic": topics}, fn)
+}
+
+// TailSince is Tail of one topic that is kept, from behind the message with the id
+// since on; "0" stands for all that is kept. Messages that are not kept any more are
+// told as an object with gap.
+func (c *Client) TailSince(ctx context.Context, topic, since string, fn func(json.RawMessage) error) error {
+	return c.tail(ctx, url.Values{"topic": {topic}, "since": {since}}, fn)
+}
+
+func (c *Client) tail(ctx context.Context, q url.Values, fn func(json.RawMessage) error) error {
+	req, err := c.request(ctx, http.MethodGet, "/v1/tail?"+q.Encode(), "", nil)
 	if err != nil {
 		return err
 	}
