@@ -195,16 +195,16 @@ func (l *simLife) client(ctx context.Context) {
 		var batch []*simEvent
 		var recs []eventlog.Record
 		for range 1 + l.w.pick(4) {
-			e := l.g.events[max(0, len(l.g.events)-1):]
+			var e *simEvent
 			if len(l.g.events) > 0 && l.w.once(4) {
-				e = l.g.events[l.w.pick(len(l.g.events)):][:1]
+				e = l.g.events[l.w.pick(len(l.g.events))]
 			} else {
-				e = []*simEvent{l.g.newEvent(l.now())}
+				e = l.g.newEvent(l.now())
 			}
-			if !slices.Contains(batch, e[0]) {
-				rec, err := l.o.admit.record(&e[0].ev, true)
+			if !slices.Contains(batch, e) {
+				rec, err := l.o.admit.record(&e.ev, true)
 				require.NoError(l.t, err)
-				batch, recs = append(batch, e[0]), append(recs, rec)
+				batch, recs = append(batch, e), append(recs, rec)
 			}
 		}
 		l.mu.Unlock()
