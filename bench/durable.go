@@ -28,8 +28,10 @@ const durableRate = 10_000
 // event was due to be sent until the guest of its action begins to run, by when both
 // the event and the intent of the action have been synced.
 func durableSuite(ctx context.Context) ([]measure, func() error, error) {
+	restore := host.KeepHeap(host.HeapFloor) // as rhost run does
 	d, err := newDurable(ctx)
 	if err != nil {
+		restore()
 		return nil, nil, err
 	}
 	var lat latency
@@ -42,7 +44,7 @@ func durableSuite(ctx context.Context) ([]measure, func() error, error) {
 		}},
 		{name: "event → action started, p99", unit: "ms", fn: func(context.Context, time.Duration) (float64, error) { return lat.p99, nil }},
 		{name: base, unit: "ms", fn: func(_ context.Context, took time.Duration) (float64, error) { return twoSyncs(d.dir, took) }},
-	}, d.close, nil
+	}, func() error { restore(); return d.close() }, nil
 }
 
 // durable is a host with a rule that every event matches.
