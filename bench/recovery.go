@@ -18,9 +18,10 @@ import (
 	"github.com/rhost/rhost/host/eventlog"
 )
 
-// recoverySuite starts a host of 100 rules again after it has processed so many
-// events: from the whole log, and from its snapshot. Beside it runs the plain reading
-// of the log's frames. Then it starts one again that has 100,000 executions parked.
+// recoverySuite starts a host of 100 rules, and one of one, again after it has processed
+// so many events: from the whole log, and from its snapshot. Beside it runs the plain
+// reading of the log's frames. Then it starts one again that has 100,000 executions
+// parked.
 func recoverySuite(_ context.Context, o options) ([]measure, func() error, error) {
 	dir, err := os.MkdirTemp("", "rhost-bench-")
 	if err != nil {
@@ -28,8 +29,10 @@ func recoverySuite(_ context.Context, o options) ([]measure, func() error, error
 	}
 	var list []measure
 	for _, n := range o.events {
-		list = append(list, recoveryMeasures(filepath.Join(dir, fmt.Sprint(n)), n)...)
+		list = append(list, recoveryMeasures(&recovery{dir: filepath.Join(dir, fmt.Sprint(n)), n: n, count: 100}, "")...)
 	}
+	n := o.events[len(o.events)-1]
+	list = append(list, recoveryMeasures(&recovery{dir: filepath.Join(dir, "one"), n: n, count: 1}, ", one rule")...)
 	list = append(list, parkedMeasures(filepath.Join(dir, "parked"), 100_000)...)
 	restore := host.KeepHeap(host.HeapFloor) // as rhost run does
 	return list, func() error {
@@ -40,16 +43,16 @@ func recoverySuite(_ context.Context, o options) ([]measure, func() error, error
 
 // recovery is a data folder, and what was measured of it.
 type recovery struct {
-	dir  string
-	n    int
-	made bool
+	dir   string
+	n     int // events
+	count int // rules
+	made  bool
 
 	rate, peak float64
 }
 
-func recoveryMeasures(dir string, n int) []measure {
-	r := &recovery{dir: dir, n: n}
-	name := func(what string) string { return fmt.Sprintf("%s events: %s", number(float64(n)), what) }
+func recoveryMeasures(r *recovery, with string) []measure {
+	name := func(what string) string { return fmt.Sprintf("%s events%s: %s", number(float64(r.n)), with, what) }
 	return []measure{
 		{name: name("lived through"), unit: "events/s", fn: r.live, once: true},
 		{name: name("frames read"), unit: "events/s", fn: r.read},
@@ -59,11 +62,11 @@ func recoveryMeasures(dir string, n int) []measure {
 	}
 }
 
-// recoveryRules are 100 simple rules: conditions, sequences, counts and windows by
-// key, few of which match.
-func recoveryRules() string {
+// recoveryRules are simple rules: sequences, counts and windows by key, and conditions,
+// few of which match. The first is a sequence.
+func recoveryRules(count int) string {
 	var b strings.Builder
-	for i := range 100 {
+	for i := range count {
 		fmt.Fprintf(&b, "---\nrule: r%d\n", i)
 		switch kind := fmt.Sprintf("kind%d", i); i % 10 {
 		case 0, 1, 2:
@@ -112,7 +115,7 @@ func run(ctx context.Context, h *host.Host, until func(*host.Host) bool) error {
 
 // live writes the app and the log, and lets a host live through it.
 func (r *recovery) live(ctx context.Context, _ time.Duration) (float64, error) {
-	if err := writeApp(r.app(), map[string]string{"rules/r.yaml": recoveryRules()}); err != nil {
+	if err := writeApp(r.app(), map[string]string{"rules/r.yaml": recoveryRules(r.count)}); err != nil {
 		return 0, err
 	}
 	h, _, err := r.open(ctx, false)
