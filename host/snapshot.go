@@ -206,7 +206,9 @@ func (c *laneCapture) encode(lib *ruleLibrary, settle func() error) ([]byte, err
 	if f.err == nil {
 		f.err = settle()
 	}
-	c.writeTail(f)
+	if f.err == nil { // without it, the lane may still be adding to the tail
+		c.writeTail(f)
+	}
 	if f.err == nil {
 		f.err = f.w.Flush()
 	}

@@ -14,6 +14,7 @@ func faultCodes() map[string]string {
 		"abi":         "The guest broke the contract of abi/SPEC.md: a pointer outside its memory, an output that is not JSON, a result that is not 0 to 3. The message names the function. With an SDK this is a bug of the SDK.",
 		"limit":       "The call made more host calls, output or effects than it may. Do less in one call, or raise the limit that the message names, under plugins.NAME.limits.",
 		"denied":      "The plugin used a service that it was not granted. It gets what it imports, its manifest asks for, and plugins.NAME.grant allows; http and secret have to be granted by name.",
+		"quota":       "The tenant would hold more bytes of state or kv, or bring more bytes of events, than `quotas` of rhost.yaml allow. The message names the quota, what is used and the limit. Delete keys, let retention remove events, or raise the quota; then `rhost deadletters redrive`.",
 		"replay":      "A call that was replayed from a record asked the host for something else than in the record, or in another order: the plugin is not the one that was recorded, or what it does depends on something outside.",
 		"crashed":     "The process in which the plugin ran has ended. Its calls are tried again by the step's retry policy.",
 		"unavailable": "No plugin of this name is loaded at the moment, or no version of it. `rhost plugin list` shows what is.",

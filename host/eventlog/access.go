@@ -238,14 +238,21 @@ func (s *Servers) refused(err error) error {
 		return access(AccessServers, "", "the servers want TLS: write tls:// before their names, and name their CA in tls.ca")
 	case errors.Is(err, nats.ErrSecureConnWanted), errors.As(err, &record):
 		return access(AccessServers, "", "the servers do not speak TLS: write nats:// and leave out tls, or switch it on there")
-	case strings.Contains(text, "tls: certificate required"), s.TLS.Cert == "" && strings.Contains(text, "remote error: tls:"):
+	case strings.Contains(text, "tls: certificate required"), s.TLS.Cert == "" && turnedAway(text):
 		return access(AccessCert, "", "the servers want to see a certificate: name one that a CA which they know has signed, and its key in tls.key")
-	case strings.Contains(text, "remote error: tls:"):
+	case turnedAway(text):
 		return access(AccessCert, s.TLS.Cert, "the servers do not take this certificate: have a CA that they know sign it")
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial):
 		return access(AccessServers, "", "start them, or correct the addresses")
 	}
 	return err
+}
+
+// turnedAway reports whether a server did not like the certificate of its client. With
+// TLS 1.3 the client learns it after the handshake, and only if it reads before it
+// writes.
+func turnedAway(text string) bool {
+	return strings.Contains(text, "remote error: tls:") || strings.Contains(text, "closed by remote after TLS handshake")
 }
 
 // unknown says whom the servers do not let in.
