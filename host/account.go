@@ -406,7 +406,7 @@ func (a *account) checkPayloads(ctx context.Context, log *eventlog.Log) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	all, err := log.Blobs(ctx)
+	all, _, err := log.Blobs(ctx)
 	if err != nil {
 		return fmt.Errorf("count what tenants hold: %w", err)
 	}

@@ -352,7 +352,7 @@ func TestTakeOverStepsAside(t *testing.T) {
 	blobs, name := store.Blobs(), strings.TrimPrefix(lost, "sha256:")
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 
-	require.NoError(t, blobs.Delete(t.Context(), name))
+	require.NoError(t, blobs.Delete(t.Context(), name, eventlog.AnyBlob))
 	err = n.refused("b", newApp(t, nil))
 	require.ErrorIs(t, err, errEdition)
 	require.ErrorContains(t, err, "plugins/p.lua")
@@ -371,7 +371,7 @@ func TestTakeOverStepsAside(t *testing.T) {
 	}, patience, time.Millisecond, "and puts it back")
 	c.stop()
 
-	require.NoError(t, blobs.Delete(t.Context(), strings.TrimPrefix(c.editions.noted.Digest, "sha256:")))
+	require.NoError(t, blobs.Delete(t.Context(), strings.TrimPrefix(c.editions.noted.Digest, "sha256:"), eventlog.AnyBlob))
 	require.ErrorContains(t, n.refused("b", app), fmt.Sprint("edition ", c.editions.noted.Number))
 	assert.Greater(t, c.editions.noted.Number, was.Number)
 

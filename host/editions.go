@@ -250,8 +250,7 @@ func (e *editions) begin(ctx context.Context) error {
 	return nil
 }
 
-// store keeps files of the folder by their digests. Those that are there already cost a
-// look.
+// store keeps files of the folder by their digests.
 func (e *editions) store(ctx context.Context, files []editionFile) error {
 	for _, f := range files {
 		b, err := os.ReadFile(filepath.Join(e.dir, filepath.FromSlash(f.Name)))

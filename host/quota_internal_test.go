@@ -475,11 +475,11 @@ func TestPayloadsCount(t *testing.T) {
 		assert.Equal(t, want, l.quota().Payloads, how)
 		l.recounted()
 	}
-	list, err := l.log.Blobs(t.Context())
+	list, _, err := l.log.Blobs(t.Context())
 	require.NoError(t, err)
 	for _, digest := range list {
 		if b, err := l.log.GetBlob(t.Context(), digest); err == nil && int64(len(b)) == want {
-			require.NoError(t, l.blobs.drop(t.Context(), digest))
+			require.NoError(t, l.blobs.drop(t.Context(), digest, eventlog.AnyBlob))
 		}
 	}
 	assert.Zero(t, l.quota().Payloads, "what the sweep removes is given back")

@@ -268,7 +268,7 @@ var digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 // ends in the middle has removed only what it may. Other groups of the engine have
 // blobs of their own.
 func (k *keeper) sweep(ctx context.Context) error {
-	all, err := k.log.Blobs(ctx)
+	all, mark, err := k.log.Blobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,8 @@ func (k *keeper) sweep(ctx context.Context) error {
 	if err := m.all(ctx); err != nil {
 		return fmt.Errorf("look for blobs in use: %w", err)
 	}
-	// Another owner would have named some that this log does not see.
+	// Another owner would have named some that this log does not see. One that comes
+	// after this stores what it names again, behind the mark.
 	if err := k.log.StillOurs(ctx); err != nil {
 		return fmt.Errorf("remove blobs: %w", err)
 	}
@@ -285,7 +286,7 @@ func (k *keeper) sweep(ctx context.Context) error {
 		if m.named[digest] {
 			continue
 		}
-		if err := k.blobs.drop(ctx, digest); err != nil {
+		if err := k.blobs.drop(ctx, digest, mark); err != nil {
 			return err
 		}
 	}
@@ -462,8 +463,8 @@ func (h *heldBlobs) touch(digest string) bool {
 	return ok
 }
 
-// drop removes a blob, unless it was stored lately.
-func (h *heldBlobs) drop(ctx context.Context, digest string) error {
+// drop removes a blob, unless it was stored lately, or after mark.
+func (h *heldBlobs) drop(ctx context.Context, digest string, mark eventlog.BlobMark) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.own.Lock()
@@ -472,7 +473,7 @@ func (h *heldBlobs) drop(ctx context.Context, digest string) error {
 	if held {
 		return nil
 	}
-	err := h.DeleteBlob(ctx, digest)
+	err := h.DeleteBlob(ctx, digest, mark)
 	if err == nil && h.gone != nil {
 		h.gone(digest)
 	}
@@ -486,7 +487,7 @@ func (h *heldBlobs) Remove(ctx context.Context, digest string) error {
 	h.own.Lock()
 	delete(h.put, digest)
 	h.own.Unlock()
-	return h.DeleteBlob(ctx, digest)
+	return h.DeleteBlob(ctx, digest, eventlog.AnyBlob)
 }
 
 // forgetOld lets go of blobs stored so long ago. That is time in which this process

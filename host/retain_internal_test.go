@@ -215,6 +215,58 @@ func TestRetentionConfig(t *testing.T) {
 	}
 }
 
+// TestSweepThatStandsStill: an owner that is replaced between its look at who the owner
+// is and its deletes leaves alone what the next one has stored meanwhile, whether or not
+// that was there already.
+func TestSweepThatStandsStill(t *testing.T) {
+	m := eventlogtest.New(eventlogtest.Config{})
+	open := func(writer uint64, store eventlog.Store) *eventlog.Log {
+		log, err := eventlog.OpenStore(t.Context(), store, eventlog.Config{Writer: writer})
+		require.NoError(t, err)
+		require.NoError(t, log.Claim(t.Context(), fmt.Sprint("node", writer), writer))
+		return log
+	}
+	standing := &standingStore{Store: m.Node().Store(0)}
+	stale := open(1, standing)
+	var digests []string
+	for _, b := range []string{"that the next owner names", "that nobody names"} {
+		digests = append(digests, eventlog.BlobDigest([]byte(b)))
+		require.NoError(t, stale.PutBlob(t.Context(), digests[len(digests)-1], []byte(b)))
+	}
+	var owner *eventlog.Log
+	standing.before = func() {
+		if owner == nil {
+			owner = open(2, m.Node().Store(0))
+			require.NoError(t, newHeldBlobs(owner).PutBlob(t.Context(), digests[0], []byte("that the next owner names")))
+		}
+	}
+	k := &keeper{log: stale, blobs: newHeldBlobs(stale), now: time.Now}
+	require.NoError(t, k.sweep(t.Context()))
+	require.NotNil(t, owner, "it was about to delete something")
+	_, err := owner.GetBlob(t.Context(), digests[0])
+	require.NoError(t, err)
+	_, err = owner.GetBlob(t.Context(), digests[1])
+	require.ErrorIs(t, err, eventlog.ErrNotFound)
+}
+
+// standingStore calls before ahead of each delete of a blob.
+type standingStore struct {
+	eventlog.Store
+	before func()
+}
+
+func (s *standingStore) Blobs() eventlog.Blobs { return standingBlobs{s.Store.Blobs(), s} }
+
+type standingBlobs struct {
+	eventlog.Blobs
+	store *standingStore
+}
+
+func (b standingBlobs) Delete(ctx context.Context, name string, mark eventlog.BlobMark) error {
+	b.store.before()
+	return b.Blobs.Delete(ctx, name, mark)
+}
+
 // TestSweepOfAReplacedOwner: an owner that was replaced removes nothing, for it does not
 // see what the next one names.
 func TestSweepOfAReplacedOwner(t *testing.T) {

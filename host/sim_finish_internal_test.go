@@ -47,6 +47,9 @@ func (w *simWorld) settle(g *simGroup) *simOwner {
 			o.step()
 		}
 		if try < moves {
+			if w.worn {
+				g.variant ^= 1 // soon it is again what it was
+			}
 			w.rest(o, 5+w.pick(30))
 			continue
 		}
@@ -80,6 +83,9 @@ func (w *simWorld) rest(o *simOwner, rounds int) bool {
 		if !o.idle() {
 			o.work()
 			w.others(o)
+			if len(w.deletes) > 0 && w.once(20) {
+				w.landDelete()
+			}
 			if !w.sound && w.once(20) {
 				w.letters(o.g)
 			}

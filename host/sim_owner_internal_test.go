@@ -246,6 +246,9 @@ func (o *simOwner) end(err error) {
 		o.w.did["an owner was fenced"]++
 	}
 	o.over = true
+	if !o.w.claims {
+		o.w.deletes = nil // its servers end with it
+	}
 	for _, t := range o.threads {
 		t.stop()
 	}

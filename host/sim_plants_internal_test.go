@@ -25,6 +25,7 @@ func TestSimFindsPlantedBugs(t *testing.T) {
 		{plantLanesBehind, 100, []string{"the next in EV is", "not in RUN", "a match too many"}},
 		{plantSweepNamed, 50, []string{"is gone", "not found"}},
 		{plantPurgeAhead, 50, []string{"no snapshot of what came before", "outside the log", "finds no owner", "is gone", "missing"}},
+		{plantDeleteUnfenced, 50, []string{"is gone", "not found"}},
 		{plantForgottenEmits, 100, []string{"is in EV 0 times"}},
 	} {
 		t.Run(tt.plant.String(), func(t *testing.T) {
@@ -50,7 +51,7 @@ func TestSimSeesEverything(t *testing.T) {
 		"emitted events were sent after a take-over", "a batch waited for room", "rules were edited",
 		"the start of a log was released", "a message arrived late", "a dead letter was looked at", "calls took turns over a key",
 		"an event came again after the window", "an action ran again with its key", "what was done was undone",
-		"lanes were recovered from a snapshot", "lanes were made anew", "a process ended in the middle of a step", "blobs were swept", "a blob was removed", "a lease decided who owns a group", "a lease was lost", "a group was handed over",
+		"lanes were recovered from a snapshot", "lanes were made anew", "a process ended in the middle of a step", "blobs were swept", "a blob was removed", "a delete arrived late", "a lease decided who owns a group", "a lease was lost", "a group was handed over",
 		"two nodes owned a group at a time", "a lane was recovered from an older snapshot",
 	}
 	for seed := uint64(1); len(missing) > 0; seed++ {

@@ -263,7 +263,7 @@ func (r *simReal) Blob(_ int, digest string) ([]byte, bool) {
 
 // check checks what came of it.
 func (l *simLife) check() {
-	digests, err := l.o.log.Blobs(l.t.Context())
+	digests, _, err := l.o.log.Blobs(l.t.Context())
 	require.NoError(l.t, err)
 	for _, digest := range digests {
 		b, err := l.o.log.GetBlob(l.t.Context(), digest)

@@ -143,17 +143,25 @@ func (b simBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 	return b.Blobs.Get(ctx, name)
 }
 
-func (b simBlobs) List(ctx context.Context) ([]string, error) {
+func (b simBlobs) List(ctx context.Context) ([]string, eventlog.BlobMark, error) {
 	b.owner.called(false)
 	return b.Blobs.List(ctx)
 }
 
-func (b simBlobs) Delete(ctx context.Context, name string) error {
+func (b simBlobs) Delete(ctx context.Context, name string, mark eventlog.BlobMark) error {
 	b.owner.called(true)
 	b.owner.writes()
 	b.owner.say("removes a blob")
-	b.owner.w.did["a blob was removed"]++
-	err := b.Blobs.Delete(ctx, name)
+	w := b.owner.w
+	w.did["a blob was removed"]++
+	if w.plant == plantDeleteUnfenced {
+		mark = eventlog.AnyBlob
+	}
+	if !w.sound && w.once(4) {
+		w.deletes = append(w.deletes, func() error { return b.Blobs.Delete(ctx, name, mark) })
+		return fmt.Errorf("%w: nobody answers", eventlog.ErrUncertain)
+	}
+	err := b.Blobs.Delete(ctx, name, mark)
 	b.owner.writes()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,9 +31,10 @@ type simWorld struct {
 	owners  []*simOwner // those that live, in the order of their start
 	started uint64      // owners so far
 	steps   int
-	real    bool // on the real engine
-	calm    bool // nothing goes wrong any more with nodes and servers
-	sound   bool // nor with actions
+	real    bool           // on the real engine
+	calm    bool           // nothing goes wrong any more with nodes and servers
+	deletes []func() error // of blobs, that the servers have not heard of yet
+	sound   bool           // nor with actions
 
 	did      map[string]int   // how often something happened that is worth knowing
 	trace    *strings.Builder // nil: nobody reads it
@@ -84,6 +86,7 @@ const (
 	plantLanesBehind
 	plantSweepNamed
 	plantPurgeAhead
+	plantDeleteUnfenced
 )
 
 func (p simPlant) String() string {
@@ -91,6 +94,7 @@ func (p simPlant) String() string {
 		"nothing", "missing fence", "early ack", "snapshot ahead of its checkpoint", "lost timer",
 		"command started before its intent is on disk", "duplicates forgotten at take-over", "emitted events forgotten at take-over",
 		"cursor ahead of the lanes in a snapshot", "sweep of a blob that is still named", "purge above the oldest snapshot",
+		"delete of a blob that another owner has stored again",
 	}[p]
 }
 
@@ -233,6 +237,8 @@ func (w *simWorld) step() {
 	case k < 82:
 		d := []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute}[w.pick(4)]
 		w.pass(d)
+	case k < 83 && len(w.deletes) > 0:
+		w.landDelete()
 	case k < 84:
 		if w.model.Land() {
 			w.did["a message arrived late"]++
@@ -248,6 +254,16 @@ func (w *simWorld) step() {
 		w.powerCut()
 	default:
 		w.mishap(g, k)
+	}
+}
+
+// landDelete has the servers hear of a delete that was held up. Nobody hears of them.
+func (w *simWorld) landDelete() {
+	at := w.pick(len(w.deletes))
+	w.say("a delete of a blob arrives late")
+	w.did["a delete arrived late"]++
+	if err := w.deletes[at](); err == nil {
+		w.deletes = slices.Delete(w.deletes, at, at+1)
 	}
 }
 
@@ -271,11 +287,14 @@ func (w *simWorld) mishap(g *simGroup, k int) {
 	case k < 96:
 		n.full = !n.full && !w.once(3)
 		w.say("the disk of node %s is full: %t", n.name, n.full)
-	case k < 98 && (w.worn || w.once(4)):
+	case k < 98 && w.once(2) && (w.worn || w.once(2)):
 		g.lanes = w.drawLanes()
 		w.say("group %d gets %d lanes", g.no, g.lanes)
 	case k < 98:
 		g.variant = w.pick(simVariants)
+		if w.worn {
+			g.variant &= 1 // what was in force comes again
+		}
 		w.say("group %d gets the rules %d", g.no, g.variant)
 	case w.worn || w.once(10):
 		w.loseSnapshot(g)

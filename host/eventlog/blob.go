@@ -18,8 +18,12 @@ func BlobDigest(b []byte) string {
 }
 
 // PutBlob stores b under its digest, "sha256:" and 64 hexadecimal digits. It
-// is durable when PutBlob returns; storing it again does nothing. Each group has
-// blobs of its own.
+// is durable when PutBlob returns. Each group has blobs of its own.
+//
+// What is stored already is left as it is by a log that nobody claims. One that was
+// claimed stores it again, so that the blob is newer than the mark of whoever owned
+// the group before and may yet be about to delete it; and so does one after a delete
+// of its own of which nobody knows what became.
 func (l *Log) PutBlob(ctx context.Context, digest string, b []byte) error {
 	name, err := blobName(digest)
 	if err == nil && BlobDigest(b) != digest {
@@ -41,6 +45,9 @@ func (l *Log) PutBlob(ctx context.Context, digest string, b []byte) error {
 }
 
 func (l *Log) putBlob(ctx context.Context, name string, b []byte) error {
+	if l.claimed.Load() || l.deleting.Load() {
+		return l.store.Blobs().Put(ctx, name, b)
+	}
 	_, err := l.loadBlob(ctx, name)
 	if err == nil {
 		return nil
@@ -82,30 +89,37 @@ func (l *Log) loadBlob(ctx context.Context, name string) ([]byte, error) {
 	return b, nil
 }
 
-// Blobs returns the digests of all blobs of the group, in no order.
-func (l *Log) Blobs(ctx context.Context) ([]string, error) {
+// Blobs returns the digests of all blobs of the group, in no order, and the mark that
+// DeleteBlob takes.
+func (l *Log) Blobs(ctx context.Context) (digests []string, mark BlobMark, err error) {
 	if err := l.live(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	digests, err := l.store.Blobs().List(ctx)
+	digests, mark, err = l.store.Blobs().List(ctx)
 	if err != nil {
-		return nil, l.orClosed(err)
+		return nil, 0, l.orClosed(err)
 	}
 	for i := range digests {
 		digests[i] = digestMark + digests[i]
 	}
-	return digests, nil
+	return digests, mark, nil
 }
 
 // DeleteBlob removes a blob that nothing refers to any more. The log does not
 // know what does. Deleting one that is not there is no error.
-func (l *Log) DeleteBlob(ctx context.Context, digest string) error {
+//
+// A blob that was stored again after mark stays. So an owner that finds a blob unused,
+// and after that is still the owner (StillOurs), may delete it however much later: the
+// next owner stores again what it names.
+func (l *Log) DeleteBlob(ctx context.Context, digest string, mark BlobMark) error {
 	name, err := blobName(digest)
 	if err == nil {
 		err = l.live()
 	}
 	if err == nil {
-		err = l.orClosed(l.store.Blobs().Delete(ctx, name))
+		if err = l.orClosed(l.store.Blobs().Delete(ctx, name, mark)); err != nil {
+			l.deleting.Store(true)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("delete blob %s: %w", digest, err)

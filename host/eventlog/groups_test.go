@@ -86,10 +86,10 @@ func TestGroups(t *testing.T) {
 			assert.Equal(t, uint64(i+1), r.LaneSeq)
 		}
 		assert.Equal(t, uint64(2*commits), l.RunLog().Tail())
-		digests, err := l.Blobs(t.Context())
+		digests, _, err := l.Blobs(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, []string{same}, digests, "group %d, after those before have removed theirs", group)
-		require.NoError(t, l.DeleteBlob(t.Context(), same))
+		require.NoError(t, l.DeleteBlob(t.Context(), same, eventlog.AnyBlob))
 		_, err = l.GetBlob(t.Context(), same)
 		require.ErrorIs(t, err, eventlog.ErrNotFound)
 	}

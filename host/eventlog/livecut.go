@@ -179,7 +179,7 @@ func (c *LiveCut) bodies(name string, bad func(*CorruptError) error) (list [][]b
 
 // Blobs finds the blobs that there are now.
 func (c *LiveCut) Blobs(ctx context.Context) (*LiveBlobs, error) {
-	names, err := c.store.Blobs().List(ctx)
+	names, _, err := c.store.Blobs().List(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Log struct {
 	witnessed floors      // what the witness knew at the start of how far the streams were purged
 	releasing sync.Mutex  // held by Release
 	claimed   atomic.Bool // by this log, see Claim
+	deleting  atomic.Bool // a delete of a blob has failed, and may come to the servers yet
 	fenced    atomic.Bool // another owner was found to have written
 	count     counters
 	free      func() (int64, bool) // room where the log is stored

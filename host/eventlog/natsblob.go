@@ -119,42 +119,44 @@ func (s groupBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 	}
 }
 
-func (s groupBlobs) List(ctx context.Context) ([]string, error) {
+// List takes the last sequence of the stream for a mark.
+func (s groupBlobs) List(ctx context.Context) (names []string, mark BlobMark, err error) {
 	_, read, err := s.conns()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	js, err := jetstream.New(read)
 	if err != nil {
-		return nil, fmt.Errorf("list blobs: %w", err)
+		return nil, 0, fmt.Errorf("list blobs: %w", err)
 	}
 	st, err := js.Stream(ctx, blobStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list blobs: %w", err)
+		return nil, 0, fmt.Errorf("list blobs: %w", err)
 	}
 	info, err := st.Info(ctx, jetstream.WithSubjectFilter(s.prefix+"*.0"))
 	if err != nil {
-		return nil, fmt.Errorf("list blobs: %w", err)
+		return nil, 0, fmt.Errorf("list blobs: %w", err)
 	}
-	var names []string
 	for subject := range info.State.Subjects {
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(subject, s.prefix), ".0"))
 	}
-	return names, nil
+	return names, BlobMark(info.State.LastSeq), nil
 }
 
-// Delete removes the chunk that says the blob is there, then the others.
-func (s groupBlobs) Delete(ctx context.Context, name string) error {
+// Delete removes the chunk that says the blob is there, then the others. It removes by
+// sequence: whoever stores the blob meanwhile stores all of its chunks again, and the
+// server leaves those alone, however late it hears of this.
+func (s groupBlobs) Delete(ctx context.Context, name string, mark BlobMark) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.open(); err != nil {
 		return err
 	}
 	for _, subject := range []string{s.chunk(name, 0), s.prefix + name + ".*"} {
-		err := purge(ctx, s.read, blobStream, jetstream.WithPurgeSubject(subject), s.engine.shared())
+		err := purge(ctx, s.read, blobStream, s.engine.shared(), purgeUpTo(subject, mark)...)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
 		}
@@ -163,4 +165,13 @@ func (s groupBlobs) Delete(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// purgeUpTo is what to purge of a subject. The server's bound is the first to stay.
+func purgeUpTo(subject string, mark BlobMark) []jetstream.StreamPurgeOpt {
+	what := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(subject)}
+	if mark != AnyBlob {
+		what = append(what, jetstream.WithPurgeSequence(uint64(mark)+1))
+	}
+	return what
 }

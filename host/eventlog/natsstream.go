@@ -193,15 +193,15 @@ func parseAck(b []byte) (uint64, error) {
 
 // Purge removes what lies below seq.
 func (s *natsStream) Purge(ctx context.Context, seq uint64) error {
-	return purge(ctx, s.read, s.name, jetstream.WithPurgeSequence(seq), s.shared)
+	return purge(ctx, s.read, s.name, s.shared, jetstream.WithPurgeSequence(seq))
 }
 
-func purge(ctx context.Context, nc *nats.Conn, stream string, what jetstream.StreamPurgeOpt, shared bool) error {
+func purge(ctx context.Context, nc *nats.Conn, stream string, shared bool, what ...jetstream.StreamPurgeOpt) error {
 	js, err := jetstream.New(nc)
 	call := func(ctx context.Context) error {
 		st, err := js.Stream(ctx, stream)
 		if err == nil {
-			err = st.Purge(ctx, what)
+			err = st.Purge(ctx, what...)
 		}
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -120,11 +121,19 @@ type Blobs interface {
 	// Get returns ErrNotFound for a name that was never stored, and *CorruptError
 	// when a part is missing.
 	Get(ctx context.Context, name string) ([]byte, error)
-	// List returns all names, in no order.
-	List(ctx context.Context) ([]string, error)
-	// Delete removes a name. One that is not there is no error.
-	Delete(ctx context.Context, name string) error
+	// List returns all names, in no order, and a mark that parts what was stored
+	// until now from what is stored after it, by whomever.
+	List(ctx context.Context) (names []string, mark BlobMark, err error)
+	// Delete removes a name, unless it was stored, or stored again, after mark. One
+	// that is not there is no error.
+	Delete(ctx context.Context, name string, mark BlobMark) error
 }
+
+// BlobMark is a place among all that was ever stored as blobs of a group.
+type BlobMark uint64
+
+// AnyBlob is behind whatever will be stored.
+const AnyBlob BlobMark = math.MaxUint64
 
 // What a Store's methods return besides ErrUncertain and ErrNotFound.
 var (

@@ -79,21 +79,15 @@ func (m *Model) landBlob(i int) {
 	m.putBlob(b.name, b.body)
 }
 
-// blob is a blob and its place among all that were stored: the order of their digests
-// would be another each time, where what is stored is.
+// blob is a blob and its place among all that were stored.
 type blob struct {
 	body []byte
 	no   int
 }
 
 func (m *Model) putBlob(name blobName, body []byte) {
-	b, ok := m.blobs[name]
-	if !ok {
-		m.stored++
-		b.no = m.stored
-	}
-	b.body = body
-	m.blobs[name] = b
+	m.stored++
+	m.blobs[name] = blob{body, m.stored}
 }
 
 // blobs are the blobs of a group as a node sees them. One is stored, whole and
@@ -138,28 +132,31 @@ func (b *blobs) Get(_ context.Context, name string) ([]byte, error) {
 	return slices.Clone(found.body), nil
 }
 
-func (b *blobs) List(context.Context) ([]string, error) {
+// List sorts by when a blob was stored, since the order of digests would be another
+// each time, where what is stored is.
+func (b *blobs) List(context.Context) (names []string, mark eventlog.BlobMark, err error) {
 	m, done, err := b.store.openRead()
 	defer done()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var names []string
 	for name := range m.blobs {
 		if name.group == b.store.group {
 			names = append(names, name.name)
 		}
 	}
 	slices.SortFunc(names, func(x, y string) int { return cmp.Compare(m.blobs[b.name(x)].no, m.blobs[b.name(y)].no) })
-	return names, nil
+	return names, eventlog.BlobMark(m.stored), nil
 }
 
-func (b *blobs) Delete(_ context.Context, name string) error {
+func (b *blobs) Delete(_ context.Context, name string, mark eventlog.BlobMark) error {
 	m, done, err := b.store.open()
 	defer done()
 	if err != nil {
 		return err
 	}
-	delete(m.blobs, b.name(name))
+	if eventlog.BlobMark(m.blobs[b.name(name)].no) <= mark {
+		delete(m.blobs, b.name(name))
+	}
 	return nil
 }

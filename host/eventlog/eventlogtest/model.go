@@ -55,7 +55,7 @@ type Model struct {
 	order  []*sequence // in the order of their first use
 	byName map[string]*sequence
 	blobs  map[blobName]blob
-	stored int        // blobs so far
+	stored int        // blobs so far, each time that one was stored
 	under  []lateBlob // way
 	stuck  bool       // the disk was full
 }

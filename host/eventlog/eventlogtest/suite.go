@@ -42,6 +42,7 @@ func Suite(t *testing.T, place func(t *testing.T) Place) {
 		{"run log refusals", (*suite).runLogRefusals},
 		{"blobs", (*suite).blobs},
 		{"delete blob", (*suite).deleteBlob},
+		{"delete blob stored again", (*suite).deleteStoredAgain},
 		{"release", (*suite).release},
 		{"release keeps what opening needs", (*suite).releaseKeepsWhatOpeningNeeds},
 		{"since", (*suite).since},

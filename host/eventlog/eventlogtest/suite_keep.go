@@ -252,30 +252,57 @@ func (s *suite) editions(t *testing.T) {
 func (s *suite) deleteBlob(t *testing.T) {
 	l, _ := s.open(t, eventlog.Config{})
 	ctx := t.Context()
-	require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(nil)), "there is no stream yet")
-	digests, err := l.Blobs(ctx)
+	require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(nil), eventlog.AnyBlob), "there is no stream yet")
+	digests, _, err := l.Blobs(ctx)
 	require.NoError(t, err)
 	assert.Empty(t, digests)
 	big, small := make([]byte, 2_000_000), []byte("small")
 	for _, b := range [][]byte{big, small} {
 		require.NoError(t, l.PutBlob(ctx, eventlog.BlobDigest(b), b))
 	}
-	digests, err = l.Blobs(ctx)
+	digests, _, err = l.Blobs(ctx)
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []string{eventlog.BlobDigest(big), eventlog.BlobDigest(small)}, digests)
 	for range 2 {
-		require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(big)))
+		require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(big), eventlog.AnyBlob))
 		_, err = l.GetBlob(ctx, eventlog.BlobDigest(big))
 		require.ErrorIs(t, err, eventlog.ErrNotFound)
 	}
-	digests, err = l.Blobs(ctx)
+	digests, _, err = l.Blobs(ctx)
 	require.NoError(t, err)
 	assert.Equal(t, []string{eventlog.BlobDigest(small)}, digests)
 	require.NoError(t, l.PutBlob(ctx, eventlog.BlobDigest(big), big))
 	got, err := l.GetBlob(ctx, eventlog.BlobDigest(big))
 	require.NoError(t, err)
 	assert.Len(t, got, len(big))
-	require.ErrorContains(t, l.DeleteBlob(ctx, "x"), "the digest is not")
+	require.ErrorContains(t, l.DeleteBlob(ctx, "x", eventlog.AnyBlob), "the digest is not")
+}
+
+// deleteStoredAgain: what was stored again after the mark of who deletes it stays, and
+// stays whole; a log that has claimed the group stores again what it finds.
+func (s *suite) deleteStoredAgain(t *testing.T) {
+	l, ctx := s.log(t, eventlog.Config{}), t.Context()
+	require.NoError(t, l.Claim(ctx, "node", 1))
+	big, small := make([]byte, 2_000_000), []byte("small")
+	for _, b := range [][]byte{big, small} {
+		require.NoError(t, l.PutBlob(ctx, eventlog.BlobDigest(b), b))
+	}
+	_, mark, err := l.Blobs(ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.PutBlob(ctx, eventlog.BlobDigest(big), big))
+	for _, b := range [][]byte{big, small} {
+		require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(b), mark))
+	}
+	got, err := l.GetBlob(ctx, eventlog.BlobDigest(big))
+	require.NoError(t, err)
+	assert.Len(t, got, len(big))
+	_, err = l.GetBlob(ctx, eventlog.BlobDigest(small))
+	require.ErrorIs(t, err, eventlog.ErrNotFound)
+	_, mark, err = l.Blobs(ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.DeleteBlob(ctx, eventlog.BlobDigest(big), mark))
+	_, err = l.GetBlob(ctx, eventlog.BlobDigest(big))
+	require.ErrorIs(t, err, eventlog.ErrNotFound)
 }
 
 // fill commits n records to l, one a frame, and as many run frames.
