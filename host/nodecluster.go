@@ -173,7 +173,7 @@ func (n *Node) Drain(ctx context.Context, drain bool) error {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("the node still owns the log: %w", ctx.Err()), err)
+			return errors.Join(fmt.Errorf("the node still owns the log, for no other has taken it; it hands it over when one can, unless undrain is asked for: %w", ctx.Err()), err)
 		}
 	}
 	return nil
