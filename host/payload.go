@@ -8,6 +8,7 @@ import (
 	"github.com/rhost/rhost/abi"
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/form"
 	"github.com/rhost/rhost/host/workflow"
 	"github.com/rhost/rhost/sandbox"
 )
@@ -76,7 +77,7 @@ func (v *matchVars) encode(ctx context.Context, b blobs, most int) (workflow.Pay
 	if err := b.PutBlob(ctx, digest, encoded); err != nil {
 		return nil, fmt.Errorf("keep match %s: %w", v.match.ID, err)
 	}
-	return appendPiece(payloadHead(v.depth, payloadBlob), digest), nil
+	return form.AppendText(payloadHead(v.depth, payloadBlob), digest), nil
 }
 
 // decodePayload is the inverse of encode, and reads what earlier versions wrote.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rhost/rhost/event"
+	"github.com/rhost/rhost/host/form"
 	"github.com/rhost/rhost/host/workflow"
 )
 
@@ -39,17 +40,17 @@ func payloadHead(depth int, form byte) []byte {
 
 // append writes v whole.
 func (v *matchVars) append(b []byte) ([]byte, error) {
-	b = appendPiece(b, v.match.Tenant)
-	b = appendPiece(b, v.match.Rule)
-	b = appendPiece(b, v.match.Version)
-	b = appendPiece(b, v.match.ID)
+	b = form.AppendText(b, v.match.Tenant)
+	b = form.AppendText(b, v.match.Rule)
+	b = form.AppendText(b, v.match.Version)
+	b = form.AppendText(b, v.match.ID)
 	b = binary.AppendVarint(b, v.match.At.Unix())
 	b = binary.AppendUvarint(b, uint64(v.match.At.Nanosecond()))
-	b = appendPiece(b, v.match.Trigger)
+	b = form.AppendText(b, v.match.Trigger)
 	b = binary.AppendUvarint(b, uint64(len(v.bind)))
 	trigger, place := uint64(0), uint64(0)
 	for _, name := range slices.Sorted(maps.Keys(v.bind)) {
-		b = appendPiece(b, name)
+		b = form.AppendText(b, name)
 		b = binary.AppendUvarint(b, uint64(len(v.bind[name])))
 		for _, ev := range v.bind[name] {
 			if ev == v.event {
@@ -65,14 +66,10 @@ func (v *matchVars) append(b []byte) ([]byte, error) {
 		b = binary.AppendUvarint(b, trigger)
 	}
 	if len(v.values) == 0 {
-		return appendPiece(b, ""), nil
+		return form.AppendText(b, ""), nil
 	}
 	values, err := json.Marshal(v.values)
-	return appendPiece(b, string(values)), err
-}
-
-func appendPiece(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	return form.AppendText(b, string(values)), err
 }
 
 // parsePayload reads a payload of any version, which what is returned aliases. A
@@ -81,96 +78,48 @@ func parsePayload(raw workflow.Payload) (v *matchVars, blob string, err error) {
 	if len(raw) > 0 && raw[0] == '{' {
 		return parseJSONPayload(raw)
 	}
-	p := payloadReader{b: raw}
+	p := payloadReader{form.NewReader(raw)}
 	v = &matchVars{}
 	form := p.head(v)
 	if form == payloadBlob {
-		blob = p.text()
+		blob = p.Text()
 	} else {
 		p.vars(v)
 	}
-	if p.err == nil && len(p.b) > 0 {
-		p.fail("%d bytes too many", len(p.b))
-	}
-	if p.err != nil {
-		return nil, "", fmt.Errorf("decode match: %w", p.err)
+	p.End()
+	if p.Err() != nil {
+		return nil, "", fmt.Errorf("decode match: %w", p.Err())
 	}
 	return v, blob, nil
 }
 
-// payloadReader reads pieces of a payload. The first mistake sticks; what is read after
-// it is zero.
-type payloadReader struct {
-	b   []byte
-	err error
-}
-
-func (p *payloadReader) fail(format string, args ...any) {
-	if p.err == nil {
-		p.err = fmt.Errorf(format, args...)
-	}
-	p.b = nil
-}
-
-func (p *payloadReader) uint() uint64 {
-	n, used := binary.Uvarint(p.b)
-	if used <= 0 {
-		p.fail("it is cut short")
-		return 0
-	}
-	p.b = p.b[used:]
-	return n
-}
-
-func (p *payloadReader) int() int64 {
-	n, used := binary.Varint(p.b)
-	if used <= 0 {
-		p.fail("it is cut short")
-		return 0
-	}
-	p.b = p.b[used:]
-	return n
-}
-
-func (p *payloadReader) take(n uint64) []byte {
-	if n > uint64(len(p.b)) {
-		p.fail("it is cut short")
-		return nil
-	}
-	own := p.b[:n:n]
-	p.b = p.b[n:]
-	return own
-}
-
-func (p *payloadReader) text() string { return string(p.take(p.uint())) }
+// payloadReader reads the pieces of a payload.
+type payloadReader struct{ form.Reader }
 
 func (p *payloadReader) event() event.Event {
-	if p.err != nil {
+	if p.Err() != nil {
 		return event.Event{}
 	}
-	ev, rest, err := event.DecodeBinary(p.b)
-	if p.b = rest; err != nil {
-		p.fail("decode event: %w", err)
+	ev, rest, err := event.DecodeBinary(p.Rest())
+	if p.Skip(rest); err != nil {
+		p.Fail("decode event: %w", err)
 	}
 	return ev
 }
 
 // head reads the version, the depth and the form.
 func (p *payloadReader) head(v *matchVars) (form byte) {
-	if version := p.take(1); p.err == nil && version[0] != payloadVersion {
-		p.fail("its version is %d; this host reads up to %d", version[0], payloadVersion)
+	if version := p.Byte(); version != payloadVersion {
+		p.Fail("its version is %d; this host reads up to %d", version, payloadVersion)
 	}
 	const deepest = 1 << 20
-	if depth := p.uint(); depth <= deepest {
+	if depth := p.Uint(); depth <= deepest {
 		v.depth = int(depth)
 	} else {
-		p.fail("a cascade depth of %d", depth)
+		p.Fail("a cascade depth of %d", depth)
 	}
-	if f := p.take(1); p.err == nil {
-		form = f[0]
-	}
-	if form > payloadBlob {
-		p.fail("it has form %d, which is not known", form)
+	if form = p.Byte(); form > payloadBlob {
+		p.Fail("it has form %d, which is not known", form)
 	}
 	return form
 }
@@ -179,19 +128,15 @@ func (p *payloadReader) head(v *matchVars) (form byte) {
 const leastEvent = 2
 
 func (p *payloadReader) vars(v *matchVars) {
-	v.match.Tenant, v.match.Rule, v.match.Version, v.match.ID = p.text(), p.text(), p.text(), p.text()
+	v.match.Tenant, v.match.Rule, v.match.Version, v.match.ID = p.Text(), p.Text(), p.Text(), p.Text()
 	v.match.At = p.time()
-	v.match.Trigger = p.text()
-	elements := p.uint()
-	if elements > uint64(len(p.b)/leastEvent) {
-		p.fail("%d elements", elements)
-		return
-	}
+	v.match.Trigger = p.Text()
+	elements := p.Count(leastEvent, "elements")
 	v.bind = make(map[string][]*event.Event, elements)
 	v.match.Bind = make(map[string][]string, elements)
 	var bound []*event.Event
 	for range elements {
-		name, list := p.text(), p.events()
+		name, list := p.Text(), p.events()
 		ids, refs := make([]string, len(list)), make([]*event.Event, len(list))
 		for i := range list {
 			ids[i], refs[i] = list[i].ID, &list[i]
@@ -199,12 +144,12 @@ func (p *payloadReader) vars(v *matchVars) {
 		v.bind[name], v.match.Bind[name] = refs, ids
 		bound = append(bound, refs...)
 	}
-	switch n := p.uint(); {
+	switch n := p.Uint(); {
 	case n == 1:
 		ev := p.event()
 		v.event = &ev
 	case n > uint64(len(bound))+1:
-		p.fail("event %d of %d", n-2, len(bound))
+		p.Fail("event %d of %d", n-2, len(bound))
 	case n > 1:
 		v.event = bound[n-2]
 	}
@@ -212,21 +157,16 @@ func (p *payloadReader) vars(v *matchVars) {
 }
 
 func (p *payloadReader) time() time.Time {
-	sec, nanos := p.int(), p.uint()
-	if nanos >= uint64(time.Second) || sec > latestSecond || sec < -latestSecond {
-		p.fail("a time of %d s and %d ns", sec, nanos)
+	sec, nanos := p.Int(), p.Uint()
+	if nanos >= uint64(time.Second) || sec > form.LatestSecond || sec < -form.LatestSecond {
+		p.Fail("a time of %d s and %d ns", sec, nanos)
 		return time.Time{}
 	}
 	return time.Unix(sec, int64(nanos)).UTC()
 }
 
 func (p *payloadReader) events() []event.Event {
-	n := p.uint()
-	if n > uint64(len(p.b)/leastEvent) {
-		p.fail("%d events", n)
-		return nil
-	}
-	list := make([]event.Event, n)
+	list := make([]event.Event, p.Count(leastEvent, "events"))
 	for i := range list {
 		list[i] = p.event()
 	}
@@ -234,12 +174,12 @@ func (p *payloadReader) events() []event.Event {
 }
 
 func (p *payloadReader) values(v *matchVars) {
-	raw := p.take(p.uint())
+	raw := p.Take(p.Uint())
 	if len(raw) == 0 {
 		return
 	}
 	if err := json.Unmarshal(raw, &v.values); err != nil {
-		p.fail("the values: %w", err)
+		p.Fail("the values: %w", err)
 	}
 }
 
@@ -247,7 +187,7 @@ func (p *payloadReader) values(v *matchVars) {
 // an event that an action emitted caused it.
 func payloadDepth(raw workflow.Payload) int {
 	if len(raw) == 0 || raw[0] != '{' {
-		p, v := payloadReader{b: raw}, matchVars{}
+		p, v := payloadReader{form.NewReader(raw)}, matchVars{}
 		p.head(&v)
 		return v.depth
 	}

@@ -262,13 +262,13 @@ func (r records) deadLetters(ctx context.Context) ([]json.RawMessage, error) {
 // lettersSoFar gives the dead letters of the newest snapshot that can be read, and
 // the frame of RUN that follows it.
 func (r records) lettersSoFar(ctx context.Context) (*workflow.Engine, *badRecords, uint64, error) {
-	notes, err := r.log.Snapshots().Newest(ctx, keptSnapshots)
+	notes, err := newestSnapshots(ctx, r.log, keptSnapshots)
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	for _, one := range notes {
-		note, err := readNote(one.Body)
-		if err != nil || one.Err != nil {
+		note, err := readNote(one.body)
+		if err != nil || one.err != nil {
 			continue // a start tells of it
 		}
 		b, err := r.log.GetBlob(ctx, note.Digest)

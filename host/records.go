@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/event"
@@ -171,11 +173,16 @@ func (r *recordReader) checkSnapshot(notes [][]byte, first map[string]uint64, ge
 		}
 		return nil
 	}
-	body, err := eventlog.ReadSnapshotNote(notes[len(notes)-1])
-	if err != nil {
-		return err
+	stored := make([]storedNote, 0, len(notes))
+	for _, b := range slices.Backward(notes) {
+		body, err := eventlog.ReadSnapshotNote(b)
+		stored = append(stored, storedNote{body: body, err: err})
 	}
-	note, err := readNote(body)
+	sortNotes(stored, eventlog.Position{Frame: r.ends["EV"], Index: math.MaxUint32}, r.ends["RUN"])
+	if stored[0].err != nil {
+		return stored[0].err
+	}
+	note, err := readNote(stored[0].body)
 	if err != nil {
 		return err
 	}

@@ -403,7 +403,7 @@ func (m *marker) stream(ctx context.Context, f *formReader) {
 	buf := make([]byte, 1<<16)
 	kept := 0
 	for {
-		n, err := f.r.Read(buf[kept:])
+		n, err := f.R.Read(buf[kept:])
 		for _, digest := range digests.FindAll(buf[:kept+n], -1) {
 			found[string(digest)] = true
 		}

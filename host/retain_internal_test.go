@@ -189,6 +189,29 @@ func TestDamagedSnapshotIsReported(t *testing.T) {
 	assert.Equal(t, want, outcomeOf(l))
 }
 
+// An owner that stood still adds the note of an old snapshot last. The newest state is
+// used all the same.
+func TestNoteOfAnOldSnapshotComesLate(t *testing.T) {
+	app := newApp(t, crashApp)
+	l := app.start()
+	var notes []*snapshotNote
+	for _, e := range crashEvents()[:2] {
+		l.send(e)
+		l.settle()
+		require.NoError(t, l.lane.snapshotNow(t.Context()))
+		require.NoError(t, l.lane.ask(t.Context(), func() { notes = append(notes, l.lane.snaps.latest) }))
+	}
+	want := outcomeOf(l)
+	late, err := json.Marshal(notes[0])
+	require.NoError(t, err)
+	require.NoError(t, l.log.Snapshots().Append(t.Context(), late))
+	require.NoError(t, l.lane.ask(t.Context(), func() { l.lane.snaps.store = nil })) // the end takes no other
+	l.stop()
+	l = app.start()
+	require.NoError(t, l.lane.ask(t.Context(), func() { assert.Equal(t, notes[1], l.lane.snaps.latest) }))
+	assert.Equal(t, want, outcomeOf(l))
+}
+
 func TestRetentionConfig(t *testing.T) {
 	for text, want := range map[string]RetentionConfig{
 		"":                                  {keepAge(30 * 24 * time.Hour), 10 << 30, replayFor},

@@ -52,13 +52,13 @@ func (w *simWorld) loseSnapshot(g *simGroup) {
 	if o == nil || !o.running || w.plant == plantPurgeAhead {
 		return
 	}
-	notes, err := o.log.Snapshots().Newest(simCtx, keptSnapshots)
+	notes, err := newestSnapshots(simCtx, o.log, keptSnapshots)
 	if err != nil || len(notes) < keptSnapshots {
 		return
 	}
 	newest := ""
 	for i := len(notes) - 1; i >= 0; i-- {
-		note, err := readNote(notes[i].Body)
+		note, err := readNote(notes[i].body)
 		if err != nil {
 			return
 		}

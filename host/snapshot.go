@@ -9,6 +9,7 @@ import (
 
 	"github.com/rhost/rhost/cep"
 	"github.com/rhost/rhost/host/eventlog"
+	"github.com/rhost/rhost/host/form"
 	"github.com/rhost/rhost/host/notify"
 	"github.com/rhost/rhost/host/workflow"
 )
@@ -70,35 +71,35 @@ type captureTail struct {
 
 // write writes all but the tail.
 func (c *laneCapture) write(f *formWriter, lib *ruleLibrary) {
-	f.text(c.tenant)
-	f.text(joinOrigin(c.origin, c.life))
-	f.uint(c.at.Frame)
-	f.uint(uint64(c.at.Index))
-	f.time(c.taken)
+	f.Text(c.tenant)
+	f.Text(joinOrigin(c.origin, c.life))
+	f.Uint(c.at.Frame)
+	f.Uint(uint64(c.at.Index))
+	f.Time(c.taken)
 	c.writeRules(f)
-	f.uint(uint64(len(c.cursors)))
+	f.Uint(uint64(len(c.cursors)))
 	for name, cursor := range c.cursors {
-		f.text(name)
-		f.bytes(cursor)
+		f.Text(name)
+		f.Bytes(cursor)
 	}
 	f.json(c.bad)
-	f.bytes(c.matcher.Append(nil))
+	f.Bytes(c.matcher.Append(nil))
 	c.writeFlows(f)
 	c.writeSources(f, lib)
-	f.uint(uint64(len(c.values)))
+	f.Uint(uint64(len(c.values)))
 	for key, v := range c.values {
-		f.text(key)
-		f.uint(v.version)
-		f.raw(v.json)
+		f.Text(key)
+		f.Uint(v.version)
+		f.Raw(v.json)
 	}
-	f.uint(uint64(len(c.kv)))
+	f.Uint(uint64(len(c.kv)))
 	for key, v := range c.kv {
-		f.text(key)
-		f.bytes(v.bytes)
-		f.time(v.expires)
+		f.Text(key)
+		f.Bytes(v.bytes)
+		f.Time(v.expires)
 	}
 	c.holdings.write(f)
-	f.uint(uint64(len(c.topics)))
+	f.Uint(uint64(len(c.topics)))
 	for i := range c.topics {
 		f.topic(&c.topics[i])
 	}
@@ -121,30 +122,30 @@ func splitOrigin(text string) (origin, life string) {
 // writeRules writes which rules are in force. Their texts are in the blobs of the
 // log, under the digest.
 func (c *laneCapture) writeRules(f *formWriter) {
-	f.text(c.rules.row)
-	f.text(c.rules.Digest)
-	f.uint(uint64(c.rules.edited))
+	f.Text(c.rules.row)
+	f.Text(c.rules.Digest)
+	f.Uint(uint64(c.rules.edited))
 	f.texts(c.rules.order())
-	f.time(c.began)
-	f.uint(uint64(len(c.since)))
+	f.Time(c.began)
+	f.Uint(uint64(len(c.since)))
 	for name, at := range c.since {
-		f.text(name)
-		f.time(at)
+		f.Text(name)
+		f.Time(at)
 	}
 	f.json(c.revision)
 }
 
 func (c *laneCapture) writeFlows(f *formWriter) {
 	c.digests = make(map[string]bool)
-	if f.err == nil {
-		f.err = c.flows.WriteTo(f.w, func(definition string) { c.digests[definition] = true })
+	if f.Err() == nil {
+		f.Broken(c.flows.WriteTo(f.W, func(definition string) { c.digests[definition] = true }))
 	}
 }
 
 // writeSources writes the text of rules that are not in force any more, and are
 // needed: because they drain, or because executions go on with their steps.
 func (c *laneCapture) writeSources(f *formWriter, lib *ruleLibrary) {
-	f.uint(uint64(len(c.draining)))
+	f.Uint(uint64(len(c.draining)))
 	for _, r := range c.draining {
 		f.source(r.Source())
 	}
@@ -155,7 +156,7 @@ func (c *laneCapture) writeSources(f *formWriter, lib *ruleLibrary) {
 		}
 	}
 	sources := lib.sources(c.digests, current)
-	f.uint(uint64(len(sources)))
+	f.Uint(uint64(len(sources)))
 	for _, s := range sources {
 		f.source(s)
 	}
@@ -163,35 +164,33 @@ func (c *laneCapture) writeSources(f *formWriter, lib *ruleLibrary) {
 
 // writeTail ends the snapshot.
 func (c *laneCapture) writeTail(f *formWriter) {
-	f.uint(c.tail.run)
-	f.uint(uint64(len(c.tail.emits)))
+	f.Uint(c.tail.run)
+	f.Uint(uint64(len(c.tail.emits)))
 	for i := range c.tail.emits {
 		e := &c.tail.emits[i]
-		f.uint(e.seq)
-		f.uint(uint64(e.depth))
-		f.bytes(e.event.AppendBinary(nil))
+		f.Uint(e.seq)
+		f.Uint(uint64(e.depth))
+		f.Bytes(e.event.AppendBinary(nil))
 	}
 }
 
 func (f *formWriter) source(s cep.Source) {
-	f.text(s.File)
-	f.uint(uint64(s.Line))
-	f.text(s.Text)
+	f.Text(s.File)
+	f.Uint(uint64(s.Line))
+	f.Text(s.Text)
 }
 
 func (f *formWriter) texts(list []string) {
-	f.uint(uint64(len(list)))
+	f.Uint(uint64(len(list)))
 	for _, s := range list {
-		f.text(s)
+		f.Text(s)
 	}
 }
 
 func (f *formWriter) json(v any) {
 	b, err := json.Marshal(v)
-	if f.err == nil {
-		f.err = err
-	}
-	f.bytes(b)
+	f.Broken(err)
+	f.Bytes(b)
 }
 
 // encode gives the bytes of the snapshot; settle is asked for the tail once the
@@ -201,20 +200,18 @@ func (c *laneCapture) encode(lib *ruleLibrary, settle func() error) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	f := &formWriter{w: bufio.NewWriterSize(s.z, 1<<16)}
+	f := &formWriter{form.Writer{W: bufio.NewWriterSize(s.z, 1<<16)}}
 	c.write(f, lib)
-	if f.err == nil {
-		f.err = settle()
+	if f.Err() == nil {
+		f.Broken(settle())
 	}
-	if f.err == nil { // without it, the lane may still be adding to the tail
+	if f.Err() == nil { // without it, the lane may still be adding to the tail
 		c.writeTail(f)
 	}
-	if f.err == nil {
-		f.err = f.w.Flush()
-	}
+	f.Broken(f.W.Flush())
 	b, err := s.seal()
-	if f.err != nil {
-		return nil, f.err
+	if f.Err() != nil {
+		return nil, f.Err()
 	}
 	return b, err
 }

@@ -246,7 +246,7 @@ func FuzzReadSnapshot(f *testing.F) {
 	f.Add(whole, false)
 	var plain []byte
 	require.NoError(f, unseal(whole, func(r *formReader) {
-		for c, err := r.r.ReadByte(); err == nil; c, err = r.r.ReadByte() {
+		for c, err := r.R.ReadByte(); err == nil; c, err = r.R.ReadByte() {
 			plain = append(plain, c)
 		}
 	}))

@@ -41,8 +41,7 @@ type laneState struct {
 	emits          []emitted
 }
 
-// readSnapshot reads what laneCapture.encode gave. The error is an errSnapshot, or
-// that of the executions.
+// readSnapshot reads what laneCapture.encode gave. The error is an errSnapshot.
 func readSnapshot(b []byte, o workflow.Options) (*laneState, error) {
 	s := &laneState{}
 	if err := unseal(b, func(f *formReader) { s.read(f, o) }); err != nil {
@@ -52,64 +51,66 @@ func readSnapshot(b []byte, o workflow.Options) (*laneState, error) {
 }
 
 func (s *laneState) read(f *formReader, o workflow.Options) {
-	s.tenant = f.text()
-	s.origin, s.life = splitOrigin(f.text())
+	s.tenant = f.Text()
+	s.origin, s.life = splitOrigin(f.Text())
 	s.at = f.position()
-	s.taken = f.time()
-	s.row, s.digest, s.edited = f.text(), f.text(), int(f.uint()&(1<<40-1))
-	f.each(func() { s.order = append(s.order, f.text()) })
-	s.began, s.since = f.time(), make(map[string]time.Time)
-	f.each(func() { name := f.text(); s.since[name] = f.time() })
+	s.taken = f.Time()
+	s.row, s.digest, s.edited = f.Text(), f.Text(), int(f.Uint()&(1<<40-1))
+	f.Each(func() { s.order = append(s.order, f.Text()) })
+	s.began, s.since = f.Time(), make(map[string]time.Time)
+	f.Each(func() { name := f.Text(); s.since[name] = f.Time() })
 	f.json(&s.revision)
 	s.cursors = make(map[string][]byte)
-	f.each(func() { name := f.text(); s.cursors[name] = f.bytes() })
+	f.Each(func() { name := f.Text(); s.cursors[name] = f.Bytes() })
 	f.json(&s.bad)
-	s.matcher = f.bytes()
-	if f.err == nil {
-		s.flows, f.err = workflow.RestoreEngine(o, f.r)
+	s.matcher = f.Bytes()
+	if f.Err() == nil {
+		var err error
+		s.flows, err = workflow.RestoreEngine(o, f.R)
+		f.Broken(err)
 	}
-	f.each(func() { s.draining = append(s.draining, f.source()) })
-	f.each(func() { s.past = append(s.past, f.source()) })
+	f.Each(func() { s.draining = append(s.draining, f.source()) })
+	f.Each(func() { s.past = append(s.past, f.source()) })
 	s.values = make(map[string]stateValue)
-	f.each(func() { key := f.text(); s.values[key] = stateValue{version: f.uint(), json: f.raw()} })
+	f.Each(func() { key := f.Text(); s.values[key] = stateValue{version: f.Uint(), json: f.Raw()} })
 	s.kv = make(map[string]kvValue)
-	f.each(func() { key := f.text(); s.kv[key] = kvValue{bytes: f.bytes(), expires: f.time()} })
+	f.Each(func() { key := f.Text(); s.kv[key] = kvValue{bytes: f.Bytes(), expires: f.Time()} })
 	if f.version >= 2 {
 		s.holdings.read(f)
-		f.each(func() { s.topics = append(s.topics, f.topic()) })
+		f.Each(func() { s.topics = append(s.topics, f.topic()) })
 	}
-	s.run = f.uint()
-	f.each(func() { s.emits = append(s.emits, f.emitted()) })
+	s.run = f.Uint()
+	f.Each(func() { s.emits = append(s.emits, f.emitted()) })
 }
 
 func (f *formReader) position() eventlog.Position {
-	frame, index := f.uint(), f.uint()
+	frame, index := f.Uint(), f.Uint()
 	if index > 1<<32-1 {
-		f.fail("record %d of a frame", index)
+		f.Fail("record %d of a frame", index)
 	}
 	return eventlog.Position{Frame: frame, Index: uint32(index)}
 }
 
 func (f *formReader) source() cep.Source {
-	return cep.Source{File: f.text(), Line: int(f.uint() & (1<<31 - 1)), Text: f.text()}
+	return cep.Source{File: f.Text(), Line: int(f.Uint() & (1<<31 - 1)), Text: f.Text()}
 }
 
 func (f *formReader) json(v any) {
-	if b := f.bytes(); f.err == nil {
-		f.broken(json.Unmarshal(b, v))
+	if b := f.Bytes(); f.Err() == nil {
+		f.Broken(json.Unmarshal(b, v))
 	}
 }
 
 func (f *formReader) emitted() emitted {
-	e := emitted{seq: f.uint(), depth: int(f.uint() & (1<<16 - 1))}
-	b := f.bytes()
-	if f.err != nil {
+	e := emitted{seq: f.Uint(), depth: int(f.Uint() & (1<<16 - 1))}
+	b := f.Bytes()
+	if f.Err() != nil {
 		return e
 	}
 	ev, rest, err := event.DecodeBinary(b)
-	f.broken(err)
+	f.Broken(err)
 	if len(rest) > 0 {
-		f.fail("%d bytes follow an event", len(rest))
+		f.Fail("%d bytes follow an event", len(rest))
 	}
 	e.event = ev
 	return e

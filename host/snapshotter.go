@@ -24,62 +24,6 @@ const (
 	foldRecord     = 10 * time.Microsecond
 )
 
-// keptSnapshots is how many are kept: one that cannot be read leaves the one before.
-const keptSnapshots = 3
-
-// snapshotNote says where a snapshot is. It is what the stream SNAP holds.
-type snapshotNote struct {
-	Version int       `json:"v"`
-	Digest  string    `json:"digest"` // of the blob
-	Frame   uint64    `json:"frame"`  // of EV: the record that is in it last
-	Index   uint32    `json:"index"`
-	Run     uint64    `json:"run"` // frame of RUN that is in it last
-	At      time.Time `json:"at"`
-	Bytes   int       `json:"bytes"`           // of the blob
-	Lanes   string    `json:"lanes,omitempty"` // how the matcher's events were spread
-}
-
-func (n *snapshotNote) position() eventlog.Position {
-	return eventlog.Position{Frame: n.Frame, Index: n.Index}
-}
-
-// noteVersion is the version of the notes that are written.
-const noteVersion = 1
-
-// snapshotStore is where snapshots are kept: their bytes by digest, and a few notes.
-type snapshotStore interface {
-	blobs
-	// Remove removes a blob.
-	Remove(ctx context.Context, digest string) error
-	// AppendSnapshot adds a note, which counts from then on.
-	AppendSnapshot(ctx context.Context, note []byte) error
-	// NewestSnapshots gives the newest notes, newest first. An unreadable one has an
-	// error in its place.
-	NewestSnapshots(ctx context.Context, n int) ([]storedNote, error)
-}
-
-// storedNote is a note as it is kept, or why it cannot be read.
-type storedNote struct {
-	body []byte
-	err  error
-}
-
-// logSnapshots is the snapshotStore of a log.
-type logSnapshots struct{ *heldBlobs }
-
-func (s logSnapshots) AppendSnapshot(ctx context.Context, note []byte) error {
-	return s.Snapshots().Append(ctx, note)
-}
-
-func (s logSnapshots) NewestSnapshots(ctx context.Context, n int) ([]storedNote, error) {
-	newest, err := s.Snapshots().Newest(ctx, n)
-	list := make([]storedNote, len(newest))
-	for i, one := range newest {
-		list[i] = storedNote{body: one.Body, err: one.Err}
-	}
-	return list, err
-}
-
 // snapshots is what a lane knows of its own snapshots. It belongs to the lane's
 // goroutine.
 type snapshots struct {
@@ -439,6 +383,9 @@ func (l *lane) recoverFrom(ctx context.Context, stored storedNote, otherLanes bo
 	if err == nil && (s.run > l.log.RunLog().Tail() || s.at.Compare(l.log.Tail()) > 0) {
 		err = fmt.Errorf("%w: it is ahead of the log, which ends at %v and frame %d of RUN", errSnapshot, l.log.Tail(), l.log.RunLog().Tail())
 	}
+	if ev, run := l.log.First().Frame, l.log.RunLog().First(); err == nil && (ev > 1 && s.at.Frame < ev || run > s.run+1) {
+		err = fmt.Errorf("%w: what came after it is gone: the log begins with frame %d, and frame %d of RUN", errSnapshot, ev, run)
+	}
 	if err == nil {
 		err = l.restore(ctx, s, otherLanes)
 	}
@@ -446,15 +393,4 @@ func (l *lane) recoverFrom(ctx context.Context, stored storedNote, otherLanes bo
 		return nil, fmt.Errorf("snapshot %s of %v: %w", short(note.Digest), note.At, err)
 	}
 	return note, nil
-}
-
-func readNote(b []byte) (*snapshotNote, error) {
-	var n snapshotNote
-	if err := json.Unmarshal(b, &n); err != nil {
-		return nil, fmt.Errorf("note of a snapshot: %w", err)
-	}
-	if n.Version < 1 || n.Version > noteVersion {
-		return nil, fmt.Errorf("note of a snapshot: version %d; this release reads up to %d", n.Version, noteVersion)
-	}
-	return &n, nil
 }

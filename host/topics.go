@@ -84,29 +84,29 @@ func epochOf(origin, topic, effect string) string {
 
 // topic writes the history of a topic.
 func (f *formWriter) topic(t *notify.Topic) {
-	f.text(t.Name)
-	f.text(t.Epoch)
-	f.uint(t.Last)
-	f.uint(t.Used)
-	f.uint(uint64(len(t.Entries)))
+	f.Text(t.Name)
+	f.Text(t.Epoch)
+	f.Uint(t.Last)
+	f.Uint(t.Used)
+	f.Uint(uint64(len(t.Entries)))
 	for i := range t.Entries {
 		e := &t.Entries[i]
-		f.time(e.At)
-		f.text(e.Rule)
-		f.text(e.Match)
-		f.raw(e.Payload)
+		f.Time(e.At)
+		f.Text(e.Rule)
+		f.Text(e.Match)
+		f.Raw(e.Payload)
 	}
 }
 
 // topic reads what the writer wrote.
 func (f *formReader) topic() notify.Topic {
-	t := notify.Topic{Name: f.text(), Epoch: f.text(), Last: f.uint(), Used: f.uint()}
-	f.each(func() {
-		e := notify.Entry{Message: notify.Message{Topic: t.Name, At: f.time(), Rule: f.text(), Match: f.text(), Payload: f.raw()}}
+	t := notify.Topic{Name: f.Text(), Epoch: f.Text(), Last: f.Uint(), Used: f.Uint()}
+	f.Each(func() {
+		e := notify.Entry{Message: notify.Message{Topic: t.Name, At: f.Time(), Rule: f.Text(), Match: f.Text(), Payload: f.Raw()}}
 		t.Entries = append(t.Entries, e)
 	})
 	if uint64(len(t.Entries)) > t.Last {
-		f.fail("topic %s has %d messages, and %d were given out", t.Name, len(t.Entries), t.Last)
+		f.Fail("topic %s has %d messages, and %d were given out", t.Name, len(t.Entries), t.Last)
 		return t
 	}
 	for i := range t.Entries {

@@ -78,6 +78,9 @@ func (f FileBook) Read() ([]byte, error) {
 	if err == nil {
 		text, err = sumline.Check(text)
 	}
+	if err == nil && len(text) == 0 {
+		err = errors.New("it is empty, and was not when it was written")
+	}
 	if err != nil {
 		return nil, f.unreadable(err)
 	}

@@ -270,12 +270,14 @@ func TestSelfTestKeepsOut(t *testing.T) {
 
 func TestLedgerThatCannotBeRead(t *testing.T) {
 	a := newApp(t)
-	require.NoError(t, os.WriteFile(a.ledger, []byte(`{"p":`), 0o600))
-	_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
-	assert.ErrorContains(t, err, a.ledger)
-	assert.ErrorContains(t, err, "move the file away")
+	for _, text := range []string{`{"p":`, ""} {
+		require.NoError(t, os.WriteFile(a.ledger, []byte(text), 0o600))
+		_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
+		assert.ErrorContains(t, err, a.ledger)
+		assert.ErrorContains(t, err, "move the file away")
+	}
 	require.NoError(t, os.WriteFile(a.ledger, []byte(`{"p":null}`), 0o600))
-	_, err = deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
+	_, err := deploy.NewPlugins(a.dir, deploy.Options{Ledger: deploy.FileBook(a.ledger)})
 	assert.NoError(t, err)
 }
 

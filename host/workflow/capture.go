@@ -7,7 +7,8 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"time"
+
+	"github.com/rhost/rhost/host/form"
 )
 
 // snapshotVersion is the version of the form that Capture.WriteTo writes:
@@ -120,12 +121,12 @@ func (c *Capture) WriteTo(w io.Writer, seen func(definition string)) error {
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.dead)))
 	for i := range c.dead {
-		b = appendTime(b, c.dead[i].at)
+		b = form.AppendTime(b, c.dead[i].at)
 		b = put(c.append(b, []*execution{c.dead[i].x}, seen))
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.recent)))
 	for _, id := range c.recent {
-		b = appendText(b, id)
+		b = form.AppendText(b, id)
 	}
 	put(b)
 	if err == nil {
@@ -186,20 +187,20 @@ const (
 )
 
 func (x *execution) append(b []byte) []byte {
-	b = appendText(b, x.id)
+	b = form.AppendText(b, x.id)
 	b = binary.AppendUvarint(b, x.seq)
-	b = appendText(b, x.info.Key)
-	b = appendText(b, x.info.Rule)
-	b = appendText(b, x.info.Version)
-	b = appendText(b, x.info.Definition)
-	b = appendRaw(b, x.info.Match)
-	b = appendTime(b, x.started)
+	b = form.AppendText(b, x.info.Key)
+	b = form.AppendText(b, x.info.Rule)
+	b = form.AppendText(b, x.info.Version)
+	b = form.AppendText(b, x.info.Definition)
+	b = form.AppendRaw(b, x.info.Match)
+	b = form.AppendTime(b, x.started)
 	b = binary.AppendUvarint(b, uint64(x.done))
 	b = append(b, flag(x.failing, flagFailing)|flag(x.dropped, flagDropped)|flag(x.dead, flagDead)|flag(x.info.Origin != "", flagOrigin))
 	if x.info.Origin != "" {
-		b = appendText(b, x.info.Origin)
+		b = form.AppendText(b, x.info.Origin)
 	}
-	b = appendText(b, string(x.status))
+	b = form.AppendText(b, string(x.status))
 	b = binary.AppendUvarint(b, uint64(len(x.steps)))
 	for _, s := range x.steps {
 		b = s.append(b)
@@ -218,13 +219,13 @@ const (
 )
 
 func (s *stepState) append(b []byte) []byte {
-	b = appendText(b, s.id)
+	b = form.AppendText(b, s.id)
 	b = binary.AppendUvarint(b, uint64(s.gen))
 	b = binary.AppendUvarint(b, uint64(s.order))
 	b = append(b, flag(s.late, flagLate)|flag(s.err != nil, flagErr))
 	b = s.do.append(b)
 	b = s.undo.append(b)
-	b = appendRaw(b, s.out)
+	b = form.AppendRaw(b, s.out)
 	if s.err != nil {
 		b = s.err.append(b)
 	}
@@ -235,18 +236,18 @@ func (t *task) append(b []byte) []byte {
 	b = append(b, byte(t.state))
 	b = binary.AppendUvarint(b, uint64(t.attempt))
 	b = binary.AppendUvarint(b, uint64(t.base))
-	b = appendTime(b, t.since)
-	b = appendTime(b, t.at)
+	b = form.AppendTime(b, t.since)
+	b = form.AppendTime(b, t.at)
 	b = binary.AppendVarint(b, int64(t.after))
-	return appendRaw(b, t.args)
+	return form.AppendRaw(b, t.args)
 }
 
 func (e *StepError) append(b []byte) []byte {
-	b = appendText(b, e.Step)
+	b = form.AppendText(b, e.Step)
 	b = append(b, flag(e.Undo, 1))
 	b = binary.AppendUvarint(b, uint64(e.Attempt))
-	b = appendText(b, string(e.Kind))
-	return appendText(b, e.Message)
+	b = form.AppendText(b, string(e.Kind))
+	return form.AppendText(b, e.Message)
 }
 
 func flag(set bool, bit byte) byte {
@@ -254,25 +255,4 @@ func flag(set bool, bit byte) byte {
 		return bit
 	}
 	return 0
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// appendRaw writes JSON, or that there is none.
-func appendRaw(b, raw []byte) []byte {
-	if raw == nil {
-		return append(b, 0)
-	}
-	return append(binary.AppendUvarint(b, uint64(len(raw))+1), raw...)
-}
-
-// appendTime writes a time, of which zero takes one byte.
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
-	b = binary.AppendUvarint(b, uint64(t.Nanosecond())+1)
-	return binary.AppendVarint(b, t.Unix())
 }

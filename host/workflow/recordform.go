@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/rhost/rhost/host/form"
 )
 
 // A record on disk is its version, the number of its kind, the execution, the time, and
@@ -34,8 +36,8 @@ func (k RecordKind) number() byte {
 // append writes a record that check has passed.
 func (r *Record) append(b []byte) ([]byte, error) {
 	b = append(b, RecordVersion, r.Kind.number())
-	b = appendText(b, r.Execution)
-	b = appendTime(b, r.At)
+	b = form.AppendText(b, r.Execution)
+	b = form.AppendTime(b, r.At)
 	switch {
 	case r.Started != nil:
 		return r.Started.append(b), nil
@@ -48,41 +50,41 @@ func (r *Record) append(b []byte) ([]byte, error) {
 	case r.RetryAt != nil:
 		return r.RetryAt.append(b), nil
 	case r.Finished != nil:
-		return appendErrors(appendText(b, string(r.Finished.Status)), r.Finished.Errors), nil
+		return appendErrors(form.AppendText(b, string(r.Finished.Status)), r.Finished.Errors), nil
 	case r.DeadLettered != nil:
 		return r.DeadLettered.append(b)
 	case r.Redriven != nil:
-		return appendText(b, string(r.Redriven.From)), nil
+		return form.AppendText(b, string(r.Redriven.From)), nil
 	default:
-		return appendText(b, string(r.Dropped.Reason)), nil
+		return form.AppendText(b, string(r.Dropped.Reason)), nil
 	}
 }
 
 func (s *Started) append(b []byte) []byte {
-	b = appendText(b, s.Key)
-	b = appendText(b, s.Rule)
-	b = appendText(b, s.Version)
-	b = appendText(b, s.Definition)
-	b = appendRaw(b, s.Match)
+	b = form.AppendText(b, s.Key)
+	b = form.AppendText(b, s.Rule)
+	b = form.AppendText(b, s.Version)
+	b = form.AppendText(b, s.Definition)
+	b = form.AppendRaw(b, s.Match)
 	if s.Origin != "" { // most have none, and end here
-		b = appendText(b, s.Origin)
+		b = form.AppendText(b, s.Origin)
 	}
 	return b
 }
 
 func (s *Scheduled) append(b []byte) ([]byte, error) {
-	b = appendText(b, s.Step)
-	b = appendText(b, string(s.Action))
-	b = appendText(b, s.Plugin)
+	b = form.AppendText(b, s.Step)
+	b = form.AppendText(b, string(s.Action))
+	b = form.AppendText(b, s.Plugin)
 	b = binary.AppendVarint(b, int64(s.Attempt))
-	b = appendText(b, s.Key)
+	b = form.AppendText(b, s.Key)
 	b, err := appendJSON(b, s.Args)
 	b = binary.AppendVarint(b, int64(s.Timeout))
-	return appendTime(b, s.Deadline), err
+	return form.AppendTime(b, s.Deadline), err
 }
 
 func (s *Succeeded) append(b []byte) ([]byte, error) {
-	b = appendText(b, s.Step)
+	b = form.AppendText(b, s.Step)
 	b = binary.AppendVarint(b, int64(s.Attempt))
 	b = append(b, flag(s.Dropped, 1))
 	b, err := appendJSON(b, s.Out)
@@ -95,7 +97,7 @@ func (s *Succeeded) append(b []byte) ([]byte, error) {
 			return b, err
 		}
 	}
-	b = appendText(b, s.Digest)
+	b = form.AppendText(b, s.Digest)
 	return appendJSON(s.Usage.append(b), s.Calls)
 }
 
@@ -104,14 +106,14 @@ const flagExpect = 1
 
 func (e *Effect) append(b []byte) ([]byte, error) {
 	b = append(b, flag(e.Expect != nil, flagExpect))
-	b = appendText(b, string(e.Kind))
-	b = appendText(b, e.Name)
-	b = appendText(b, e.Subject)
+	b = form.AppendText(b, string(e.Kind))
+	b = form.AppendText(b, e.Name)
+	b = form.AppendText(b, e.Subject)
 	b, err := appendJSON(b, e.Value)
 	if e.Expect != nil {
 		b = binary.AppendUvarint(b, *e.Expect)
 	}
-	return appendTime(appendRaw(b, e.Bytes), e.Expires), err
+	return form.AppendTime(form.AppendRaw(b, e.Bytes), e.Expires), err
 }
 
 func (u *Usage) append(b []byte) []byte {
@@ -125,35 +127,35 @@ func (u *Usage) append(b []byte) []byte {
 }
 
 func (f *Failed) append(b []byte) ([]byte, error) {
-	b = appendText(b, f.Step)
+	b = form.AppendText(b, f.Step)
 	b = binary.AppendVarint(b, int64(f.Attempt))
-	b = appendText(b, string(f.Kind))
-	b = appendText(b, f.Message)
+	b = form.AppendText(b, string(f.Kind))
+	b = form.AppendText(b, f.Message)
 	b = append(b, flag(f.Retryable, 1))
 	b = binary.AppendVarint(b, int64(f.After))
-	b = appendText(b, f.Digest)
+	b = form.AppendText(b, f.Digest)
 	return appendJSON(f.Usage.append(b), f.Calls)
 }
 
 func (r *RetryAt) append(b []byte) []byte {
-	b = appendText(b, r.Step)
+	b = form.AppendText(b, r.Step)
 	b = binary.AppendVarint(b, int64(r.Attempt))
-	return appendTime(b, r.At)
+	return form.AppendTime(b, r.At)
 }
 
 func (d *DeadLettered) append(b []byte) ([]byte, error) {
-	b = appendText(b, d.Key)
-	b = appendText(b, d.Rule)
-	b = appendText(b, d.Version)
-	b = appendText(b, d.Definition)
-	b = appendRaw(b, d.Match)
-	b = appendTime(b, d.Started)
-	b = appendText(b, string(d.Status))
+	b = form.AppendText(b, d.Key)
+	b = form.AppendText(b, d.Rule)
+	b = form.AppendText(b, d.Version)
+	b = form.AppendText(b, d.Definition)
+	b = form.AppendRaw(b, d.Match)
+	b = form.AppendTime(b, d.Started)
+	b = form.AppendText(b, string(d.Status))
 	b = binary.AppendUvarint(b, uint64(len(d.Steps)))
 	for i := range d.Steps {
 		s := &d.Steps[i]
-		b = appendText(b, s.Step)
-		b = appendText(b, s.State)
+		b = form.AppendText(b, s.Step)
+		b = form.AppendText(b, s.State)
 		b = binary.AppendVarint(b, int64(s.Attempts))
 		var err error
 		for _, raw := range []json.RawMessage{s.Args, s.Out} {
@@ -176,121 +178,112 @@ func appendErrors(b []byte, errs []StepError) []byte {
 // appendJSON is appendRaw of JSON, without the spaces between its tokens.
 func appendJSON(b, raw []byte) ([]byte, error) {
 	if bytes.IndexFunc(raw, func(c rune) bool { return c <= ' ' }) < 0 {
-		return appendRaw(b, raw), nil
+		return form.AppendRaw(b, raw), nil
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
 		return b, err
 	}
-	return appendRaw(b, compact.Bytes()), nil
+	return form.AppendRaw(b, compact.Bytes()), nil
 }
 
 // parseRecord reads what append wrote, and nothing after it.
 func parseRecord(b []byte) (Record, error) {
-	p := piece{b: b}
-	r := Record{Version: int(p.byte())}
-	if p.failed == "" && r.Version != RecordVersion {
+	p := piece{form.NewReader(b)}
+	r := Record{Version: int(p.Byte())}
+	if p.Err() == nil && r.Version != RecordVersion {
 		return r, nil // check says what is wrong
 	}
-	if n := int(p.byte()); n < len(kindNumbers) {
+	if n := int(p.Byte()); n < len(kindNumbers) {
 		r.Kind = kindNumbers[n]
 	}
 	if r.Kind == "" {
-		p.fail("its kind is not known")
+		p.Fail("its kind is not known")
 	}
-	r.Execution, r.At = p.text(), p.time()
+	r.Execution, r.At = p.Text(), p.Time()
 	switch r.Kind {
 	case KindStarted:
-		r.Started = &Started{Key: p.text(), Rule: p.name(), Version: p.name(), Definition: p.name(), Match: p.raw()}
-		if p.failed == "" && len(p.b) > 0 && p.b[0] != 0 { // an empty one is not written
+		r.Started = &Started{Key: p.Text(), Rule: p.name(), Version: p.name(), Definition: p.name(), Match: p.Raw()}
+		if rest := p.Rest(); len(rest) > 0 && rest[0] != 0 { // an empty one is not written
 			r.Started.Origin = p.name()
 		}
 	case KindScheduled, KindUndoScheduled:
 		r.Scheduled = &Scheduled{
-			Step: p.name(), Action: Action(p.name()), Plugin: p.name(), Attempt: p.number(), Key: p.text(), Args: p.json(),
-			Timeout: time.Duration(p.int()), Deadline: p.time(),
+			Step: p.name(), Action: Action(p.name()), Plugin: p.name(), Attempt: p.number(), Key: p.Text(), Args: p.json(),
+			Timeout: time.Duration(p.Int()), Deadline: p.Time(),
 		}
 	case KindSucceeded, KindUndoSucceeded:
 		r.Succeeded = &Succeeded{
-			Step: p.name(), Attempt: p.number(), Dropped: p.byte() != 0, Out: p.json(), Effects: p.effects(),
+			Step: p.name(), Attempt: p.number(), Dropped: p.Byte() != 0, Out: p.json(), Effects: p.effects(),
 			Digest: p.name(), Usage: p.usage(), Calls: p.json(),
 		}
 	case KindFailed, KindUndoFailed:
 		r.Failed = &Failed{
-			Step: p.name(), Attempt: p.number(), Kind: FailureKind(p.name()), Message: p.text(), Retryable: p.byte() != 0,
-			After: time.Duration(p.int()), Digest: p.name(), Usage: p.usage(), Calls: p.json(),
+			Step: p.name(), Attempt: p.number(), Kind: FailureKind(p.name()), Message: p.Text(), Retryable: p.Byte() != 0,
+			After: time.Duration(p.Int()), Digest: p.name(), Usage: p.usage(), Calls: p.json(),
 		}
 	case KindRetryAt, KindUndoRetryAt:
-		r.RetryAt = &RetryAt{Step: p.name(), Attempt: p.number(), At: p.time()}
+		r.RetryAt = &RetryAt{Step: p.name(), Attempt: p.number(), At: p.Time()}
 	case KindFinished:
 		r.Finished = &Finished{Status: Status(p.name()), Errors: p.errors()}
 	case KindDeadLettered:
 		r.DeadLettered = p.deadLettered()
 	case KindRedriven:
-		r.Redriven = &Redriven{From: RedriveFrom(p.text())}
+		r.Redriven = &Redriven{From: RedriveFrom(p.Text())}
 	case KindDropped:
-		r.Dropped = &Dropped{Reason: DropReason(p.text())}
+		r.Dropped = &Dropped{Reason: DropReason(p.Text())}
 	}
-	if p.failed == "" && len(p.b) > 0 {
-		p.fail("%d bytes too many", len(p.b))
-	}
-	if p.failed != "" {
-		return r, fmt.Errorf("record %q of execution %q: %s", r.Kind, r.Execution, p.failed)
+	p.End()
+	if p.Err() != nil {
+		return r, fmt.Errorf("record %q of execution %q: %w", r.Kind, r.Execution, p.Err())
 	}
 	return r, nil
 }
 
 // number reads a number that may be anything: of a record, nobody relies on it.
-func (p *piece) number() int { return int(p.int()) }
+func (p *piece) number() int { return int(p.Int()) }
 
 // json reads a raw message that is to be JSON, or nil.
 func (p *piece) json() json.RawMessage {
-	raw := p.raw()
+	raw := p.Raw()
 	if raw != nil && !json.Valid(raw) {
-		p.fail("what should be JSON is not")
+		p.Fail("what should be JSON is not")
 	}
 	return raw
 }
 
 func (p *piece) effects() []Effect {
-	n := p.small()
-	if n > len(p.b)/least {
-		p.fail("%d effects", n)
-	}
-	if n == 0 || p.failed != "" {
+	n := p.Count(least, "effects")
+	if n == 0 {
 		return nil
 	}
 	list := make([]Effect, n)
 	for i := range list {
 		e := &list[i]
-		flags := p.byte()
-		e.Kind, e.Name, e.Subject, e.Value = EffectKind(p.name()), p.text(), p.text(), p.json()
+		flags := p.Byte()
+		e.Kind, e.Name, e.Subject, e.Value = EffectKind(p.name()), p.Text(), p.Text(), p.json()
 		if flags&flagExpect != 0 {
-			version := p.uint()
+			version := p.Uint()
 			e.Expect = &version
 		}
-		e.Bytes, e.Expires = p.raw(), p.time()
+		e.Bytes, e.Expires = p.Raw(), p.Time()
 	}
 	return list
 }
 
 func (p *piece) usage() *Usage {
-	if p.byte() == 0 {
+	if p.Byte() == 0 {
 		return nil
 	}
-	return &Usage{Fuel: p.int(), Wall: time.Duration(p.int()), PeakMemory: p.int(), HostCalls: p.number()}
+	return &Usage{Fuel: p.Int(), Wall: time.Duration(p.Int()), PeakMemory: p.Int(), HostCalls: p.number()}
 }
 
 func (p *piece) deadLettered() *DeadLettered {
 	d := &DeadLettered{
-		Key: p.text(), Rule: p.name(), Version: p.name(), Definition: p.name(), Match: p.raw(),
-		Started: p.time(), Status: Status(p.name()),
+		Key: p.Text(), Rule: p.name(), Version: p.name(), Definition: p.name(), Match: p.Raw(),
+		Started: p.Time(), Status: Status(p.name()),
 	}
-	n := p.small()
-	if n > len(p.b)/least {
-		p.fail("%d steps", n)
-	}
-	if n > 0 && p.failed == "" {
+	if n := p.Count(least, "steps"); n > 0 {
 		d.Steps = make([]StepState, n)
 		for i := range d.Steps {
 			d.Steps[i] = StepState{Step: p.name(), State: p.name(), Attempts: p.number(), Args: p.json(), Out: p.json()}
