@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,8 +105,9 @@ type Engine struct {
 	log    *engineLog
 	blobs  natsBlobs
 
-	options []nats.Option // of every connection
-	token   string        // of connections to a server of a cluster
+	options  []nats.Option // of every connection
+	token    string        // of connections to a server of a cluster
+	operator operator      // of a server of a cluster
 
 	mu      sync.Mutex // guards the rest
 	conns   map[*nats.Conn]bool
@@ -178,6 +180,9 @@ func (e *Engine) embed(ctx context.Context) error {
 			return err
 		}
 		if e.token, err = e.cfg.Cluster.join(opts); err != nil {
+			return err
+		}
+		if e.operator, err = letOperator(opts); err != nil {
 			return err
 		}
 	}
@@ -253,7 +258,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // connect opens one more connection.
-func (e *Engine) connect(name string) (*nats.Conn, error) {
+func (e *Engine) connect(name string) (*nats.Conn, error) { return e.connectAs(name) }
+
+// connectAs is connect with more than the options of all.
+func (e *Engine) connectAs(name string, more ...nats.Option) (*nats.Conn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopped {
@@ -265,7 +273,7 @@ func (e *Engine) connect(name string) (*nats.Conn, error) {
 	if e.cfg.Servers != nil {
 		url = e.cfg.Servers.list()
 	}
-	nc, err := nats.Connect(url, append([]nats.Option{
+	nc, err := nats.Connect(url, slices.Concat([]nats.Option{
 		nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			e.cfg.Logger.Warn("storage connection", "connection", name, "error", err)
@@ -275,7 +283,7 @@ func (e *Engine) connect(name string) (*nats.Conn, error) {
 				e.cfg.Logger.Warn("storage connection is cut; trying to connect again", "connection", name, "error", err)
 			}
 		}),
-	}, e.options...)...)
+	}, e.options, more)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to storage engine: %w", err)
 	}
