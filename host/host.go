@@ -60,7 +60,7 @@ type Options struct {
 
 // Notice is something that happened to the host itself.
 type Notice struct {
-	Kind     string // building, reloaded, kept, source, owner, folder, warning
+	Kind     string // building, reloaded, kept, source, owner, cluster, folder, warning
 	Text     string
 	Err      error     // of kept and warning: what is wrong
 	Revision *Revision // of rules that were reloaded

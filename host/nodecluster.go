@@ -32,6 +32,9 @@ type ClusterSummary struct {
 	// Peers how many are named; of a cluster of embedded servers.
 	Servers int `json:"servers,omitempty"`
 	Peers   int `json:"peers,omitempty"`
+	// Gone are those of the servers that do not answer, by the names of their nodes; one
+	// of which nothing else is known by what servers call it. Forget takes either.
+	Gone []string `json:"gone,omitempty"`
 	// Edition is what is in force; nil when nothing was recorded yet.
 	Edition *EditionSummary `json:"edition,omitempty"`
 }
@@ -97,6 +100,7 @@ func (n *Node) Cluster(ctx context.Context) (ClusterSummary, error) {
 	if n.embedded() {
 		s.Missing = missing(&s)
 		s.Servers, s.Peers = n.engine.Size(), len(n.config.Cluster.Peers)
+		s.Gone = gone(n.engine.Joined(), t)
 	}
 	if err != nil {
 		return s, err
@@ -122,6 +126,16 @@ func (n *Node) readTable(ctx context.Context, leases cluster.Leases) (cluster.Ta
 	}
 	text, _ := n.knock(ctx)
 	return t, api.Kind(api.ErrUnavailable, fmt.Errorf("the cluster cannot be asked at the moment, for most of its nodes must be up: %s (%w)", text, err))
+}
+
+// gone are the names of the servers that count and have no entry.
+func gone(joined []eventlog.Joined, t cluster.Table) (list []string) {
+	for _, j := range joined {
+		if _, ok := t.Nodes[j.Name]; !ok {
+			list = append(list, j.Name)
+		}
+	}
+	return list
 }
 
 // missing are the names of those that keep copies, or are to, and have no entry.
@@ -267,6 +281,7 @@ func (n *Node) handleCluster(mux router, local bool) {
 		return
 	}
 	mux.HandleFunc("POST /v1/cluster/backup", n.backup)
+	mux.HandleFunc("POST /v1/cluster/forget", n.forget)
 	for path, change := range map[string]func(context.Context) error{
 		"drain":     func(ctx context.Context) error { return n.Drain(ctx, true) },
 		"undrain":   func(ctx context.Context) error { return n.Drain(ctx, false) },

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/rhost/rhost/host/cluster"
+	"github.com/rhost/rhost/host/eventlog"
 )
 
 // TestMissing: who keeps copies and is not among the nodes is told of, once.
@@ -21,4 +22,12 @@ func TestMissing(t *testing.T) {
 	assert.Equal(t, []string{"b", "c"}, missing(&s))
 	s.Nodes = append(s.Nodes, cluster.Node{Name: "b"}, cluster.Node{Name: "c"})
 	assert.Empty(t, missing(&s))
+}
+
+// TestGone: who counts and has no entry is told of.
+func TestGone(t *testing.T) {
+	joined := []eventlog.Joined{{Name: "a", ID: "1"}, {Name: "b", ID: "2"}, {Name: "3", ID: "3"}}
+	tab := cluster.Table{Nodes: map[string]cluster.Node{"a": {Name: "a"}, "c": {Name: "c"}}}
+	assert.Equal(t, []string{"b", "3"}, gone(joined, tab))
+	assert.Empty(t, gone(nil, tab))
 }

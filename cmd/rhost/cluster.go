@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,9 +21,11 @@ func clusterCmd() *cobra.Command {
 		Use:   "cluster",
 		Short: "Look at a cluster of hosts, and take a node out of it",
 		Long: `Look at a cluster of hosts through one of its nodes, and take that node out of it
-for as long as it is worked on. "rhost backup" backs a cluster up through a node.`,
+for as long as it is worked on, or one that has gone out of it for good. "rhost backup"
+backs a cluster up through a node.`,
 		Example: `  rhost cluster status
-  rhost cluster drain --data /var/lib/rhost`,
+  rhost cluster drain --data /var/lib/rhost
+  rhost cluster forget old-node`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -36,7 +39,7 @@ for as long as it is worked on. "rhost backup" backs a cluster up through a node
 		clusterAsk("drain", "Have this node hand over what it owns and take no more", change("drain")),
 		clusterAsk("undrain", "Have this node take part again", change("undrain")),
 		clusterAsk("rebalance", "Have all nodes look now who is to own what", change("rebalance")),
-		clusterKeyCmd())
+		clusterForgetCmd(), clusterKeyCmd())
 	return cmd
 }
 
@@ -46,44 +49,56 @@ const slowAnswer = 1500 * time.Millisecond
 
 // clusterAsk is a command that asks a node and shows the cluster.
 func clusterAsk(name, short string, ask func(context.Context, *client.Client) (json.RawMessage, error)) *cobra.Command {
-	var r reach
-	var asJSON bool
+	var a clusterAsked
 	cmd := &cobra.Command{
 		Use:     name,
 		Short:   short,
 		Example: "  rhost cluster " + name + " --json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.host()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			slow := time.AfterFunc(slowAnswer, func() {
-				cmd.PrintErrln("the node waits for the others; it answers within 10 seconds")
-			})
-			raw, err := ask(cmd.Context(), c)
-			slow.Stop()
-			var refused *client.Error
-			if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-				return usage(errors.New("the host is no node of a cluster, or is asked from elsewhere for what only its local socket does; see cluster in rhost.yaml"))
-			}
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printIndented(cmd.OutOrStdout(), raw)
-			}
-			var s host.ClusterSummary
-			if err := json.Unmarshal(raw, &s); err != nil {
-				return err
-			}
-			return showCluster(newStyle(cmd.OutOrStdout()), &s, time.Now())
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.show(cmd, ask) },
 	}
-	r.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object, for machines")
+	a.flags(cmd)
 	return cmd
+}
+
+// clusterAsked is how a node is asked.
+type clusterAsked struct {
+	reach  reach
+	asJSON bool
+}
+
+func (a *clusterAsked) flags(cmd *cobra.Command) {
+	a.reach.flags(cmd)
+	cmd.Flags().BoolVar(&a.asJSON, "json", false, "one JSON object, for machines")
+}
+
+// show asks a node and prints the cluster that it answers with.
+func (a *clusterAsked) show(cmd *cobra.Command, ask func(context.Context, *client.Client) (json.RawMessage, error)) error {
+	c, err := a.reach.host()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	slow := time.AfterFunc(slowAnswer, func() {
+		cmd.PrintErrln("the node waits for the others; it answers within 10 seconds")
+	})
+	raw, err := ask(cmd.Context(), c)
+	slow.Stop()
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return usage(errors.New("the host is no node of a cluster, or is asked from elsewhere for what only its local socket does; see cluster in rhost.yaml"))
+	}
+	if err != nil {
+		return answered(err)
+	}
+	if a.asJSON {
+		return printIndented(cmd.OutOrStdout(), raw)
+	}
+	var s host.ClusterSummary
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return err
+	}
+	return showCluster(newStyle(cmd.OutOrStdout()), &s, time.Now())
 }
 
 // showCluster prints a cluster for people.
@@ -102,12 +117,8 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 	if err := out.table([]string{"NODE", "STATE", "VERSION", "UP", "API"}, rows); err != nil {
 		return err
 	}
-	if s.Servers > s.Peers {
-		err := out.line("%s %d servers have joined this cluster, and peers names %d: %d of them have to be up, those that are gone count too",
-			out.yellow("warning"), s.Servers, s.Peers, s.Servers/2+1)
-		if err != nil {
-			return err
-		}
+	if err := showJoined(out, s); err != nil {
+		return err
 	}
 	if err := showFailed(out, s, now); err != nil {
 		return err
@@ -129,6 +140,19 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 		}
 	}
 	return out.table([]string{"GROUP", "OWNER", "EPOCH", "FOR", "STREAM", "LEADER", "COPIES", "LAST", "SIZE"}, rows)
+}
+
+// showJoined warns when more servers count than are meant to, and says how that ends.
+func showJoined(out style, s *host.ClusterSummary) error {
+	if s.Servers <= s.Peers {
+		return nil
+	}
+	text := fmt.Sprintf("%s %d servers have joined this cluster, and peers names %d: %d of them have to be up, those that are gone count too",
+		out.yellow("warning"), s.Servers, s.Peers, s.Servers/2+1)
+	for _, name := range s.Gone {
+		text += fmt.Sprintf("\n        %s is gone; if it is for good, `rhost cluster forget %s` ends that", clean(name), clean(name))
+	}
+	return out.line("%s", text)
 }
 
 // showFailed prints what nodes could not run, and why; nothing when there is nothing.

@@ -20,7 +20,7 @@ func describeCluster(doc *huma.OpenAPI) {
 		}
 		doc.AddOperation(&op)
 	}
-	const state = "The cluster: name, node (that was asked), nodes, and groups with owner, epoch and streams"
+	const state = "The cluster: name, node (that was asked), nodes, those that are gone, and groups with owner, epoch and streams"
 	add(huma.Operation{
 		OperationID: "cluster", Method: http.MethodGet, Path: "/v1/cluster", Summary: "The nodes, who owns the log, and where its copies are",
 	}, state)
@@ -33,6 +33,14 @@ func describeCluster(doc *huma.OpenAPI) {
 			OperationID: change.name + "-cluster", Method: http.MethodPost, Path: "/v1/cluster/" + change.name, Summary: change.summary, Description: local,
 		}, state)
 	}
+	add(huma.Operation{
+		OperationID: "forget-in-cluster", Method: http.MethodPost, Path: "/v1/cluster/forget",
+		Summary:     "Have the cluster not count a server any more that has gone for good, and place its copies on others",
+		Description: local + " 400 when no such server has joined, or the servers are elsewhere; 409 when it answers, or too few would be left.",
+		Parameters: []*huma.Param{{
+			Name: "node", In: "query", Required: true, Description: "The name of the node, or what servers call it where that is all that is known", Schema: &huma.Schema{Type: huma.TypeString},
+		}},
+	}, state)
 	add(huma.Operation{
 		OperationID: "backup-cluster", Method: http.MethodPost, Path: "/v1/cluster/backup",
 		Summary:     "Back up the log of the cluster, and the app and data folder of this node, into a folder of this node",

@@ -131,6 +131,13 @@ func (c *Client) ChangeCluster(ctx context.Context, what string) (json.RawMessag
 	return out, c.call(ctx, http.MethodPost, "/v1/cluster/"+what, "", nil, &out)
 }
 
+// ForgetInCluster has the node, over its local socket, take one that has gone for good out
+// of the cluster, and describes the cluster afterwards.
+func (c *Client) ForgetInCluster(ctx context.Context, node string) (json.RawMessage, error) {
+	var out json.RawMessage
+	return out, c.call(ctx, http.MethodPost, "/v1/cluster/forget?"+url.Values{"node": {node}}.Encode(), "", nil, &out)
+}
+
 // BackupCluster has the node, over its local socket, back up the cluster's log into a
 // folder of its machine, and returns what was written.
 func (c *Client) BackupCluster(ctx context.Context, out string) (json.RawMessage, error) {
