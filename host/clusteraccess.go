@@ -146,6 +146,9 @@ func (n *Node) leases(ctx context.Context) (cluster.Leases, error) {
 		}
 		l, err := n.engine.Leases(ctx)
 		if err == nil {
+			err = n.startAbove(ctx, l)
+		}
+		if err == nil {
 			return engineLeases{l}, nil
 		}
 		if ctx.Err() != nil {
@@ -157,6 +160,20 @@ func (n *Node) leases(ctx context.Context) (cluster.Leases, error) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// startAbove has the epochs of a log that was restored into a new cluster, which are
+// revisions of its leases, begin above those that the log knows of.
+func (n *Node) startAbove(ctx context.Context, l *eventlog.Leases) error {
+	newest, ok, err := n.eyes.Newest(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	note, err := decodeEditionNote(newest.Body)
+	if newest.Err != nil || err != nil {
+		return nil //nolint:nilerr // who takes the log says so, or is told that it does not count
+	}
+	return l.StartAbove(ctx, note.Epoch)
 }
 
 // NewNodeKey draws the key of a node: the seed, which is secret, for nkey_file, and the

@@ -465,7 +465,7 @@ func TestEditionOfRestoredLog(t *testing.T) {
 	assert.Equal(t, uint64(3), b.editions.noted.Number)
 	_, late, err := n.open("c", appOf(t, "1"))
 	require.NoError(t, err)
-	assert.True(t, b.editions.overtaken(t.Context()))
+	require.ErrorIs(t, b.editions.overtaken(t.Context()), eventlog.ErrFenced)
 	require.NoError(t, late.Close())
 	b.die()
 }

@@ -387,12 +387,15 @@ func (e *editions) next(ctx context.Context, newest []byte, digest, why string) 
 	n := &editionNote{Version: editionVersion, Number: 1, Digest: digest, Epoch: e.epoch, Node: e.node, At: e.now().UTC(), Why: why}
 	if newest != nil {
 		last, err := decodeEditionNote(newest)
+		if err == nil && last.Epoch > e.epoch {
+			if err := e.overtaken(ctx); err != nil {
+				return nil, nil, fmt.Errorf("%w: node %s has recorded edition %d since", err, last.Node, last.Number)
+			}
+		}
 		switch {
 		case err != nil && e.adopt && !e.begun: // an operator has said that it does not count
 		case err != nil:
 			return nil, nil, err
-		case last.Epoch > e.epoch && e.overtaken(ctx):
-			return nil, nil, fmt.Errorf("%w: node %s has recorded edition %d since", eventlog.ErrFenced, last.Node, last.Number)
 		case !e.begun && !e.adopt && (e.noted == nil || last.Number != e.noted.Number || last.Digest != e.noted.Digest):
 			return nil, nil, fmt.Errorf("node %s has recorded edition %d meanwhile; begin with that", last.Node, last.Number)
 		default:
@@ -403,12 +406,15 @@ func (e *editions) next(ctx context.Context, newest []byte, digest, why string) 
 	return n, body, err
 }
 
-// overtaken reports whether a note of a higher epoch than this owner's tells that
-// another one has come. Of an owner that has recorded something it does. For one that
-// begins it may be from before the log was restored into a cluster, whose epochs begin
-// anew: then no claim is newer than this owner's.
-func (e *editions) overtaken(ctx context.Context) bool {
-	return e.begun || e.log.StillOurs(ctx) != nil
+// overtaken returns eventlog.ErrFenced when a note of a higher epoch than this owner's
+// tells that another one has come. Of an owner that has recorded something it does. For
+// one that begins it may be from before the log was restored to where epochs have begun
+// anew: then no claim is newer than this owner's. Another error leaves it open.
+func (e *editions) overtaken(ctx context.Context) error {
+	if e.begun {
+		return eventlog.ErrFenced
+	}
+	return e.log.StillOurs(ctx)
 }
 
 // keep records what could not be recorded when it changed, until ctx ends, and returns

@@ -87,6 +87,7 @@ func TestMembers(t *testing.T) {
 	var res BackupResult
 	require.NoError(t, json.Unmarshal([]byte(text), &res))
 	assert.Len(t, res.Manifest.Streams, 2)
+	epoch := other.cluster().Groups[0].Epoch
 	stopAll(nodes)
 	m.refused(t, m.data[0], out)
 	m.examined(t)
@@ -109,6 +110,7 @@ func TestMembers(t *testing.T) {
 	}
 	require.NoError(t, g.Wait())
 	nodes = there.run(0, 1, 2)
+	assert.Greater(t, nodes[0].cluster().Groups[0].Epoch, epoch)
 	assert.Equal(t, []string{"first", "second"}, nodes[2].triggers())
 	nodes[2].send("third")
 	stopAll(nodes)

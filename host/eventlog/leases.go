@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -50,6 +51,29 @@ func (e *Engine) Leases(ctx context.Context) (*Leases, error) {
 		return nil, err
 	}
 	return &Leases{nc: nc, shared: e.shared()}, nil
+}
+
+// maxAbove bounds where revisions begin; nothing counts as far.
+const maxAbove = 1 << 53
+
+// StartAbove has revisions begin above rev, if nothing was ever written to the table.
+// It is for a log that comes from elsewhere, and knows of revisions there.
+func (l *Leases) StartAbove(ctx context.Context, rev uint64) error {
+	if rev == 0 || rev > maxAbove {
+		return nil
+	}
+	var st StreamState
+	err := whileUnavailable(ctx, l.shared, func(ctx context.Context) (err error) {
+		st, err = streamInfo(ctx, l.nc, leaseStream)
+		return err
+	})
+	if err == nil && st.Last == 0 { // who is as fast writes behind the same revision
+		err = purge(ctx, l.nc, leaseStream, l.shared, jetstream.WithPurgeSequence(rev+1))
+	}
+	if err != nil {
+		return fmt.Errorf("have leases begin above %d: %w", rev, err)
+	}
+	return nil
 }
 
 // Put writes an entry that goes by itself after ttl, of a second at least. It does

@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"math"
 	"path/filepath"
 	"testing"
 	"time"
@@ -63,4 +64,25 @@ func TestLeases(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"group.1": "c", "node.b": "b again"}, list())
 	assert.Greater(t, put("node.b", "b", time.Minute, b2), c)
+}
+
+// TestLeasesStartAbove: revisions of a new table begin where they are told to, whoever
+// tells it, those of one that was used go on.
+func TestLeasesStartAbove(t *testing.T) {
+	e, _ := startEngine(t, eventlog.EngineConfig{Dir: filepath.Join(t.TempDir(), "log")})
+	l, err := e.Leases(t.Context())
+	require.NoError(t, err)
+	for _, rev := range []uint64{0, 1000, 1000, math.MaxUint64, 2000} {
+		require.NoError(t, l.StartAbove(t.Context(), rev))
+	}
+	rev, err := l.Put(t.Context(), "group.1", []byte("a"), time.Minute, 0)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(1001), rev, "the first one counts")
+	require.NoError(t, l.StartAbove(t.Context(), 3000))
+	rev, err = l.Put(t.Context(), "group.1", []byte("a"), time.Minute, rev)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(1002), rev)
+	list, err := l.List(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, list, 1)
 }
