@@ -1,9 +1,11 @@
 package host
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/rhost/rhost/host/cluster"
 	"github.com/rhost/rhost/host/eventlog"
@@ -30,4 +32,13 @@ func TestGone(t *testing.T) {
 	tab := cluster.Table{Nodes: map[string]cluster.Node{"a": {Name: "a"}, "c": {Name: "c"}}}
 	assert.Equal(t, []string{"b", "3"}, gone(joined, tab))
 	assert.Empty(t, gone(nil, tab))
+}
+
+// TestReplaced: the error of an owner that was replaced says what the log said, and
+// nothing of a lease.
+func TestReplaced(t *testing.T) {
+	err := replaced{fmt.Errorf("write: %w", eventlog.ErrFenced)}
+	require.ErrorIs(t, err, cluster.ErrLost)
+	require.ErrorIs(t, err, eventlog.ErrFenced)
+	require.EqualError(t, err, "write: another writer has taken over the log")
 }

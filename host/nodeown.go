@@ -71,11 +71,17 @@ func (n *Node) host(ctx context.Context, group int, epoch uint64) error {
 	text := "node " + n.name() + " has handed over the log"
 	if errors.Is(err, eventlog.ErrFenced) {
 		text = "node " + n.name() + " was found to have been replaced and stopped: " + err.Error()
-		err = fmt.Errorf("%w: %w", cluster.ErrLost, err)
+		err = replaced{err}
 	}
 	n.report(Notice{Kind: "owner", Text: text})
 	return err
 }
+
+// replaced is the error of a run that found the log to be another's. It is a
+// cluster.ErrLost, for the lease has not ended.
+type replaced struct{ error }
+
+func (r replaced) Unwrap() []error { return []error{cluster.ErrLost, r.error} }
 
 // claim opens the log of a group and takes it over.
 func (n *Node) claim(ctx context.Context, group int, epoch uint64, c *clock, a *account) (*eventlog.Log, error) {

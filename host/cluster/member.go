@@ -38,7 +38,8 @@ type Config struct {
 	// ErrLost or another. An Own that returns by itself gives the group up. Its error
 	// is shown to all, others are given the group, and this node tries again when none
 	// of them can have it: after TTL the first time, and twice as long each time, up to
-	// maxWait. With ErrLost it says that the group is another's, which is no failure.
+	// maxWait. With ErrLost it says that the group is another's, which is no failure until
+	// it is said three times within ten TTLs.
 	Own func(ctx context.Context, group int, epoch uint64) error
 
 	// Start takes the place of Own where that must not have a goroutine of its own. It
@@ -68,8 +69,9 @@ type Member struct {
 	joined time.Time
 	self   lease
 	owned  map[int]*ownership
-	pause  map[int]time.Time // until when a group is not taken, after its run ended by itself
-	failed map[int]Failed    // groups whose last run failed
+	pause  map[int]time.Time   // until when a group is not taken, after its run ended by itself
+	failed map[int]Failed      // groups whose last run failed
+	lost   map[int][]time.Time // when runs found that the group is another's, lately
 }
 
 // lease is an entry that this node renews.
@@ -128,7 +130,7 @@ func NewMember(c Config) (*Member, error) {
 	}
 	return &Member{
 		cfg: c, wake: make(chan struct{}, 1), ended: make(chan ending, c.Groups), owned: make(map[int]*ownership),
-		pause: make(map[int]time.Time), failed: make(map[int]Failed),
+		pause: make(map[int]time.Time), failed: make(map[int]Failed), lost: make(map[int][]time.Time),
 		self: lease{key: nodePrefix + c.Node.Name},
 	}, nil
 }
@@ -239,6 +241,7 @@ func (m *Member) announce(ctx context.Context) error {
 	if m.forget {
 		m.forget = false
 		clear(m.failed)
+		clear(m.lost)
 		clear(m.pause)
 	}
 	m.mu.Unlock()

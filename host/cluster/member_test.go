@@ -229,6 +229,55 @@ func (w *world) failures() (list []cluster.Failed) {
 	return list
 }
 
+// A run that finds that its group is another's has failed when that was found twice
+// before, within a minute.
+func TestGroupThatIsLostOverAndOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var tries atomic.Int32
+		var rest atomic.Int64 // before a run ends
+		a := w.start("a", func(c *cluster.Config) {
+			c.Own = func(ctx context.Context, g int, epoch uint64) error {
+				if g != 0 {
+					return w.own(ctx, "a", g, epoch)
+				}
+				tries.Add(1)
+				select {
+				case <-time.After(time.Duration(rest.Load())):
+					return fmt.Errorf("%w: found it claimed", cluster.ErrLost)
+				case <-ctx.Done():
+					return nil
+				}
+			}
+		})
+		time.Sleep(2*ttl - time.Second)
+		assert.EqualValues(t, 2, tries.Load())
+		assert.Empty(t, w.failures(), "the group may be another's")
+		time.Sleep(ttl)
+		assert.EqualValues(t, 3, tries.Load())
+		list := w.failures()
+		require.Len(t, list, 1)
+		assert.Contains(t, list[0].Reason, "found it claimed")
+		assert.Equal(t, 3, list[0].Tries)
+		assert.True(t, list[0].Waiting)
+		time.Sleep(3 * ttl)
+		assert.EqualValues(t, 3, tries.Load(), "it waits for longer")
+		time.Sleep(2 * ttl)
+		assert.EqualValues(t, 4, tries.Load())
+		assert.Equal(t, 4, w.failures()[0].Tries)
+
+		rest.Store(int64(6 * ttl)) // which ends too seldom for three within a minute
+		a.member.Drain(false)
+		for range 20 {
+			time.Sleep(2 * ttl)
+			assert.Empty(t, w.failures())
+		}
+		assert.InDelta(t, 10, tries.Load(), 2)
+		a.stop()
+		require.NoError(t, <-a.ended)
+	})
+}
+
 // A group that nobody can run is tried less and less often.
 func TestGroupThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
