@@ -183,12 +183,18 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	return g.Wait()
 }
 
-// changed is told of the leases whenever they were read.
+// changed is told of the leases whenever they were read. It says who has the log when
+// that is another node than before.
 func (n *Node) changed(t cluster.Table) {
+	o := t.Groups[tenantGroup]
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	was := n.tenure
 	n.table, n.seen = t, time.Now()
-	n.tenure = n.tenure.next(t.Groups[tenantGroup])
+	n.tenure = was.next(o)
+	n.mu.Unlock()
+	if o.Node != "" && o.Node != n.name() && (o.Node != was.owner || o.Epoch != was.epoch) {
+		n.logger.Info("another node has the log; this one stands by", "owner", o.Node, "epoch", o.Epoch)
+	}
 }
 
 // Close releases what NewNode took. Run must have returned.

@@ -1,12 +1,14 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +35,7 @@ func TestForwardedEndsWithItsOwner(t *testing.T) {
 		<-r.Context().Done() // stopped
 	}))
 	defer owner.Close()
-	n := &Node{config: Config{Cluster: &ClusterConfig{Node: "b"}}}
+	n := &Node{config: Config{Cluster: &ClusterConfig{Node: "b"}}, logger: slog.New(slog.DiscardHandler)}
 	n.forward = newForwarder(func(ctx context.Context, node string) (net.Conn, error) {
 		assert.Equal(t, "a", node)
 		return new(net.Dialer).DialContext(ctx, "tcp", owner.Listener.Addr().String())
@@ -72,4 +74,33 @@ func TestForwardedEndsWithItsOwner(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
 	assert.Equal(t, "1", res.Header.Get("Retry-After"))
 	assert.Contains(t, string(text), "another owner")
+}
+
+// A standby says once who has the log, and again when that changes.
+func TestStandbySaysWhoOwns(t *testing.T) {
+	var said bytes.Buffer
+	n := &Node{config: Config{Cluster: &ClusterConfig{Node: "b"}}, logger: slog.New(slog.NewTextHandler(&said, nil))}
+	for _, o := range []struct {
+		node  string
+		epoch uint64
+		want  string // in a line of its own
+	}{
+		{"a", 7, "owner=a epoch=7"},
+		{"a", 7, ""},
+		{"", 0, ""},
+		{"c", 9, "owner=c epoch=9"},
+		{"c", 12, "owner=c epoch=12"},
+		{"b", 14, ""}, // which says so itself
+		{"a", 15, "owner=a epoch=15"},
+	} {
+		said.Reset()
+		n.changed(tableWith(o.node, o.epoch))
+		if o.want == "" {
+			assert.Empty(t, said.String())
+			continue
+		}
+		assert.Contains(t, said.String(), o.want)
+		assert.Contains(t, said.String(), "level=INFO")
+		assert.Equal(t, 1, strings.Count(said.String(), "\n"))
+	}
 }
