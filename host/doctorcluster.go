@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rhost/rhost/host/eventlog"
@@ -27,6 +29,7 @@ func (d *doctor) cluster(ctx context.Context) {
 		}
 		return
 	}
+	known := d.asNode(c)
 	ec, err := c.engine(d.App, d.logDir)
 	var ends time.Time
 	if err == nil {
@@ -42,9 +45,46 @@ func (d *doctor) cluster(ctx context.Context) {
 	default:
 		d.well("keys and certificates", "can be read and are valid")
 	}
-	if ec.Cluster != nil {
+	switch {
+	case ec.Cluster != nil && known:
 		d.peers(ctx, ec.Cluster)
+	case ec.Cluster != nil:
+		d.well("not checked", "the other nodes, for the address of this one is not known: give `rhost doctor` what `rhost run` is given, such as --set cluster.listen=HOST:PORT")
 	}
+}
+
+// asNode has the node be the one whose folder it is, where rhost.yaml, which nodes share,
+// names another and nothing was set. It reports whether the address is the node's, too.
+func (d *doctor) asNode(c *ClusterConfig) (known bool) {
+	if len(c.Servers) > 0 {
+		return true
+	}
+	note, err := eventlog.ReadNodeNote(d.logDir)
+	switch {
+	case err != nil:
+		d.add("node", Damage, err.Error(), "the node does not start", "let the user that rhost runs as read it")
+		return true
+	case note.Name == "" || note.Name == c.Node:
+		return true
+	case d.sets("cluster.node"):
+		d.add("node", Damage, fmt.Sprintf("the folder is that of node %s, and this one is called %s", note.Name, c.Node), "the node does not start", "correct --set cluster.node, or name the data folder of "+c.Node)
+		return true
+	}
+	d.well("node", "checked as %s, whose folder it is; rhost.yaml names %s", note.Name, c.Node)
+	c.Node = note.Name
+	if d.sets("cluster.listen") {
+		return true
+	}
+	if note.Listen == "" {
+		return false
+	}
+	c.Listen = note.Listen
+	return true
+}
+
+// sets reports whether a key of rhost.yaml was set by hand.
+func (d *doctor) sets(key string) bool {
+	return slices.ContainsFunc(d.Set, func(s string) bool { return strings.HasPrefix(s, key+"=") })
 }
 
 // peers asks the other nodes whether they let this one in.

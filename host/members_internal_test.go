@@ -152,6 +152,8 @@ func (m *members) examined(t *testing.T) {
 	assert.Equal(t, Well, d.find(t, "keys and certificates").Verdict)
 	assert.Contains(t, d.find(t, "not checked").Found, "the other nodes")
 
+	m.unset(t, 1)
+
 	// A bit of the copy flips: the other nodes have it, and the doctor says so.
 	block := filepath.Join(m.data[0], "log", "jetstream", "$G", "streams", "EV", "msgs", "1.blk")
 	b, err := os.ReadFile(block)
@@ -161,6 +163,35 @@ func (m *members) examined(t *testing.T) {
 	d = look(0)
 	assert.Equal(t, Damage, d.find(t, "stream EV").Verdict)
 	assert.Contains(t, d.find(t, "stream EV").Fix, "the other nodes")
+}
+
+// unset looks at the folder of a node without its name and address: it is looked at as
+// the node that it belongs to, and the node of rhost.yaml is one of the others.
+func (m *members) unset(t *testing.T, i int) {
+	t.Helper()
+	look := func(set ...string) *Diagnosis {
+		d, err := Doctor(t.Context(), DoctorOptions{Options: Options{App: m.dir, Data: m.data[i], Set: append(set, m.set[i][2:]...)}})
+		require.NoError(t, err)
+		return d
+	}
+	asked := func(d *Diagnosis) (list []string) {
+		for _, f := range d.Findings {
+			if addr, ok := strings.CutPrefix(f.Name, "node at "); ok {
+				list = append(list, "cluster.listen="+addr)
+			}
+		}
+		return list
+	}
+	d := look()
+	assert.Equal(t, "checked as b, whose folder it is; rhost.yaml names a", d.find(t, "node").Found)
+	assert.Equal(t, []string{m.set[0][1], m.set[2][1]}, asked(d))
+	assert.Equal(t, Warning, d.Worst(), "%+v", d.Findings)
+	d = look("cluster.node=c")
+	assert.Equal(t, Damage, d.find(t, "node").Verdict)
+
+	require.NoError(t, os.WriteFile(filepath.Join(m.data[i], "log", "node"), []byte("b\n"), 0o600)) // as older releases did
+	assert.Empty(t, asked(look()))
+	assert.Equal(t, []string{m.set[0][1], m.set[2][1]}, asked(look(m.set[i][1])))
 }
 
 // TestMemberRefused: a node that the others do not let in, or that does not take what

@@ -176,7 +176,7 @@ func (e *Engine) embed(ctx context.Context) error {
 	}
 	opts := serverOptions(dir)
 	if e.cfg.Cluster != nil {
-		if err := keepName(dir, e.cfg.Cluster.Node); err != nil {
+		if err := keepName(dir, NodeNote{e.cfg.Cluster.Node, e.cfg.Cluster.Listen}); err != nil {
 			return err
 		}
 		if e.token, err = e.cfg.Cluster.join(opts); err != nil {

@@ -48,23 +48,37 @@ func checkKind(dir string, cluster bool) error {
 	return err
 }
 
-// nodeFile holds the name of the node whose folder it is, beside its streams.
+// nodeFile holds the name of the node whose folder it is, beside its streams, and in a
+// second line the address that it listened at last.
 const nodeFile = "node"
 
-// keepName refuses the folder of a node of another name, and notes the name in one that
-// has none yet. What the server stores is known to the others by its name: under another
-// one it finds no leader, and is counted as one server more.
-func keepName(dir, node string) error {
-	file := filepath.Join(dir, nodeFile)
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return os.WriteFile(file, []byte(node+"\n"), 0o600)
+// NodeNote says whose a folder is.
+type NodeNote struct {
+	Name   string // of the node; empty when nobody noted it
+	Listen string // address that it had at its last start; may be empty
+}
+
+// ReadNodeNote reads whose folder dir is. That of one machine has no note.
+func ReadNodeNote(dir string) (NodeNote, error) {
+	b, err := os.ReadFile(filepath.Join(dir, nodeFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return NodeNote{}, nil
 	}
-	if err != nil {
+	name, rest, _ := strings.Cut(string(b), "\n")
+	listen, _, _ := strings.Cut(rest, "\n")
+	return NodeNote{strings.TrimSpace(name), strings.TrimSpace(listen)}, err
+}
+
+// keepName refuses the folder of a node of another name, and notes name and address of
+// the node. What the server stores is known to the others by its name: under another
+// one it finds no leader, and is counted as one server more.
+func keepName(dir string, n NodeNote) error {
+	was, err := ReadNodeNote(dir)
+	if err != nil || was == n {
 		return err
 	}
-	if name := strings.TrimSpace(string(b)); name != node && name != "" {
-		return &AccessError{AccessNode, "", fmt.Errorf("the folder is that of node %s, and this one is called %s", name, node), "correct node, or give this node a data folder of its own"}
+	if was.Name != n.Name && was.Name != "" {
+		return &AccessError{AccessNode, "", fmt.Errorf("the folder is that of node %s, and this one is called %s", was.Name, n.Name), "correct node, or give this node a data folder of its own"}
 	}
-	return nil
+	return os.WriteFile(filepath.Join(dir, nodeFile), []byte(n.Name+"\n"+n.Listen+"\n"), 0o600)
 }
