@@ -219,8 +219,8 @@ func (e *Engine) counts(j Joined) bool {
 	return slices.ContainsFunc(e.Joined(), func(o Joined) bool { return o.ID == j.ID })
 }
 
-// placedAnew waits until this server knows that one has gone, and no stream has a copy
-// there, for as long as that may take.
+// placedAnew waits until this server knows that one has gone, and all streams have copies
+// on others in its place as far as there are any, for as long as that may take.
 func (e *Engine) placedAnew(ctx context.Context, gone Joined) error {
 	nc, err := e.connect("forget")
 	if err != nil {
@@ -230,8 +230,9 @@ func (e *Engine) placedAnew(ctx context.Context, gone Joined) error {
 	wait, cancel := context.WithTimeout(ctx, placedTimeout)
 	defer cancel()
 	for {
-		keeps, err := keepsCopies(wait, nc, gone)
-		if err == nil && !keeps && !e.counts(gone) {
+		left := e.Joined()
+		known := !slices.ContainsFunc(left, func(j Joined) bool { return j.ID == gone.ID })
+		if placed, err := placedWithout(wait, nc, gone, min(e.cfg.Replicas, len(left))); err == nil && placed && known {
 			return nil
 		}
 		if !pause(wait, placedPause) {
@@ -240,20 +241,21 @@ func (e *Engine) placedAnew(ctx context.Context, gone Joined) error {
 	}
 }
 
-// keepsCopies reports whether a stream, of whichever group, has a copy on a server.
-func keepsCopies(ctx context.Context, nc *nats.Conn, j Joined) (bool, error) {
+// placedWithout reports whether all streams, of whichever group, have so many copies, and
+// none on a server that has gone.
+func placedWithout(ctx context.Context, nc *nats.Conn, gone Joined, copies int) (bool, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return false, err
 	}
 	list := js.ListStreams(ctx)
-	found := false
+	placed := true
 	for info := range list.Info() {
-		found = found || info.Cluster == nil || info.Cluster.Leader == j.Name || slices.ContainsFunc(info.Cluster.Replicas, func(p *jetstream.PeerInfo) bool {
-			return p.Name == j.Name || strings.Contains(p.Name, j.ID)
-		})
+		c := info.Cluster
+		placed = placed && c != nil && c.Leader != gone.Name && 1+len(c.Replicas) >= copies &&
+			!slices.ContainsFunc(c.Replicas, func(p *jetstream.PeerInfo) bool { return p.Name == gone.Name || strings.Contains(p.Name, gone.ID) })
 	}
-	return found, list.Err()
+	return placed, list.Err()
 }
 
 // operator is who may ask a server in this process what servers are asked, not streams.
