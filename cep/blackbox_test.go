@@ -30,7 +30,7 @@ var boxStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglo
 func boxLines(t testing.TB, events string) [][]byte {
 	t.Helper()
 	var lines [][]byte
-	for _, text := range strings.Split(events, ";") {
+	for text := range strings.SplitSeq(events, ";") {
 		f := strings.Fields(text)
 		if len(f) == 0 {
 			continue

@@ -21,8 +21,7 @@ type troubles struct {
 
 func (f *troubles) add(err error) {
 	text := err.Error()
-	var corrupt *eventlog.CorruptError
-	if errors.As(err, &corrupt) {
+	if corrupt, ok := errors.AsType[*eventlog.CorruptError](err); ok {
 		text = strings.TrimSuffix(text, "; "+corrupt.Fix) // the doctor has advice of its own
 	}
 	if len(f.list) == maxFindings {

@@ -70,8 +70,7 @@ func (k FaultKind) fix() string {
 
 // KindOf returns the kind of the fault in err's chain, or "" when there is none.
 func KindOf(err error) FaultKind {
-	var f *Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Fault](err); ok {
 		return f.Kind
 	}
 	return ""

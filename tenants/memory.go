@@ -30,13 +30,14 @@ func (n Need) String() string {
 	if n.Stack > 0 {
 		one = "(" + one + " + " + Size(n.Stack) + ")"
 	}
-	text := strconv.Itoa(n.Instances) + " × " + one
+	var text strings.Builder
+	text.WriteString(strconv.Itoa(n.Instances) + " × " + one)
 	for _, part := range []int64{n.Image, n.Code} {
 		if part > 0 {
-			text += " + " + Size(part)
+			text.WriteString(" + " + Size(part))
 		}
 	}
-	return text + " = " + Size(n.Total())
+	return text.String() + " = " + Size(n.Total())
 }
 
 // Memory is the guest memory of a host that is reserved for the versions of

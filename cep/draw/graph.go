@@ -143,7 +143,7 @@ func Words(g *engine.Graph, e *engine.GraphEdge, elems, conds []string) string {
 		what = "at once"
 	}
 	var when []string
-	for _, part := range strings.Split(Condition(e.If, conds), " and ") {
+	for part := range strings.SplitSeq(Condition(e.If, conds), " and ") {
 		if part != "" && part != what {
 			when = append(when, part)
 		}

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -213,7 +214,7 @@ func parseAggregation(n *yamldoc.Node, src string, timeframe *yamldoc.Node) (*ag
 	if len(words) >= 2 && strings.EqualFold(words[0], "by") {
 		a.by, words = strings.Trim(words[1], ","), words[2:]
 	}
-	if len(words) != 2 || !contains([]string{">", ">=", "<", "<=", "==", "="}, words[0]) {
+	if len(words) != 2 || !slices.Contains([]string{">", ">=", "<", "<=", "==", "="}, words[0]) {
 		return nil, fail("it does not end with a comparison such as > 5")
 	}
 	limitOf, err := strconv.ParseFloat(words[1], 64)

@@ -93,7 +93,7 @@ func (r reference) condition(det *yamldoc.Node, src string) bool {
 		src = strings.Replace(src, m[0], tf(yes >= want), 1)
 	}
 	var words []string
-	for _, w := range strings.Fields(src) {
+	for w := range strings.FieldsSeq(src) {
 		switch strings.ToLower(w) {
 		case "and", "or", "not", "(", ")", "\x01", "\x02":
 			words = append(words, strings.ToLower(w))

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -126,7 +127,7 @@ func (v value) windash() ([]value, error) {
 	for _, x := range v.pattern {
 		if x.wild != 0 {
 			for i := range out {
-				out[i] = append(out[i][:len(out[i]):len(out[i])], x)
+				out[i] = append(slices.Clip(out[i]), x)
 			}
 			continue
 		}
@@ -137,7 +138,7 @@ func (v value) windash() ([]value, error) {
 		var next []pattern
 		for _, p := range out {
 			for _, s := range variants {
-				next = append(next, append(p[:len(p):len(p)], piece{text: s}))
+				next = append(next, append(slices.Clip(p), piece{text: s}))
 			}
 		}
 		out = next
@@ -249,11 +250,11 @@ func (m modifiers) regexpFlags() string {
 	if m.flags == "" {
 		return ""
 	}
-	flags := ""
+	var flags strings.Builder
 	for _, f := range "ims" {
 		if strings.ContainsRune(m.flags, f) {
-			flags += string(f)
+			flags.WriteRune(f)
 		}
 	}
-	return "(?" + flags + ")"
+	return "(?" + flags.String() + ")"
 }

@@ -92,7 +92,7 @@ func (d *document) description() []string {
 	if d.title != "" {
 		out = append(out, d.title)
 	}
-	for _, l := range strings.Split(scalarText(d.node.Get("description")), "\n") {
+	for l := range strings.SplitSeq(scalarText(d.node.Get("description")), "\n") {
 		l = strings.TrimSpace(strings.Map(printable, l))
 		if l != "" || len(out) > 0 && out[len(out)-1] != "" {
 			out = append(out, l)

@@ -41,8 +41,7 @@ func TestSplit(t *testing.T) {
 		var errs yamldoc.Errors
 		for _, part := range parts {
 			for r, err := range part.Rules() {
-				var bad yamldoc.Errors
-				if errors.As(err, &bad) {
+				if bad, ok := errors.AsType[yamldoc.Errors](err); ok {
 					errs = append(errs, bad...)
 					continue
 				}

@@ -193,8 +193,7 @@ func (v *verifier) segment(ctx context.Context, s *Stream, seg Segment, check *e
 
 // reason is what is wrong with a frame, without the advice for a log.
 func reason(err error) error {
-	var corrupt *eventlog.CorruptError
-	if errors.As(err, &corrupt) {
+	if corrupt, ok := errors.AsType[*eventlog.CorruptError](err); ok {
 		return fmt.Errorf("stream %s, frame %d: %s", corrupt.Stream, corrupt.Seq, corrupt.Reason)
 	}
 	return err

@@ -2,6 +2,7 @@ package js
 
 import (
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/dop251/goja"
@@ -178,10 +179,8 @@ const maxJoin = 200
 // becomes an empty text, as everywhere.
 func (g *guest) join(call goja.FunctionCall) goja.Value {
 	o, n := g.array(call.This)
-	for _, outer := range g.joining {
-		if outer == o {
-			return g.vm.ToValue("")
-		}
+	if slices.Contains(g.joining, o) {
+		return g.vm.ToValue("")
 	}
 	if len(g.joining) >= maxJoin {
 		g.Fail(sandbox.FaultStack, errNested)

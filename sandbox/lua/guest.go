@@ -116,7 +116,7 @@ func (g *guest) noteWhere(l *glua.LState) {
 	if g.where != "" {
 		return
 	}
-	for level := 0; level < 16; level++ {
+	for level := range 16 {
 		dbg, ok := l.GetStack(level)
 		if !ok {
 			return
