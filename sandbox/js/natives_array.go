@@ -15,9 +15,9 @@ import (
 // read work on a copy, and the others refuse.
 func arrayPatches() []patch {
 	var list []patch
-	add := func(make func(g *guest, original native) native, names ...string) {
+	add := func(build func(g *guest, original native) native, names ...string) {
 		for _, name := range names {
-			list = append(list, patch{"Array", true, name, make})
+			list = append(list, patch{"Array", true, name, build})
 		}
 	}
 	add(reading(0), "every", "find", "findIndex", "findLast", "findLastIndex", "forEach",
@@ -186,7 +186,7 @@ func (g *guest) join(call goja.FunctionCall) goja.Value {
 		g.Fail(sandbox.FaultStack, errNested)
 		g.halt()
 	}
-	var sep goja.String = asString(g.vm.ToValue(","))
+	sep := asString(g.vm.ToValue(","))
 	if s := arg(call, 0); !goja.IsUndefined(s) {
 		sep = g.toString(s)
 	}
