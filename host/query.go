@@ -315,6 +315,7 @@ func foldLetters(flows *workflow.Engine, bad *badRecords, r *eventlog.RunRecord)
 		return flows.Apply(rec)
 	case runBad, runBadDropped:
 		return bad.fold(r)
+	default:
+		return nil
 	}
-	return nil
 }

@@ -129,8 +129,9 @@ func (g *guest) settled(v goja.Value) (goja.Value, error) {
 	case goja.PromiseStateRejected:
 		g.whereOf(p.Result())
 		return nil, textError(g.describe(p.Result()))
+	default:
+		return nil, textError("invoke returned a promise that nothing will settle")
 	}
-	return nil, textError("invoke returned a promise that nothing will settle")
 }
 
 // uncaught is the error of a call that a script or the interpreter broke off.

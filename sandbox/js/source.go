@@ -346,8 +346,9 @@ func (l *lexer) regexAllowed() bool {
 			return true
 		}
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // regex skips a regular expression; it ends at the end of the line at the latest.

@@ -144,6 +144,7 @@ func (w *walker) eval(a *activation, n *node) int32 {
 			return w.eval(a, n.kids[1])
 		}
 		return w.eval(a, n.kids[2])
+	default: // of two operands
 	}
 	x, y := w.eval(a, n.kids[0]), w.eval(a, n.kids[1])
 	w.cost++
@@ -193,6 +194,7 @@ func (w *walker) run(a *activation, n *node) int {
 	case kReturn:
 		a.result = w.eval(a, n.kids[0])
 		return returning
+	default: // a value is no statement
 	}
 	return onward
 }
@@ -273,6 +275,7 @@ func grow(t *rapid.T, size, depth, self int) *node {
 		}
 	case kReturn:
 		n.kids = []*node{growValue(t, 2, self)}
+	default: // a value is no statement
 	}
 	return n
 }
@@ -298,8 +301,9 @@ func growValue(t *rapid.T, size, self int) *node {
 		return &node{kind: kCall, value: int32(rapid.IntRange(0, self-1).Draw(t, "callee")), kids: []*node{value(), value()}}
 	case kIfValue:
 		return &node{kind: kIfValue, kids: []*node{value(), value(), value()}}
+	default:
+		return &node{kind: k, kids: []*node{value(), value()}}
 	}
-	return &node{kind: k, kids: []*node{value(), value()}}
 }
 
 // TestEarlyReturnPaysNothingBehindIt: a function that returns early is not

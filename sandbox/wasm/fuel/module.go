@@ -168,6 +168,7 @@ func (m *module) section(id sectionID, r *reader) {
 	case secDataCount:
 		m.dataCount = int(r.u32())
 		return
+	default: // a list
 	}
 	kind := m.vector(id)
 	s.count = r.count(kind.what, kind.size, kind.limit)

@@ -45,8 +45,9 @@ func (t ValueType) valid() bool {
 	switch t {
 	case I32, I64, F32, F64, V128, FuncRef, ExternRef:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func (t ValueType) reference() bool { return t == FuncRef || t == ExternRef }
