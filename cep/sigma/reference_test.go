@@ -32,7 +32,7 @@ type reference struct {
 func (r reference) lookup(field string) []any {
 	var out []any
 	for _, path := range r.paths(r.doc, field) {
-		v, ok := any(r.event["data"]), true
+		v, ok := r.event["data"], true
 		for _, key := range path {
 			m, isMap := v.(map[string]any)
 			if v, ok = m[key]; !isMap || !ok {

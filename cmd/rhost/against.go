@@ -71,7 +71,7 @@ func showSample(out style, s *analysis.SampleReport) error {
 		r := &s.Rules[i]
 		for k := range r.Conditions {
 			c := &r.Conditions[k]
-			verdict := ""
+			var verdict string
 			switch {
 			case c.Seen == 0:
 				verdict = "no event of its type"

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -245,7 +246,7 @@ func (p *process) interrupt() {
 	for range p.lines { // to the end of the output
 	}
 	err := p.cmd.Wait()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		assert.NoError(p.t, err, p.said())
 	}
 }

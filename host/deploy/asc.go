@@ -77,8 +77,8 @@ func ascLibrary(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(asc); err == nil {
-		asc = real
+	if target, err := filepath.EvalSymlinks(asc); err == nil {
+		asc = target
 	}
 	for _, lib := range []string{
 		filepath.Join(filepath.Dir(asc), "..", "dist", "asc.js"),                   // a link to bin/asc.js of the package
