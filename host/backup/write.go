@@ -107,7 +107,7 @@ func (w *writer) run(ctx context.Context) (*Result, error) {
 		}
 	}
 	if err == nil {
-		err = w.readBack()
+		err = w.readBack(ctx)
 	}
 	if err == nil {
 		err = w.now.write(w.dir)
