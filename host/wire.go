@@ -90,7 +90,7 @@ func (h *Host) wire(ctx context.Context) error {
 	if h.place.shared() {
 		return nil
 	}
-	h.servers, err = listen(h.data, h.config.Listen, handlers(backend{h}, h.opts.Version, false))
+	h.servers, err = listen(ctx, h.data, h.config.Listen, handlers(backend{h}, h.opts.Version, false))
 	return err
 }
 

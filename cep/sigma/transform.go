@@ -18,7 +18,7 @@ func transform(n *yamldoc.Node, values []value, m modifiers, lookup func(string)
 	for _, step := range m.steps {
 		var out []value
 		for _, v := range values {
-			more, err := v.step(n, step, m, lookup)
+			more, err := v.step(step, m, lookup)
 			if err != nil {
 				return nil, err
 			}
@@ -41,9 +41,9 @@ func transform(n *yamldoc.Node, values []value, m modifiers, lookup func(string)
 }
 
 // step applies one modifier to one value.
-func (v value) step(n *yamldoc.Node, step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func (v value) step(step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
 	if step == "expand" {
-		return v.expand(step, m, lookup)
+		return v.expand(step, lookup)
 	}
 	if v.kind == isNumber || v.kind == isTruth {
 		v = value{kind: isText, node: v.node, pattern: literal(v.raw), group: v.group}
@@ -196,7 +196,7 @@ func product(parts [][]string) []string {
 var placeholder = regexp.MustCompile(`\\[\\%]|%([^%\s]+)%`) //nolint:gochecknoglobals // a constant, compiled once
 
 // expand replaces placeholders by what the mapping says they stand for.
-func (v value) expand(step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func (v value) expand(step string, lookup func(string) ([]string, bool)) ([]value, error) {
 	if v.kind != isText {
 		return nil, troublef(v.node, step, "write a text", "the modifier takes texts")
 	}

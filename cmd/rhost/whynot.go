@@ -20,7 +20,7 @@ import (
 // whyNotOver runs the rules over a file and tells how far one came.
 func whyNotOver(cmd *cobra.Command, program *cep.Program, o explainOptions) error {
 	names := o.rules
-	tables, _, err := o.readTables(names)
+	tables, err := o.readTables(names)
 	if err != nil {
 		return usage(err)
 	}
