@@ -116,7 +116,7 @@ func (c counter) window(up bool) ([]string, error) {
 	kind := "tumbling " + spanText(c.span)
 	rising := up || (c.typ == "value_sum" || c.typ == "value_avg" || c.typ == "value_percentile") && rises(c.limits)
 	if rising {
-		kind = "sliding " + spanText(c.span) + " every " + spanText(max(c.span/10/time.Second*time.Second, time.Second))
+		kind = "sliding " + spanText(c.span) + " every " + spanText(max((c.span/10).Truncate(time.Second), time.Second))
 		c.d.notes = append(c.d.notes, "a window that slides: a burst is told by every step that sees it whole")
 	} else {
 		c.d.notes = append(c.d.notes, "counted over whole time frames, told when each ends; a frame without events says nothing")

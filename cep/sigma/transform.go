@@ -9,16 +9,14 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/rhost/rhost/yamldoc"
 )
 
 // transform puts the values through the modifiers that change them, in order.
-func transform(n *yamldoc.Node, values []value, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func transform(values []value, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
 	for _, step := range m.steps {
 		var out []value
 		for _, v := range values {
-			more, err := v.step(step, m, lookup)
+			more, err := v.step(step, lookup)
 			if err != nil {
 				return nil, err
 			}
@@ -41,7 +39,7 @@ func transform(n *yamldoc.Node, values []value, m modifiers, lookup func(string)
 }
 
 // step applies one modifier to one value.
-func (v value) step(step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func (v value) step(step string, lookup func(string) ([]string, bool)) ([]value, error) {
 	if step == "expand" {
 		return v.expand(step, lookup)
 	}
@@ -193,7 +191,7 @@ func product(parts [][]string) []string {
 
 // placeholder is %name%; a percent sign behind a backslash is one, unless that
 // backslash is behind one itself.
-var placeholder = regexp.MustCompile(`\\[\\%]|%([^%\s]+)%`) //nolint:gochecknoglobals // a constant, compiled once
+var placeholder = regexp.MustCompile(`\\[\\%]|%([^%\s]+)%`)
 
 // expand replaces placeholders by what the mapping says they stand for.
 func (v value) expand(step string, lookup func(string) ([]string, bool)) ([]value, error) {
