@@ -76,7 +76,7 @@ func newCounting(n int, condition func(i int) string) (*counting, error) {
 }
 
 // eventScope is what a bare condition sees.
-var eventScope = predicate.Scope{Elements: []predicate.Element{{Name: "event"}}}
+var eventScope = predicate.Scope{Elements: []predicate.Element{{Name: "event"}}} //nolint:gochecknoglobals // never changed
 
 // add files conjunction i, and reports whether it is one.
 func (c *counting) add(i int, f predicate.Formula) bool {

@@ -202,7 +202,7 @@ func read(d []byte, i int) (Value, int) {
 }
 
 // tens are the powers of ten that a double holds exactly.
-var tens = [...]float64{
+var tens = [...]float64{ //nolint:gochecknoglobals // a constant table
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }

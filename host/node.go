@@ -148,7 +148,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	l, err := n.leases(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped while it waited for the others
+			return nil // stopped while it waited for the others
 		}
 		return err
 	}

@@ -104,7 +104,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // streams end with the server
 	}
 	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() { //nolint:contextcheck // ctx has ended by then
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		err := srv.Shutdown(grace)

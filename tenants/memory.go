@@ -158,7 +158,7 @@ const (
 )
 
 // Shortage says that there is no room for a version.
-type Shortage struct { //nolint:errname // an answer rather than a failure, and named for it
+type Shortage struct {
 	Tenant Name
 	Plugin string
 	Need   Need

@@ -234,7 +234,7 @@ func (s *section) syntaxError(err error) *Error {
 	return Errorf(pos, "", CodeSyntax, "", "%s", msg)
 }
 
-var keyLine = regexp.MustCompile(`^((?:\s|- )*)([A-Za-z_][\w.-]*):\s+(\S.*?)\s*$`) //nolint:gochecknoglobals // a constant, compiled once
+var keyLine = regexp.MustCompile(`^((?:\s|- )*)([A-Za-z_][\w.-]*):\s+(\S.*?)\s*$`)
 
 // keyed splits a line of the form "key: value" and gives the value's column.
 func (s *section) keyed(line int) (key, value string, col int, ok bool) {

@@ -2,7 +2,9 @@ package automaton
 
 import "github.com/rhost/rhost/cep/engine"
 
-// Cond and the other words of patterns and policies are those all engines share.
+// The words of patterns and policies are those all engines share.
+//
+//nolint:revive // package engine says what each is
 type (
 	Cond     = engine.Cond
 	Link     = engine.Link

@@ -137,7 +137,7 @@ func indent(lines []string, by string) []string {
 
 func singleQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./()-]*( [A-Za-z0-9_./()-]+)*$`) //nolint:gochecknoglobals // a constant, compiled once
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./()-]*( [A-Za-z0-9_./()-]+)*$`)
 
 // yamlText writes a text of one line; plain where YAML leaves it alone.
 func yamlText(s string) string {

@@ -40,7 +40,7 @@ func TestKilledWhileMatching(t *testing.T) {
 	log, data := filepath.Join(dir, "auth.log"), filepath.Join(dir, "data")
 	feed, err := os.Create(log)
 	require.NoError(t, err)
-	defer feed.Close()
+	defer feed.Close() //nolint:errcheck // the writes say so
 	run := func() *process {
 		return start(t, "run", sshApp, "--data", data, "--listen", "off", "--json",
 			"--set", "sources.sshd.files.path="+log, "--set", "sources.sshd.files.from=start")

