@@ -21,8 +21,31 @@ func (c *ClusterConfig) start(ctx context.Context, app, dir string, logger *slog
 		return nil, err
 	}
 	ec.Logger = logger
+	if ec.Cluster != nil {
+		if err := namesake(ctx, ec.Cluster); err != nil {
+			return nil, c.explain(app, err)
+		}
+	}
 	e, err := eventlog.StartEngine(ctx, ec)
 	return e, c.explain(app, err)
+}
+
+// namesakeTimeout bounds the look for another node of the same name. The others are
+// there at once, or it is they who look.
+const namesakeTimeout = time.Second
+
+// namesake reports another node of this one's name. It has to be looked for before
+// the server starts: the others would break their connections to the one they know.
+func namesake(ctx context.Context, c *eventlog.Cluster) error {
+	ctx, cancel := context.WithTimeout(ctx, namesakeTimeout)
+	defer cancel()
+	for _, p := range c.Knock(ctx) {
+		var access *eventlog.AccessError
+		if errors.As(p.Err, &access) && access.Key == eventlog.AccessNode {
+			return fmt.Errorf("%w (node at %s)", p.Err, p.Addr)
+		}
+	}
+	return nil
 }
 
 // explain names the key of rhost.yaml that an error is about, if it is about one.
@@ -105,6 +128,9 @@ func (n *Node) knock(ctx context.Context) (text string, hopeless error) {
 		default:
 			parts = append(parts, p.Addr+" does not answer")
 		}
+	}
+	if size := n.engine.Size(); size > len(c.Peers) {
+		parts = append(parts, fmt.Sprintf("%d servers have joined this cluster, more than peers names, and %d of them have to be up", size, size/2+1))
 	}
 	if most := len(c.Peers)/2 + 1; len(c.Peers)-len(refusals) < most {
 		hopeless = fmt.Errorf("join the cluster: %w", errors.Join(refusals...))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/rhost/rhost/host/cluster"
 	"github.com/rhost/rhost/host/eventlog"
@@ -70,6 +72,9 @@ func (c *ClusterConfig) validate() error {
 	}
 	if len(c.Peers) < minPeers {
 		bad("peers", "%d are named; name the servers of all nodes, %d of them at least", len(c.Peers), minPeers)
+	} else if c.Listen != "" && !slices.Contains(c.Peers, c.Listen) {
+		// The others would let it in, and count it for the majority from then on.
+		bad("listen", "%s is none of peers (%s); write it as it stands there, or add it to peers on all nodes", c.Listen, strings.Join(c.Peers, ", "))
 	}
 	switch {
 	case c.NKeyFile != "" && c.SecretFile != "":

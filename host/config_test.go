@@ -201,6 +201,7 @@ func TestClusterConfig(t *testing.T) {
 	}{
 		{name: "nothing", yaml: "cluster: {}\n", want: []string{"rhost.yaml:1", "cluster.node", "cluster.name", "cluster.listen", "cluster.peers", "cluster.secret_file"}},
 		{name: "two nodes", yaml: "cluster: {name: n, node: a, listen: 'x:1', peers: ['x:1', 'y:1'], secret_file: s}\n", want: []string{"cluster.peers: 2 are named"}},
+		{name: "not among the peers", yaml: "cluster: {name: n, node: a, listen: 'w:1', peers: ['x:1', 'y:1', 'z:1'], secret_file: s}\n", want: []string{"cluster.listen: w:1 is none of peers (x:1, y:1, z:1)"}},
 		{name: "both", yaml: "cluster: {node: a, servers: ['nats://x:1'], listen: 'x:1'}\n", want: []string{"cluster.servers: they are elsewhere"}},
 		{name: "credentials of nobody", yaml: "cluster: {name: n, node: a, listen: 'x:1', peers: ['x:1', 'y:1', 'z:1'], secret_file: s, token_file: t}\n", want: []string{"token_file"}},
 		{name: "two copies", yaml: "cluster: {node: a, servers: ['nats://x:1'], replicas: 2}\n", want: []string{"replicas: 2 is not 1, 3 or 5"}},
@@ -217,7 +218,7 @@ func TestClusterConfig(t *testing.T) {
 		name, yaml, secret, want string
 	}{
 		{"no secret", good, "", "cluster.secret_file"},
-		{"short secret", good, "short", "cluster.secret: it has 5 bytes"},
+		{"short secret", good, "short", "cluster.secret_file: the secret has 5 bytes"},
 		{"no token", "cluster: {node: a, servers: ['nats://127.0.0.1:1'], token_file: gone}\n", "x", "cluster.token_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

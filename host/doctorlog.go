@@ -213,7 +213,7 @@ func (d *doctor) snapshots(ctx context.Context, cut frames) {
 	case len(bad.list) == 0 && len(notes) == 0:
 		d.well("snapshots", "none yet")
 	case len(bad.list) == 0:
-		d.well("snapshots", "%d; the newest is there", len(notes))
+		d.well("snapshots", "%d kept; the newest is there", min(len(notes), keptSnapshots))
 	case released:
 		d.add("snapshots", Damage, bad.String(), "a start takes the snapshot before, if that can be read, and fails else", fixRestore)
 	default:

@@ -439,8 +439,35 @@ func TestRecordsAreFenced(t *testing.T) {
 	require.NoError(t, late.Close())
 	a.die()
 	c := n.own("c", newApp(t, nil))
-	_, _, err = c.editions.next([]byte(`{"v":1,"n":9,"epoch":99,"node":"z","digest":"","at":"2026-01-01T00:00:00Z","why":""}`), "", "")
+	_, _, err = c.editions.next(t.Context(), []byte(`{"v":1,"n":9,"epoch":99,"node":"z","digest":"","at":"2026-01-01T00:00:00Z","why":""}`), "", "")
 	require.ErrorIs(t, err, eventlog.ErrFenced)
+}
+
+// A log that was restored into a new cluster has editions of higher epochs than the
+// owners have there, for the leases, and with them the epochs, begin anew.
+func TestEditionOfRestoredLog(t *testing.T) {
+	n := newNodes(t)
+	a := n.own("a", appOf(t, "1"))
+	a.die()
+	n.epoch++
+	log, err := n.engine.Open(t.Context(), 0, eventlog.Config{})
+	require.NoError(t, err)
+	require.NoError(t, log.Claim(t.Context(), "old", n.epoch))
+	require.NoError(t, log.Editions().Append(t.Context(), func(newest []byte) ([]byte, error) {
+		last, err := decodeEditionNote(newest)
+		require.NoError(t, err)
+		last.Number, last.Epoch = last.Number+1, 1_000_000
+		return encodeNote(last)
+	}))
+	require.NoError(t, log.Close())
+
+	b := n.own("b", appOf(t, "1"))
+	assert.Equal(t, uint64(3), b.editions.noted.Number)
+	late, err := n.open("c", appOf(t, "1"))
+	require.NoError(t, err)
+	assert.True(t, b.editions.overtaken(t.Context()))
+	require.NoError(t, late.Close())
+	b.die()
 }
 
 // What an edition names outlives the sweep of blobs.

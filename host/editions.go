@@ -371,7 +371,7 @@ func (e *editions) record(ctx context.Context, why string) error {
 	}
 	var next *editionNote
 	err = e.log.Editions().Append(ctx, func(newest []byte) (body []byte, err error) {
-		next, body, err = e.next(newest, digest, why)
+		next, body, err = e.next(ctx, newest, digest, why)
 		return body, err
 	})
 	if err != nil {
@@ -383,7 +383,7 @@ func (e *editions) record(ctx context.Context, why string) error {
 }
 
 // next makes the note that follows the newest.
-func (e *editions) next(newest []byte, digest, why string) (*editionNote, []byte, error) {
+func (e *editions) next(ctx context.Context, newest []byte, digest, why string) (*editionNote, []byte, error) {
 	n := &editionNote{Version: editionVersion, Number: 1, Digest: digest, Epoch: e.epoch, Node: e.node, At: e.now().UTC(), Why: why}
 	if newest != nil {
 		last, err := decodeEditionNote(newest)
@@ -391,7 +391,7 @@ func (e *editions) next(newest []byte, digest, why string) (*editionNote, []byte
 		case err != nil && e.adopt && !e.begun: // an operator has said that it does not count
 		case err != nil:
 			return nil, nil, err
-		case last.Epoch > e.epoch:
+		case last.Epoch > e.epoch && e.overtaken(ctx):
 			return nil, nil, fmt.Errorf("%w: node %s has recorded edition %d since", eventlog.ErrFenced, last.Node, last.Number)
 		case !e.begun && !e.adopt && (e.noted == nil || last.Number != e.noted.Number || last.Digest != e.noted.Digest):
 			return nil, nil, fmt.Errorf("node %s has recorded edition %d meanwhile; begin with that", last.Node, last.Number)
@@ -401,6 +401,14 @@ func (e *editions) next(newest []byte, digest, why string) (*editionNote, []byte
 	}
 	body, err := encodeNote(n)
 	return n, body, err
+}
+
+// overtaken reports whether a note of a higher epoch than this owner's tells that
+// another one has come. Of an owner that has recorded something it does. For one that
+// begins it may be from before the log was restored into a cluster, whose epochs begin
+// anew: then no claim is newer than this owner's.
+func (e *editions) overtaken(ctx context.Context) bool {
+	return e.begun || e.log.StillOurs(ctx) != nil
 }
 
 // keep records what could not be recorded when it changed, until ctx ends, and returns

@@ -22,10 +22,16 @@ const clusterTimeout = 10 * time.Second
 
 // ClusterSummary describes a cluster as the node Node sees it.
 type ClusterSummary struct {
-	Name   string         `json:"name,omitempty"`
-	Node   string         `json:"node"`
-	Nodes  []cluster.Node `json:"nodes"`
-	Groups []GroupSummary `json:"groups"`
+	Name  string         `json:"name,omitempty"`
+	Node  string         `json:"node"`
+	Nodes []cluster.Node `json:"nodes"`
+	// Missing are the nodes that are to keep copies and do not answer.
+	Missing []string       `json:"missing,omitempty"`
+	Groups  []GroupSummary `json:"groups"`
+	// Servers is how many servers the cluster counts, of which most have to be up, and
+	// Peers how many are named; of a cluster of embedded servers.
+	Servers int `json:"servers,omitempty"`
+	Peers   int `json:"peers,omitempty"`
 	// Edition is what is in force; nil when nothing was recorded yet.
 	Edition *EditionSummary `json:"edition,omitempty"`
 }
@@ -73,7 +79,7 @@ func (n *Node) Cluster(ctx context.Context) (ClusterSummary, error) {
 	if err != nil {
 		return s, err
 	}
-	t, err := cluster.ReadTable(ctx, leases)
+	t, err := n.readTable(ctx, leases)
 	if err != nil {
 		return s, err
 	}
@@ -88,6 +94,10 @@ func (n *Node) Cluster(ctx context.Context) (ClusterSummary, error) {
 		g.Streams = append(g.Streams, streamSummary(st))
 	}
 	s.Groups = []GroupSummary{g}
+	if n.embedded() {
+		s.Missing = missing(&s)
+		s.Servers, s.Peers = n.engine.Size(), len(n.config.Cluster.Peers)
+	}
 	if err != nil {
 		return s, err
 	}
@@ -96,6 +106,47 @@ func (n *Node) Cluster(ctx context.Context) (ClusterSummary, error) {
 		s.Edition = note.summary()
 	}
 	return s, err
+}
+
+// tableTimeout bounds the reading of the leases for people. An election is over by
+// then; without one, there are too few nodes.
+const tableTimeout = 6 * time.Second
+
+// readTable reads the leases, and says which nodes do not answer when it cannot.
+func (n *Node) readTable(ctx context.Context, leases cluster.Leases) (cluster.Table, error) {
+	try, cancel := context.WithTimeout(ctx, tableTimeout)
+	defer cancel()
+	t, err := cluster.ReadTable(try, leases)
+	if err == nil || !n.embedded() || ctx.Err() != nil {
+		return t, err
+	}
+	text, _ := n.knock(ctx)
+	return t, api.Kind(api.ErrUnavailable, fmt.Errorf("the cluster cannot be asked at the moment, for most of its nodes must be up: %s (%w)", text, err))
+}
+
+// missing are the names of those that keep copies, or are to, and have no entry.
+func missing(s *ClusterSummary) []string {
+	var list []string
+	for _, g := range s.Groups {
+		for _, st := range g.Streams {
+			for _, name := range append([]string{st.Leader}, copyNames(st)...) {
+				known := slices.ContainsFunc(s.Nodes, func(n cluster.Node) bool { return n.Name == name })
+				if name != "" && !known && !slices.Contains(list, name) {
+					list = append(list, name)
+				}
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func copyNames(st StreamSummary) []string {
+	list := make([]string, len(st.Copies))
+	for i, c := range st.Copies {
+		list[i] = c.Node
+	}
+	return list
 }
 
 func streamSummary(st eventlog.StreamStatus) StreamSummary {
@@ -122,7 +173,7 @@ func (n *Node) Drain(ctx context.Context, drain bool) error {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("the node still owns the log: %w", ctx.Err()), err)
+			return errors.Join(fmt.Errorf("the node still owns the log, for no other has taken it; it hands it over when one can, unless undrain is asked for: %w", ctx.Err()), err)
 		}
 	}
 	return nil

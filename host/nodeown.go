@@ -70,7 +70,7 @@ func (n *Node) host(ctx context.Context, group int, epoch uint64) error {
 	}
 	text := "node " + n.name() + " has handed over the log"
 	if errors.Is(err, eventlog.ErrFenced) {
-		text = "node " + n.name() + " was found to have been replaced and stopped"
+		text = "node " + n.name() + " was found to have been replaced and stopped: " + err.Error()
 		err = fmt.Errorf("%w: %w", cluster.ErrLost, err)
 	}
 	n.report(Notice{Kind: "owner", Text: text})

@@ -225,7 +225,7 @@ func (o *applyOptions) confirmed(cmd *cobra.Command) (bool, error) {
 		return true, nil
 	}
 	if !isTerminal(cmd.InOrStdin()) {
-		return false, usage(errors.New("nothing was changed; confirm with --yes"))
+		return false, errors.New("nothing was changed; confirm with --yes")
 	}
 	if _, err := fmt.Fprint(cmd.OutOrStdout(), "apply this? [y/N] "); err != nil {
 		return false, err

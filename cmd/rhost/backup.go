@@ -221,12 +221,14 @@ empty · 4 the backup is damaged`,
 				return err
 			}
 			s := newStyle(cmd.OutOrStdout())
+			next := fmt.Sprintf("`rhost run %s` goes on from there", args[1])
 			if where == "" {
 				where = "as it is"
+				next = fmt.Sprintf("`rhost restore %s %s --part data` restores what it held", args[0], args[1])
 			}
-			return s.line("restored  %s  data %s  backup number %d of %s  %s, %s, %s  in %s\n`rhost run %s` goes on from there", clean(args[1]), clean(where),
+			return s.line("restored  %s  data %s  backup number %d of %s  %s, %s, %s  in %s\n%s", clean(args[1]), clean(where),
 				rep.Manifest.Number, stamp(rep.Manifest.At), plural(rep.Frames, "frame"), plural(rep.Blobs, "blob"), plural(rep.Files, "file"),
-				time.Since(began).Round(time.Millisecond), clean(args[1]))
+				time.Since(began).Round(time.Millisecond), clean(next))
 		},
 	}
 	cmd.Flags().StringVar(&part, "part", "", "restore this alone: app or data (default: both)")

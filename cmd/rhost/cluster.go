@@ -40,6 +40,10 @@ for as long as it is worked on. "rhost backup" backs a cluster up through a node
 	return cmd
 }
 
+// slowAnswer is when somebody who waits for an answer is told why: while a log has no
+// owner, or a cluster no majority, it takes that long.
+const slowAnswer = 1500 * time.Millisecond
+
 // clusterAsk is a command that asks a node and shows the cluster.
 func clusterAsk(name, short string, ask func(context.Context, *client.Client) (json.RawMessage, error)) *cobra.Command {
 	var r reach
@@ -55,7 +59,11 @@ func clusterAsk(name, short string, ask func(context.Context, *client.Client) (j
 				return err
 			}
 			defer c.Close()
+			slow := time.AfterFunc(slowAnswer, func() {
+				cmd.PrintErrln("the node waits for the others; it answers within 10 seconds")
+			})
 			raw, err := ask(cmd.Context(), c)
+			slow.Stop()
 			var refused *client.Error
 			if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
 				return usage(errors.New("the host is no node of a cluster, or is asked from elsewhere for what only its local socket does; see cluster in rhost.yaml"))
@@ -88,8 +96,18 @@ func showCluster(out style, s *host.ClusterSummary, now time.Time) error {
 		}
 		rows = append(rows, []string{name, string(n.State), n.Version, now.Sub(n.Since).Round(time.Second).String(), n.API})
 	}
+	for _, name := range s.Missing {
+		rows = append(rows, []string{name, "missing"})
+	}
 	if err := out.table([]string{"NODE", "STATE", "VERSION", "UP", "API"}, rows); err != nil {
 		return err
+	}
+	if s.Servers > s.Peers {
+		err := out.line("%s %d servers have joined this cluster, and peers names %d: %d of them have to be up, those that are gone count too",
+			out.yellow("warning"), s.Servers, s.Peers, s.Servers/2+1)
+		if err != nil {
+			return err
+		}
 	}
 	if err := showFailed(out, s, now); err != nil {
 		return err

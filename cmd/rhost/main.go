@@ -91,7 +91,7 @@ JavaScript), durably, from one binary.
 
 Exit codes: 0 done · 1 failed · 2 bad input (rule, event, config, argument) ·
 3 the command needs a running host and there is none · 4 damage was found
-(backup verify, restore, doctor)`,
+(backup verify, restore, doctor) · 5 warnings and no damage (doctor)`,
 		Example: `  rhost run plugins/examples/sshguard
   rhost match --rule rules/ --events events.ndjson
   rhost plugin new --lang go decide`,

@@ -20,7 +20,7 @@ func (r *restorer) shared(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	if err := e.Ready(ctx); err != nil {
+	if err := r.ready(ctx, e); err != nil {
 		return err
 	}
 	if r.Follow {
@@ -34,6 +34,19 @@ func (r *restorer) shared(ctx context.Context) (err error) {
 		err = r.compareWritten(ctx, out)
 	}
 	return errors.Join(err, out.Finish(ctx, err == nil))
+}
+
+// tellAfter is when somebody who waits for the other servers is told so.
+const tellAfter = 4 * time.Second
+
+func (r *restorer) ready(ctx context.Context, e *eventlog.Engine) error {
+	if r.Logger != nil {
+		told := time.AfterFunc(tellAfter, func() {
+			r.Logger.Warn("waiting until most nodes are there: run the same restore on all of them at the same time")
+		})
+		defer told.Stop()
+	}
+	return e.Ready(ctx)
 }
 
 // compareWritten compares before the log counts as whole: others wait for that.

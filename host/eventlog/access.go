@@ -20,6 +20,7 @@ import (
 // What an AccessError is about.
 const (
 	AccessServers     = "servers"
+	AccessNode        = "node"
 	AccessPeers       = "peers"
 	AccessCredentials = "credentials"
 	AccessNKey        = "nkey_file"

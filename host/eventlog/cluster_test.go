@@ -68,6 +68,9 @@ func startAll(t *testing.T, configs [3]eventlog.EngineConfig) (engines [3]*event
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	engines := startAll(t, members(t, certificates(t)))
+	for _, e := range engines {
+		assert.Equal(t, 3, e.Size())
+	}
 	began := time.Now()
 	l, err := engines[0].Open(t.Context(), 1, eventlog.Config{})
 	require.NoError(t, err)

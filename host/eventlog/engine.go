@@ -174,6 +174,9 @@ func (e *Engine) embed(ctx context.Context) error {
 	}
 	opts := serverOptions(dir)
 	if e.cfg.Cluster != nil {
+		if err := keepName(dir, e.cfg.Cluster.Node); err != nil {
+			return err
+		}
 		if e.token, err = e.cfg.Cluster.join(opts); err != nil {
 			return err
 		}

@@ -2,9 +2,11 @@ package eventlog
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -44,4 +46,25 @@ func checkKind(dir string, cluster bool) error {
 		err = ErrAlone
 	}
 	return err
+}
+
+// nodeFile holds the name of the node whose folder it is, beside its streams.
+const nodeFile = "node"
+
+// keepName refuses the folder of a node of another name, and notes the name in one that
+// has none yet. What the server stores is known to the others by its name: under another
+// one it finds no leader, and is counted as one server more.
+func keepName(dir, node string) error {
+	file := filepath.Join(dir, nodeFile)
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.WriteFile(file, []byte(node+"\n"), 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	if name := strings.TrimSpace(string(b)); name != node && name != "" {
+		return &AccessError{AccessNode, "", fmt.Errorf("the folder is that of node %s, and this one is called %s", name, node), "correct node, or give this node a data folder of its own"}
+	}
+	return nil
 }

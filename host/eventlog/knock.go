@@ -92,12 +92,16 @@ func (c *Cluster) introduce(conn net.Conn, user, password string) error {
 	text, ok := strings.CutPrefix(line, "INFO ")
 	var info struct {
 		Cluster string `json:"cluster"`
+		Node    string `json:"server_name"`
 	}
 	if err := json.Unmarshal([]byte(text), &info); !ok || err != nil {
 		return errors.New("what answers there is no server of a cluster")
 	}
 	if info.Cluster != c.Name {
 		return &AccessError{AccessPeers, "", fmt.Errorf("the cluster there is called %q, not %q", info.Cluster, c.Name), "correct name, or the address"}
+	}
+	if c.Node != "" && info.Node == c.Node {
+		return &AccessError{AccessNode, "", fmt.Errorf("the node there is called %s as well", c.Node), "every node has a name of its own: correct node, here or there"}
 	}
 	hello, err := json.Marshal(map[string]any{"user": user, "pass": password, "tls_required": c.TLS.set(), "cluster": c.Name, "name": "knock"})
 	if err != nil {

@@ -65,6 +65,7 @@ func TestKnock(t *testing.T) {
 		{"a secret for a key", a, eventlog.Cluster{Secret: "a secret of the nodes", TLS: tlsB}, eventlog.AccessSecret, "", "the secrets differ"},
 		{"another secret", plain, eventlog.Cluster{Secret: "another secret of nodes"}, eventlog.AccessSecret, "", "the secrets differ"},
 		{"another name", plain, eventlog.Cluster{Name: "d", Secret: "a secret of the nodes"}, eventlog.AccessPeers, "", `called "c", not "d"`},
+		{"another node's name", plain, eventlog.Cluster{Node: "node-" + plain, Secret: "a secret of the nodes"}, eventlog.AccessNode, "", "is called node-" + plain + " as well"},
 		{"a CA that did not sign theirs", a, eventlog.Cluster{NKey: keyB, NKeys: []string{publicA, publicB}, TLS: certified(other, "b", nil)}, eventlog.AccessCA, other.File, "another CA signed"},
 		{"a CA that did not sign its own", a, eventlog.Cluster{NKey: keyB, NKeys: []string{publicA, publicB}, TLS: eventlog.TLSFiles{CA: other.File, Cert: tlsB.Cert, Key: tlsB.Key}}, eventlog.AccessCert, tlsB.Cert, "name the CA that signed it"},
 		{"expired", a, eventlog.Cluster{NKey: keyB, NKeys: []string{publicA, publicB}, TLS: certified(ca, "old", serverstest.Expired)}, eventlog.AccessCert, "old.pem", "the certificate expired at"},
@@ -123,7 +124,7 @@ func TestStolenSignature(t *testing.T) {
 	startEngine(t, eventlog.EngineConfig{Dir: filepath.Join(t.TempDir(), "log"), Cluster: &cfg})
 	// A's own seed with a certificate of its own is let in: the node may renew it.
 	again := cfg
-	again.Listen, again.TLS = b, certified(ca, "renewed", nil)
+	again.Node, again.Listen, again.TLS = "", b, certified(ca, "renewed", nil)
 	require.NoError(t, again.Knock(t.Context())[0].Err)
 	assert.False(t, eventlog.GoodSignature("c", publicA, eventlog.SignatureOf(t, &cfg), again.TLS.Cert), "with another certificate")
 	assert.True(t, eventlog.GoodSignature("c", publicA, eventlog.SignatureOf(t, &cfg), cfg.TLS.Cert))

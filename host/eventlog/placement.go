@@ -30,6 +30,20 @@ type CopyStatus struct {
 	Heard   time.Duration
 }
 
+// Size is how many servers a cluster of embedded servers counts, whether they are up or
+// not: those that have ever joined. Most of them have to be up. It is 0 when it is not
+// known, and for servers elsewhere.
+func (e *Engine) Size() int {
+	if e.srv == nil {
+		return 0
+	}
+	info, err := e.srv.Jsz(nil)
+	if err != nil || info.Meta == nil {
+		return 0
+	}
+	return info.Meta.Size
+}
+
 // Streams returns the status of a group's streams, as far as they exist.
 func (e *Engine) Streams(ctx context.Context, group int) ([]StreamStatus, error) {
 	nc, err := e.connect("status")
