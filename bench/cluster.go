@@ -85,7 +85,7 @@ type server struct {
 }
 
 func (s *server) start(bin string) error {
-	cmd := exec.Command(bin, s.args...)
+	cmd := exec.Command(bin, s.args...) //nolint:noctx // kill ends it
 	cmd.Stderr = os.Stderr
 	err := cmd.Start()
 	if err == nil {
@@ -119,7 +119,7 @@ func (s *server) ask(ctx context.Context, wait time.Duration, method, path strin
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was only read
 	var text bytes.Buffer
 	if _, err := text.ReadFrom(res.Body); err != nil {
 		return err
@@ -145,7 +145,7 @@ type trio struct {
 func (t *trio) start(ctx context.Context) error {
 	var peers []string
 	for range t.nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is at once
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (o *options) setEvents(text string) (err error) {
 }
 
 func numbers(text string) (list []int, err error) {
-	for _, s := range strings.Split(text, ",") {
+	for s := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
 		if err != nil || n < 1 {
 			return nil, fmt.Errorf("%q is no number above 0", s)

@@ -59,7 +59,7 @@ func (p *plainNFA) feed(ev *event.Event, now time.Time) {
 
 // plainMeasure feeds one, after some events to warm up.
 func plainMeasure(name string, p *plainNFA, t *traffic, warm int) measure {
-	feed := func() error {
+	feed := func() error { //nolint:unparam // as rate takes it
 		ev := t.next()
 		p.feed(ev, t.at)
 		return nil

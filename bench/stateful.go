@@ -216,7 +216,7 @@ func ruleMeasure(name, rule string, t *traffic, warm int) (measure, error) {
 	}
 	m := cep.NewMatcher(p, cep.Options{Tenant: "default"})
 	var matches []cep.Match
-	feed := func() error {
+	feed := func() error { //nolint:unparam // as rate takes it
 		ev := t.next()
 		matches = m.Feed(ev, cep.Position{Seq: t.n}, t.at, matches[:0])
 		return nil

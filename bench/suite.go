@@ -179,20 +179,21 @@ func show(s suite, figures []figure, o options) error {
 
 func (f *figure) line(width int) string {
 	name := f.Name + strings.Repeat(" ", width-len([]rune(f.Name)))
-	line := fmt.Sprintf("  %s  %12s %-9s", name, number(f.Median), f.Unit)
+	var line strings.Builder
+	fmt.Fprintf(&line, "  %s  %12s %-9s", name, number(f.Median), f.Unit)
 	switch {
 	case f.Recorded:
-		line += " recorded"
+		line.WriteString(" recorded")
 	case len(f.Runs) > 1:
-		line += fmt.Sprintf(" [%s … %s]", number(slices.Min(f.Runs)), number(slices.Max(f.Runs)))
+		fmt.Fprintf(&line, " [%s … %s]", number(slices.Min(f.Runs)), number(slices.Max(f.Runs)))
 	}
 	if f.Ratio > 0 {
-		line += fmt.Sprintf("  %.3g× %s", f.Ratio, f.Base)
+		fmt.Fprintf(&line, "  %.3g× %s", f.Ratio, f.Base)
 	}
 	for _, r := range f.Against {
-		line += fmt.Sprintf("  %.3g× %s", r.Median, r.Base)
+		fmt.Fprintf(&line, "  %.3g× %s", r.Median, r.Base)
 	}
-	return line
+	return line.String()
 }
 
 // number writes a figure with three significant digits or with thousands.

@@ -144,8 +144,7 @@ func (c *swapCount) roll(ctx context.Context, engine sandbox.Engine, slot *sandb
 	for n := range swaps {
 		f := flawOf(n)
 		module, err := engine.Compile(ctx, sandbox.Source{Name: fmt.Sprint("v", n), Bytes: versionGuest(int(serial.Add(1)), f)})
-		var refusal *sandbox.Refusal
-		if errors.As(err, &refusal) {
+		if _, ok := errors.AsType[*sandbox.Refusal](err); ok {
 			c.refused++
 			continue
 		}

@@ -106,7 +106,7 @@ func (p *Program) inOrder() bool {
 	ok := true
 	p.eachEntry(func(e *entry) {
 		ok = ok && (e.conds == 0 || e.first == next)
-		next += index.ID(e.conds)
+		next += e.conds
 	})
 	return ok
 }

@@ -213,7 +213,7 @@ func TestEditsBetweenEventsChangeNothing(t *testing.T) {
 		log := drawLog(t)
 		want := play(base, cep.Options{}, log, nothing)
 		p, other := base, 0
-		m := (*cep.Matcher)(nil)
+		var m *cep.Matcher
 		var lines []string
 		take := func(ms []cep.Match) {
 			for i := range ms {

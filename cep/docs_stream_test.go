@@ -91,7 +91,7 @@ func (f *feeding) steps(t *testing.T, c block, r *cep.Rule) {
 	for _, b := range m.Bind {
 		vars.Bind[b.Element] = b.Events
 	}
-	for _, line := range strings.Split(strings.TrimSpace(c.text), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(c.text), "\n") {
 		text, want, ok := strings.Cut(line, " = ")
 		require.True(t, ok, line)
 		tmpl, err := cep.NewTemplate(r, &yamldoc.Node{Kind: yamldoc.String, Text: text})
@@ -106,7 +106,7 @@ func (f *feeding) steps(t *testing.T, c block, r *cep.Rule) {
 func assertMatches(t *testing.T, want block, got []cep.Match) {
 	t.Helper()
 	var wanted []map[string]any
-	for _, line := range strings.Split(strings.TrimSpace(want.text), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(want.text), "\n") {
 		if line == "" {
 			continue
 		}

@@ -66,7 +66,7 @@ func cellsOf(text string) []string {
 	const bar = "\x00"
 	text = strings.ReplaceAll(strings.Trim(text, "|"), `\|`, bar)
 	var cells []string
-	for _, c := range strings.Split(text, "|") {
+	for c := range strings.SplitSeq(text, "|") {
 		c = strings.TrimSpace(strings.ReplaceAll(c, bar, "|"))
 		if strings.Count(c, "`") == 2 && c[0] == '`' && c[len(c)-1] == '`' {
 			c = strings.Trim(c, "`")
@@ -155,7 +155,7 @@ func (r row) pattern(t *testing.T) {
 func (r row) lines(t *testing.T) (lines []string) {
 	t.Helper()
 	at := base.Add(-time.Second)
-	for _, word := range strings.Fields(r.cells[2]) {
+	for word := range strings.FieldsSeq(r.cells[2]) {
 		id, when, timed := strings.Cut(word, "@")
 		at = at.Add(time.Second)
 		if timed {
@@ -189,7 +189,7 @@ func (r row) rule() string {
 	var when, define []string
 	inside := r.cells[0]
 	said := map[string]bool{"then": true, "next": true, "any": true, "not": true}
-	for _, part := range strings.Split(strings.Trim(r.cells[1], "`"), "; ") {
+	for part := range strings.SplitSeq(strings.Trim(r.cells[1], "`"), "; ") {
 		key, value, ok := strings.Cut(part, ": ")
 		switch {
 		case !ok:

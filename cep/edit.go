@@ -55,7 +55,7 @@ type editor struct {
 // takeOut marks the conditions of a rule as gone.
 func (e *editor) takeOut(place int32) {
 	old := e.places.at(int(place))
-	for i := range index.ID(old.conds) {
+	for i := range old.conds {
 		e.remove = append(e.remove, old.first+i)
 	}
 	e.touched = append(e.touched, place)

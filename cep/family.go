@@ -109,7 +109,7 @@ func (m *Matcher) enter(rs *ruleState, f *family) {
 	if f.trunk.counts != (RuleStats{}) {
 		rs.miss(f.trunk.counts)
 	}
-	rs.state.(engine.Keyed).EachKey(func(key []byte) { f.part(rs, key, 0) })
+	rs.state.(engine.Keyed).EachKey(func(key []byte) { f.part(rs, key, 0) }) //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 	if s := f.stem; rs.plan.needs.SeesAll && !s.watch {
 		s.watch = true
 		m.watched = append(m.watched, s)
@@ -132,7 +132,7 @@ func (m *Matcher) leave(rs *ruleState, goesOn bool) {
 		return
 	}
 	if goesOn {
-		f.trunk.state.(engine.Keyed).EachKey(func(key []byte) {
+		f.trunk.state.(engine.Keyed).EachKey(func(key []byte) { //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 			if !f.forks[string(key)].has(rs) {
 				rs.plan.branch.Fork(f.trunk.state, rs.state, key)
 			}
@@ -201,7 +201,7 @@ func (f *family) scatter(key []byte) {
 			f.m.timers.update(rs)
 		}
 	}
-	f.trunk.state.(engine.Keyed).Drop(key)
+	f.trunk.state.(engine.Keyed).Drop(key) //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 	f.m.timers.update(f.trunk)
 	f.rejoin(key)
 }
@@ -235,4 +235,4 @@ func (f *family) rejoin(key []byte) forks {
 }
 
 // keeps reports whether a state that shares has anything of a key.
-func (rs *ruleState) keeps(key []byte) bool { return rs.state.(engine.Keyed).Has(key) }
+func (rs *ruleState) keeps(key []byte) bool { return rs.state.(engine.Keyed).Has(key) } //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed

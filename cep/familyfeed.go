@@ -138,7 +138,7 @@ func (m *Matcher) reunite(rs *ruleState) {
 	}
 	k.look *= 2
 	if rs.plan.branch.Same(f.trunk.state, rs.state, f.key, m.now) {
-		rs.state.(engine.Keyed).Drop(f.key)
+		rs.state.(engine.Keyed).Drop(f.key) //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 		m.timers.update(rs)
 		delete(f.out, rs)
 	}

@@ -110,7 +110,7 @@ func (r *restorer) family(n int) {
 		for _, key := range mb.ended {
 			ended[key] = true
 		}
-		state.(engine.Keyed).EachKey(func(key []byte) {
+		state.(engine.Keyed).EachKey(func(key []byte) { //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 			if !ended[string(key)] {
 				branches[i].Fork(state, mb.rs.state, key)
 			}

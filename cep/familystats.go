@@ -23,7 +23,7 @@ func (f *family) tallied() *tally {
 	if t := f.tally; t != nil && t.seen == f.m.seen && t.now.Equal(f.m.now) {
 		return t
 	}
-	trunk := f.trunk.state.(engine.Keyed)
+	trunk := f.trunk.state.(engine.Keyed) //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 	t := &tally{
 		seen: f.m.seen, now: f.m.now, trunk: f.trunk.state.Size(), less: make(map[*ruleState]engine.Size),
 		keys: make(map[*ruleState]int), ended: make(map[*ruleState][]string),
@@ -72,7 +72,7 @@ func (rs *ruleState) open() bool {
 	case f == nil || f.trunk.state.Empty():
 		return false
 	default:
-		return f.trunk.state.(engine.Keyed).Len() > f.tallied().keys[rs]
+		return f.trunk.state.(engine.Keyed).Len() > f.tallied().keys[rs] //nolint:errcheck,forcetypeassert // the states of a Sharer are Keyed
 	}
 }
 

@@ -316,7 +316,6 @@ func TestManyKeys(t *testing.T) {
 			}
 			ms = s.AdvanceTo(boxAt(30), ms[:0])
 			given := len(ms)
-			ms = nil
 			for i := range 3 {
 				_, err = s.Line(keys+i, fmt.Appendf(nil, `{"type":"z","time":"2026-01-01T01:00:00Z","data":{}}`), nil)
 				require.NoError(t, err)

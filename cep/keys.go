@@ -67,11 +67,12 @@ func keyValues(key string) []event.Value {
 			}
 			text := b[used : used+int(n)]
 			b = b[used+int(n):]
-			if kind == event.String {
+			switch kind {
+			case event.String:
 				parts = append(parts, event.StringValue(string(text)))
-			} else if kind == event.Null {
+			case event.Null:
 				parts = append(parts, event.NullValue())
-			} else {
+			default:
 				parts = append(parts, event.RawValue(text))
 			}
 		}

@@ -156,8 +156,8 @@ func (m *Matcher) send(rs *ruleState) {
 // forget lets go of the oldest of too many versions of a rule.
 func (m *Matcher) forget(name string) {
 	n := 0
-	for i := len(m.draining) - 1; i >= 0; i-- {
-		if rs := m.draining[i]; rs.away && rs.rule.Name == name {
+	for i, rs := range slices.Backward(m.draining) {
+		if rs.away && rs.rule.Name == name {
 			if n++; n > maxAway {
 				m.draining = slices.Delete(m.draining, i, i+1)
 			}

@@ -143,12 +143,12 @@ func (x *prefixes) add(c *compiler, pl *plan, same signature, conds int) {
 // share makes a rule share a prefix that it has.
 func (pl *plan) share(f *prefix) {
 	pl.prefix = f
-	pl.branch, _ = pl.engine.(engine.Sharer).Branch(f.conds)
+	pl.branch, _ = pl.engine.(engine.Sharer).Branch(f.conds) //nolint:errcheck,forcetypeassert // nothing else begins as others do
 }
 
 // prefix compiles the beginning of a rule.
 func (c *compiler) prefix(of *plan, conds int) *plan {
-	b, _ := of.engine.(engine.Sharer).Branch(conds)
+	b, _ := of.engine.(engine.Sharer).Branch(conds) //nolint:errcheck,forcetypeassert // as above
 	pl := &plan{engine: b.Trunk(), elems: of.elems, preds: slices.Clip(of.preds[:conds]), by: of.by}
 	pl.needs = pl.engine.Needs()
 	pl.values = c.intern(pl.needs.Paths)

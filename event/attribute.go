@@ -30,8 +30,9 @@ func bitOf(t tag) uint64 {
 		return 16
 	case tagVersion:
 		return 32
+	default:
+		return 0
 	}
-	return 0
 }
 
 // The start of a member as it is nearly always written: name, colon, value.
@@ -107,6 +108,7 @@ func (p *envelope) attribute(name string, t tag, at int, ev *Event) int {
 		return p.time(at, ev)
 	case tagVersion:
 		return p.specversion(at)
+	default: // found by its name
 	}
 	switch name {
 	case "datacontenttype":

@@ -78,8 +78,9 @@ func (v Value) appendBinary(dst []byte) []byte {
 		return appendTime(dst, int64(v.bits), int(v.nanos))
 	case String, List, Map:
 		return appendText(dst, v.text)
+	default:
+		return dst
 	}
-	return dst
 }
 
 func appendText(dst []byte, s string) []byte {

@@ -120,7 +120,7 @@ func skip(d []byte, i int) int {
 		}
 		return end + 1
 	case '{', '[':
-		return skipOpen(d, i+1, 1)
+		return skipOpen(d, i+1)
 	}
 	for i < len(d) {
 		switch d[i] {
@@ -132,9 +132,10 @@ func skip(d []byte, i int) int {
 	return i
 }
 
-// skipOpen returns the index behind the bracket that closes the depth open
-// ones; i lies inside the innermost.
-func skipOpen(d []byte, i, depth int) int {
+// skipOpen returns the index behind the bracket that closes the open one in which
+// i lies.
+func skipOpen(d []byte, i int) int {
+	depth := 1
 	for i < len(d) {
 		switch d[i] {
 		case '"':
@@ -176,7 +177,7 @@ func read(d []byte, i int) (Value, int) {
 		}
 		return Value{kind: String, text: text(d[i+1:end], escaped)}, end + 1
 	case '{', '[':
-		end := skipOpen(d, i+1, 1)
+		end := skipOpen(d, i+1)
 		if end < 0 {
 			return Value{}, -1
 		}
@@ -201,7 +202,7 @@ func read(d []byte, i int) (Value, int) {
 }
 
 // tens are the powers of ten that a double holds exactly.
-var tens = [...]float64{
+var tens = [...]float64{ //nolint:gochecknoglobals // a constant table
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }

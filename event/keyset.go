@@ -116,13 +116,13 @@ type manyKey struct {
 
 // manyMaps keeps maps for the next text, if they did not become too large to be
 // worth that.
-var manyMaps = sync.Pool{New: func() any { return make(map[manyKey]struct{}) }}
+var manyMaps = sync.Pool{New: func() any { return make(map[manyKey]struct{}) }} //nolint:gochecknoglobals // texts hold nothing of a map while it is in the pool
 
 const keepMap = 1 << 12
 
 func (p *parser) uniqueOfMany(at int, k string, seen *keyset) bool {
 	if p.many == nil {
-		p.many = manyMaps.Get().(map[manyKey]struct{})
+		p.many = manyMaps.Get().(map[manyKey]struct{}) //nolint:errcheck,forcetypeassert // nothing else is put there
 	}
 	if seen.object == 0 {
 		seen.object = at // no other object has a key there

@@ -251,7 +251,7 @@ func (s *scanner) object(i int, n *node) int {
 			return -1
 		}
 		if left == 0 {
-			return skipOpen(d, i, 1)
+			return skipOpen(d, i)
 		}
 		if i = space(d, i); i >= len(d) || d[i] != ',' {
 			return closed(d, i, '}')
@@ -278,7 +278,7 @@ func (s *scanner) list(i int, n *node) int {
 			return -1
 		}
 		if len(left) == 0 {
-			return skipOpen(d, i, 1)
+			return skipOpen(d, i)
 		}
 		if i = space(d, i); i >= len(d) || d[i] != ',' {
 			return closed(d, i, ']')

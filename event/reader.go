@@ -42,8 +42,7 @@ func (r *Reader) Next() (line int, text []byte, err error) {
 	for {
 		text, start, err := r.read()
 		if err != nil {
-			var bad *LineError
-			if errors.As(err, &bad) {
+			if _, ok := errors.AsType[*LineError](err); ok {
 				return r.line, text, err
 			}
 			return r.line, nil, err

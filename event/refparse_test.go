@@ -106,7 +106,7 @@ func (p *refEnvelope) attribute(name string, at int, ev *Event) int {
 		return p.time(at, ev)
 	case "specversion":
 		var v string
-		end, _ := p.plainText(name, at, &v)
+		end := p.plainText(name, at, &v)
 		if end >= 0 && p.field == nil && v != "1.0" {
 			p.bad(name, at, `send CloudEvents 1.0: "specversion":"1.0"`, "%q is not supported", clip(v))
 		}
@@ -118,34 +118,34 @@ func (p *refEnvelope) attribute(name string, at int, ev *Event) int {
 		return p.dataEnd
 	case "data_base64":
 		p.data64At = at
-		end, _ := p.plainText(name, at, &p.data64)
+		end := p.plainText(name, at, &p.data64)
 		return end
 	}
 	return p.extension(name, at, ev)
 }
 
-// plainText reads a member that must be a string, and says whether it was
-// written with escapes.
-func (p *refEnvelope) plainText(name string, at int, dst *string) (end int, escaped bool) {
+// plainText reads a member that must be a string.
+func (p *refEnvelope) plainText(name string, at int, dst *string) int {
 	if at < len(p.d) && p.d[at] != '"' {
 		end := p.value(at, 1)
 		if end >= 0 {
 			p.bad(name, at, "put it into quotes", "must be a text, is %s", clip(alias(p.d[at:end])))
 		}
-		return end, false
+		return end
 	}
 	if at >= len(p.d) {
-		return p.unexpected(at, "a value"), false
+		return p.unexpected(at, "a value")
 	}
-	if end, escaped = p.str(at); end >= 0 {
+	end, escaped := p.str(at)
+	if end >= 0 {
 		*dst = text(p.d[at+1:end-1], escaped)
 	}
-	return end, escaped
+	return end
 }
 
 // text is plainText for an attribute whose text has rules of its own.
 func (p *refEnvelope) text(name string, at int, dst *string) int {
-	end, _ := p.plainText(name, at, dst)
+	end := p.plainText(name, at, dst)
 	if end < 0 || p.field != nil {
 		return end
 	}
@@ -157,7 +157,7 @@ func (p *refEnvelope) text(name string, at int, dst *string) int {
 
 func (p *refEnvelope) time(at int, ev *Event) int {
 	var s string
-	end, _ := p.plainText("time", at, &s)
+	end := p.plainText("time", at, &s)
 	if end < 0 || p.field != nil {
 		return end
 	}

@@ -139,8 +139,9 @@ func checkExt(name string, v Value) (msg, fix string) {
 			return "", ""
 		}
 		return "is not a whole number, and extension attributes have no fractions", "write it as a text, or move it into data"
+	default:
+		return "is a " + v.Kind().String() + "; extension attributes are texts, booleans or whole numbers", "move it into data"
 	}
-	return "is a " + v.Kind().String() + "; extension attributes are texts, booleans or whole numbers", "move it into data"
 }
 
 func reserved(name string) bool {

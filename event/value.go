@@ -189,8 +189,9 @@ func (v Value) Any() any {
 			return nil // only a payload that was never checked gets here
 		}
 		return x
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Equal reports whether v and w are the same kind and the same value; numbers
@@ -205,8 +206,9 @@ func (v Value) Equal(w Value) bool {
 		return v.Number() == w.Number()
 	case List, Map:
 		return v.text == w.text || equalAny(v.Any(), w.Any())
+	default:
+		return v == w
 	}
-	return v == w
 }
 
 func equalAny(a, b any) bool {
@@ -253,8 +255,9 @@ func (v Value) AppendJSON(dst []byte) []byte {
 		return append(dst, '"')
 	case List, Map:
 		return appendLine(dst, v.Raw())
+	default:
+		return append(dst, "null"...)
 	}
-	return append(dst, "null"...)
 }
 
 // MarshalJSON is AppendJSON for encoding/json.
@@ -269,6 +272,7 @@ func (v Value) String() string {
 		return v.text
 	case Time:
 		return v.Time().Format(time.RFC3339Nano)
+	default:
+		return string(v.AppendJSON(nil))
 	}
-	return string(v.AppendJSON(nil))
 }

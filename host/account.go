@@ -277,9 +277,7 @@ func (a *account) summary(tenant string, state int64) QuotaSummary {
 	}
 	if len(h.refused) > 0 {
 		s.Refused = make(map[string]uint64, len(h.refused))
-		for name, n := range h.refused {
-			s.Refused[name] = n
-		}
+		maps.Copy(s.Refused, h.refused)
 	}
 	if a.now().Sub(h.fullAt) < heldRetry {
 		s.Full = h.full

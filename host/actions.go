@@ -96,7 +96,7 @@ func (r *runner) call(ctx context.Context, cmd workflow.Command) workflow.Result
 		return cmd.Fail(workflow.FailInternal, err.Error())
 	}
 	set, _ := r.setup(cmd.Plugin)
-	act := r.action(cmd, vars, set)
+	act := r.action(cmd, vars, set) //nolint:contextcheck // a guest logs under no context
 	var rec *sandbox.Recorder
 	if set.conf.Record != "" {
 		rec = sandbox.NewRecorder(recordLimit)

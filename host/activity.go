@@ -57,7 +57,7 @@ func (h *Host) Activities() (*Activities, error) {
 func (a *Activities) Next(ctx context.Context) (act Activity, ok bool, err error) {
 	m, lost, err := a.sub.Next(ctx)
 	if errors.Is(err, notify.ErrClosed) || ctx.Err() != nil {
-		return Activity{}, false, nil
+		return Activity{}, false, nil //nolint:nilerr // ok says so
 	}
 	if err != nil {
 		return Activity{}, false, err

@@ -28,8 +28,7 @@ func (b backend) Submit(ctx context.Context, events []event.Event) error {
 
 // apiError gives an error of the log the kind that decides the HTTP status.
 func apiError(err error) error {
-	var full *tenants.Full
-	if errors.As(err, &full) {
+	if full, ok := errors.AsType[*tenants.Full](err); ok {
 		return &api.QuotaError{
 			Tenant: full.Tenant, Quota: full.Quota, Used: full.Used, Limit: full.Limit, RetryAfter: full.RetryAfter, Err: err,
 		}

@@ -15,9 +15,10 @@ import (
 	"github.com/rhost/rhost/host/eventlog"
 )
 
-// BackupResult and BackupReport say what a backup wrote, and what is in one.
 type (
+	// BackupResult says what a backup wrote.
 	BackupResult = backup.Result
+	// BackupReport says what is in a backup.
 	BackupReport = backup.Report
 )
 

@@ -48,7 +48,7 @@ func (r *runner) callTogether(ctx context.Context, items []any) {
 			continue
 		}
 		set, _ := r.setup(cmd.Plugin)
-		cmds, acts = append(cmds, cmd), append(acts, r.action(cmd, vars, set))
+		cmds, acts = append(cmds, cmd), append(acts, r.action(cmd, vars, set)) //nolint:contextcheck // a guest logs under no context
 	}
 	if len(acts) > 0 {
 		for i, out := range r.caller.CallBatch(ctx, acts) {

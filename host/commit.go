@@ -72,14 +72,20 @@ func (l *lane) write(ctx context.Context, recs []eventlog.RunRecord) (uint64, er
 
 // whileFull does fn again and again while the disk is full: nothing was written
 // then, and nothing decided so far is lost by waiting. Where something may have
-// been, doing it again could do it twice.
+// been, doing it again could do it twice. That it waits is told less and less often.
 func whileFull(ctx context.Context, logger *slog.Logger, fn func() error) error {
-	for {
+	for tries, tell := 0, 1; ; tries++ {
 		err := fn()
 		if !errors.Is(err, eventlog.ErrDiskFull) || errors.Is(err, eventlog.ErrUncertain) || ctx.Err() != nil {
+			if err == nil && tries > 0 {
+				logger.Info("the disk has room again; matching goes on")
+			}
 			return err
 		}
-		logger.Error("the disk is full; matching waits until there is room", "error", err)
+		if tries+1 == tell {
+			logger.Error("the disk is full; matching waits until there is room", "error", err)
+			tell *= 2
+		}
 		select {
 		case <-time.After(diskFullWait):
 		case <-ctx.Done():

@@ -218,7 +218,7 @@ func TestClusterConfig(t *testing.T) {
 		name, yaml, secret, want string
 	}{
 		{"no secret", good, "", "cluster.secret_file"},
-		{"short secret", good, "short", "cluster.secret: it has 5 bytes"},
+		{"short secret", good, "short", "cluster.secret_file: the secret has 5 bytes"},
 		{"no token", "cluster: {node: a, servers: ['nats://127.0.0.1:1'], token_file: gone}\n", "x", "cluster.token_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

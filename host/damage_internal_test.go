@@ -232,7 +232,7 @@ func (w *wholeHost) round(t *testing.T, seed uint64) string {
 	r := rand.New(rand.NewPCG(seed, 1))
 	kind := []string{"killed", "stopped"}[r.IntN(2)]
 	data := copyData(t, w.folders[kind])
-	defer os.RemoveAll(data)
+	defer os.RemoveAll(data) //nolint:errcheck // it is for the space alone
 	name := chooseFile(r, damageable(t, data))
 	d := damages()[r.IntN(len(damages()))]
 	what := fmt.Sprintf("seed %d, %s, %s of %s", seed, kind, d.name, name)

@@ -44,12 +44,12 @@ type Diagnosis struct {
 func (d *Diagnosis) Worst() Verdict {
 	worst := Well
 	for i := range d.Findings {
-		switch v := d.Findings[i].Verdict; {
-		case v == Damage:
+		switch v := d.Findings[i].Verdict; v {
+		case Damage:
 			return Damage
-		case v == Warning:
+		case Warning:
 			worst = Warning
-		case v == Well:
+		case Well:
 		}
 	}
 	return worst

@@ -48,7 +48,7 @@ func (d *doctor) ledger() {
 		d.add("plugins.json", Damage, bad.String(), "a plugin that an operator chose cannot be loaded", "put the plugin into the app folder again, or `rhost plugin load NAME FILE` once the host runs; or "+fixRestore)
 		return
 	}
-	d.well("plugins.json", "%d plugins, %d versions", digests.Plugins, digests.Versions)
+	d.well("plugins.json", "plugins: %d, versions: %d", digests.Plugins, digests.Versions)
 }
 
 // bundle looks for one that was being applied.

@@ -21,8 +21,7 @@ type troubles struct {
 
 func (f *troubles) add(err error) {
 	text := err.Error()
-	var corrupt *eventlog.CorruptError
-	if errors.As(err, &corrupt) {
+	if corrupt, ok := errors.AsType[*eventlog.CorruptError](err); ok {
 		text = strings.TrimSuffix(text, "; "+corrupt.Fix) // the doctor has advice of its own
 	}
 	if len(f.list) == maxFindings {
@@ -214,7 +213,7 @@ func (d *doctor) snapshots(ctx context.Context, cut frames) {
 	case len(bad.list) == 0 && len(notes) == 0:
 		d.well("snapshots", "none yet")
 	case len(bad.list) == 0:
-		d.well("snapshots", "%d; the newest is there", len(notes))
+		d.well("snapshots", "%d kept; the newest is there", min(len(notes), keptSnapshots))
 	case released:
 		d.add("snapshots", Damage, bad.String(), "a start takes the snapshot before, if that can be read, and fails else", fixRestore)
 	default:

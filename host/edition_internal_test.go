@@ -43,7 +43,7 @@ type owner struct {
 }
 
 // open takes the log over for a node, and makes its host.
-func (n *nodes) open(name string, app *testApp, change ...func(*place)) (*Host, *liveHost, error) {
+func (n *nodes) open(name string, app *testApp, change ...func(*place)) (*liveHost, error) {
 	n.t.Helper()
 	n.epoch++
 	clock := newClock()
@@ -65,13 +65,13 @@ func (n *nodes) open(name string, app *testApp, change ...func(*place)) (*Host, 
 		l.notices = append(l.notices, note)
 	}}, at)
 	l.Host = h
-	return h, l, err
+	return l, err
 }
 
 // own takes the log over and runs the host.
 func (n *nodes) own(name string, app *testApp, change ...func(*place)) *owner {
 	n.t.Helper()
-	_, l, err := n.open(name, app, change...)
+	l, err := n.open(name, app, change...)
 	require.NoError(n.t, err)
 	return n.run(l)
 }
@@ -95,7 +95,7 @@ func (n *nodes) run(l *liveHost) *owner {
 // refused expects that a node cannot take the log over.
 func (n *nodes) refused(name string, app *testApp) error {
 	n.t.Helper()
-	_, _, err := n.open(name, app)
+	_, err := n.open(name, app)
 	require.Error(n.t, err)
 	return err
 }
@@ -421,7 +421,7 @@ func TestEditionsOfOthersAreRefused(t *testing.T) {
 func TestRecordsAreFenced(t *testing.T) {
 	n := newNodes(t)
 	a := n.own("a", appOf(t, "1"))
-	_, late, err := n.open("b", appOf(t, "2"))
+	late, err := n.open("b", appOf(t, "2"))
 	require.NoError(t, err)
 	change := []FileChange{{"rules/x.yaml", "add"}}
 	files := map[string][]byte{"rules/x.yaml": []byte("rule: x\nwhen: type == \"x\"\n")}
@@ -463,7 +463,7 @@ func TestEditionOfRestoredLog(t *testing.T) {
 
 	b := n.own("b", appOf(t, "1"))
 	assert.Equal(t, uint64(3), b.editions.noted.Number)
-	_, late, err := n.open("c", appOf(t, "1"))
+	late, err := n.open("c", appOf(t, "1"))
 	require.NoError(t, err)
 	require.ErrorIs(t, b.editions.overtaken(t.Context()), eventlog.ErrFenced)
 	require.NoError(t, late.Close())
@@ -509,7 +509,7 @@ func (f *fullBlobs) PutBlob(ctx context.Context, digest string, b []byte) error 
 // force.
 func TestRecordThatFails(t *testing.T) {
 	n := newNodes(t)
-	_, l, err := n.open("a", appOf(t, "1"))
+	l, err := n.open("a", appOf(t, "1"))
 	require.NoError(t, err)
 	store := &fullBlobs{blobs: l.editions.blobs}
 	l.editions.blobs = store

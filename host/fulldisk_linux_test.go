@@ -92,7 +92,7 @@ func TestFullDisk(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			stop.Store(true)
 			n := <-accepted
-			l.settleOrRestart(t, app, n)
+			l.settled(t, n)
 		})
 	}
 }
@@ -114,8 +114,8 @@ func (l *liveHost) feedWhileFull(stop, refused *atomic.Bool) (n int) {
 	return n
 }
 
-// settleOrRestart waits for everything to be done, and checks it.
-func (l *liveHost) settleOrRestart(t *testing.T, app *testApp, n int) {
+// settled waits for everything to be done, and checks it.
+func (l *liveHost) settled(t *testing.T, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

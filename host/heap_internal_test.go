@@ -50,8 +50,7 @@ func TestKeepHeap(t *testing.T) {
 		}, 10*time.Second, time.Millisecond)
 	}
 	reached(func(p int) bool { return p == usualPercent })
-	runtime.KeepAlive(held)
-	held = nil
+	runtime.KeepAlive(held) // and no longer
 	reached(func(p int) bool { return p > usualPercent })
 	stop()
 	stop()

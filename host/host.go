@@ -133,7 +133,7 @@ func newHost(ctx context.Context, o Options, at place) (*Host, error) {
 	}
 	err := h.settle(ctx)
 	if err == nil {
-		err = h.load(ctx, false)
+		err = h.load(false)
 	}
 	if err == nil {
 		h.account.allow(h.tenant.String(), h.config.Quotas)
@@ -156,7 +156,7 @@ func newHost(ctx context.Context, o Options, at place) (*Host, error) {
 // build.
 func Check(ctx context.Context, o Options) (Summary, error) {
 	h := &Host{opts: o, app: o.App, logger: slog.New(slog.DiscardHandler), report: reporter(o.Report), began: time.Now(), hub: notify.NewHub()}
-	err := h.load(ctx, true)
+	err := h.load(true)
 	if err == nil {
 		err = h.loadPlugins(ctx, "", deploy.Options{})
 	}
@@ -169,7 +169,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 
 // load reads everything that is in the app folder, once a bundle that was being
 // applied is there as a whole; to check a folder changes nothing in it.
-func (h *Host) load(ctx context.Context, check bool) error {
+func (h *Host) load(check bool) error {
 	info, err := os.Stat(h.app)
 	if err != nil {
 		return fmt.Errorf("open app: %w", err)

@@ -58,7 +58,7 @@ func (l *lane) revise(ctx context.Context, r *eventlog.Record) error {
 		return nil
 	}
 	if was.row != "" && !set.change.none() {
-		l.tell(rev)
+		l.tell(ctx, rev)
 	}
 	return l.record(ctx, eventlog.RunRecord{Kind: runRules, Key: r.Key})
 }
@@ -97,14 +97,14 @@ func revisionOf(set *RuleSet, changes []cep.Change, at time.Time) *Revision {
 
 // tell passes a revision on to those who say so. Whoever is slow to say it misses
 // some: the lane does not wait for a terminal.
-func (l *lane) tell(rev *Revision) {
+func (l *lane) tell(ctx context.Context, rev *Revision) {
 	l.logger.Info("rules are in force", "digest", rev.Digest, "changes", rev.Text)
 	for _, c := range rev.Changes {
 		attrs := []slog.Attr{slog.String("rule", c.Rule), slog.String("action", c.Action), slog.Int("open", c.Open)}
 		if c.Why != "" {
 			attrs = append(attrs, slog.String("why", c.Why))
 		}
-		l.logger.LogAttrs(context.Background(), slog.LevelInfo, "partial matches of a changed rule", attrs...)
+		l.logger.LogAttrs(ctx, slog.LevelInfo, "partial matches of a changed rule", attrs...)
 	}
 	select {
 	case l.revisions <- rev:

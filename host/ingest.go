@@ -127,8 +127,7 @@ type caller struct{ intake }
 // Submit implements connect.Sink.
 func (c caller) Submit(ctx context.Context, b connect.Batch) error {
 	err := c.commit(ctx, c.records(b), c.write)
-	var full *tenants.Full
-	if errors.As(err, &full) {
+	if full, ok := errors.AsType[*tenants.Full](err); ok {
 		return &connect.Refusal{After: full.RetryAfter, Err: err}
 	}
 	return err

@@ -52,7 +52,7 @@ func newApp(t *testing.T, files map[string]string) *testApp {
 
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rhost")
+	dir, err := os.MkdirTemp("", "rhost") //nolint:usetesting // sockets go there: TempDir has the name of the test in it
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir

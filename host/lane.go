@@ -235,7 +235,7 @@ func (l *lane) loop(ctx context.Context) error {
 			err = l.onTimer(ctx)
 		}
 		if err != nil && ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped, not failed: what was not written is decided again
+			return nil // stopped, not failed: what was not written is decided again
 		}
 		if err != nil {
 			return err

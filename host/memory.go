@@ -145,7 +145,7 @@ func (h *Host) reserve(name string, m sandbox.Module) (release func(), err error
 }
 
 // shortage is a Shortage with the place to look at.
-type shortage struct { //nolint:errname // named for what it is, as the other
+type shortage struct {
 	at  *yamldoc.Error
 	why *tenants.Shortage
 }

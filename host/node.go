@@ -71,7 +71,7 @@ func NewNode(ctx context.Context, o Options) (*Node, error) {
 	}
 	// The rules are read to report what is wrong with them before anything starts.
 	h := &Host{opts: o, app: o.App, logger: n.logger, report: n.report}
-	if err := h.load(ctx, false); err != nil {
+	if err := h.load(false); err != nil {
 		return nil, err
 	}
 	if h.config.Cluster == nil {
@@ -103,7 +103,7 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	n.eyes = n.engine.Onlooker(tenantGroup)
-	n.servers, err = listen(n.data, n.config.Listen, n.handlers())
+	n.servers, err = listen(ctx, n.data, n.config.Listen, n.handlers())
 	return err
 }
 
@@ -148,7 +148,7 @@ func (n *Node) take(ctx context.Context, started func()) error {
 	l, err := n.leases(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped while it waited for the others
+			return nil // stopped while it waited for the others
 		}
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 type front struct {
 	backend  backend
 	handlers [2]http.Handler // for the local socket, and for others
-	ctx      context.Context // ends with the host
+	ctx      context.Context //nolint:containedctx // ends with the host
 	inside   sync.WaitGroup  // requests; added to under the node's mu
 }
 
@@ -98,7 +98,7 @@ func (n *Node) answer(w http.ResponseWriter, r *http.Request, door int) bool {
 	defer f.inside.Done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(f.ctx, cancel)()
+	defer context.AfterFunc(f.ctx, cancel)() //nolint:contextcheck // the host may end before the request
 	f.handlers[door].ServeHTTP(w, r.WithContext(ctx))
 	return true
 }

@@ -33,7 +33,7 @@ const (
 type tenure struct {
 	owner string
 	epoch uint64
-	ctx   context.Context // ends soon after it
+	ctx   context.Context //nolint:containedctx // ends soon after it
 	end   context.CancelFunc
 }
 
@@ -105,7 +105,7 @@ func newForwarder(dial func(ctx context.Context, node string) (net.Conn, error),
 func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, t tenure, door int) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	defer context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })()
+	defer context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })() //nolint:contextcheck // the tenure may end before the request
 	out := r.Clone(ctx)
 	out.URL.Host = t.owner
 	f.proxies[door].ServeHTTP(w, out)

@@ -46,14 +46,14 @@ func TestForwardedEndsWithItsOwner(t *testing.T) {
 	n.changed(tableWith("a", 7))
 	stream, err := http.Get(standby.URL + "/stream")
 	require.NoError(t, err)
-	defer stream.Body.Close()
+	defer stream.Body.Close() //nolint:errcheck // the server ends with the test
 	first := make([]byte, 5)
 	_, err = io.ReadFull(stream.Body, first)
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(first))
 	answers := make(chan *http.Response, 1)
 	go func() {
-		res, err := http.Get(standby.URL + "/waits")
+		res, err := http.Get(standby.URL + "/waits") //nolint:bodyclose // whoever takes it closes it
 		assert.NoError(t, err)
 		answers <- res
 	}()
@@ -68,7 +68,7 @@ func TestForwardedEndsWithItsOwner(t *testing.T) {
 	_, err = io.ReadAll(stream.Body)
 	require.Error(t, err)
 	res := <-answers
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was read
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)

@@ -163,13 +163,28 @@ func (r records) pageFrom(ctx context.Context, from uint64, q api.Query, pick fu
 	return page, err
 }
 
-// begins is when the log begins, where its beginning was removed, and else zero.
+// begins is the time since when all is there, where the beginning of the log was
+// removed, and else zero: of events and of what was decided, less may be kept of the one.
 func begins(ctx context.Context, log *eventlog.Log) (at time.Time, err error) {
-	first := log.First()
-	if first.Frame <= 1 && log.RunLog().First() <= 1 {
-		return at, nil
+	for range 3 { // more may go meanwhile
+		if at, err = beginning(ctx, log); !errors.Is(err, eventlog.ErrOutside) {
+			break
+		}
 	}
-	return timeOf(ctx, log, first.Frame)
+	return at, err
+}
+
+func beginning(ctx context.Context, log *eventlog.Log) (at time.Time, err error) {
+	if first := log.First().Frame; first > 1 {
+		at, err = timeOf(ctx, log, first)
+	}
+	if run := log.RunLog().First(); err == nil && run > 1 {
+		var ran time.Time
+		if ran, err = log.RunLog().At(ctx, run); ran.After(at) {
+			at = ran
+		}
+	}
+	return at, err
 }
 
 // timeOf is when a frame of EV came.
@@ -315,6 +330,7 @@ func foldLetters(flows *workflow.Engine, bad *badRecords, r *eventlog.RunRecord)
 		return flows.Apply(rec)
 	case runBad, runBadDropped:
 		return bad.fold(r)
+	default:
+		return nil
 	}
-	return nil
 }

@@ -185,6 +185,7 @@ func (l *lane) foldRun(ctx context.Context, seq uint64, r *eventlog.RunRecord, f
 			e.seq = seq
 			l.emits = append(l.emits, e)
 		}
+	default: // read elsewhere
 	}
 	return nil
 }

@@ -188,6 +188,7 @@ func (r *recording) cuts(t *testing.T, n int) (least, most int) {
 				for e := range rec.Succeeded.Effects {
 					causes[rec.EffectID(e)] = uint64(i + 1)
 				}
+			default: // of no event
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func (h *Host) watch(ctx context.Context) error {
 	for {
 		err := deploy.Watch(ctx, dirs, since, changed)
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was asked to stop
 		}
 		since = time.Now()
 		// A folder that cannot be read is no reason to stop matching.

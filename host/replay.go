@@ -206,7 +206,7 @@ func (r *rerun) again(ctx context.Context, c *PastCall) (*Replayed, error) {
 	}
 	if err != nil {
 		out.Reason = err.Error()
-		return out, nil
+		return out, nil //nolint:nilerr // the answer says why it was skipped
 	}
 	slot := r.trial
 	if slot == nil {

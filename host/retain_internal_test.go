@@ -42,16 +42,21 @@ func keptRig(t *testing.T, dir string) (*laneRig, *heldBlobs) {
 // lists reads all that is listed from a log whose beginning is gone.
 func (r *laneRig) lists(t *testing.T) {
 	t.Helper()
-	from := records{r.log}
+	from, run := records{r.log}, r.log.RunLog()
+	since, err := run.At(t.Context(), run.First())
+	require.NoError(t, err)
+	_, err = run.At(t.Context(), run.First()-1)
+	require.ErrorIs(t, err, eventlog.ErrOutside)
 	for name, list := range map[string]func(context.Context, api.Query) (api.Page, error){"matches": from.matches, "actions": from.actions} {
 		for _, q := range []api.Query{{}, {Cursor: 1, Limit: 3}, {Cursor: cursor(2, 0)}} {
 			p, err := list(t.Context(), q)
 			require.NoError(t, err, name)
 			assert.NotEmpty(t, p.Items, name)
+			assert.False(t, p.Since.Before(since), "%s: since %v, and the first is of %v", name, p.Since, since)
 		}
 	}
 	var want []json.RawMessage
-	want, err := lettersOf(r.flows, r.bad)
+	want, err = lettersOf(r.flows, r.bad)
 	require.NoError(t, err)
 	got, err := from.deadLetters(t.Context())
 	require.NoError(t, err)

@@ -27,8 +27,8 @@ type servers struct {
 	mux   [2]http.Handler // of the two
 }
 
-// listen opens the listeners.
-func listen(data, addr string, mux [2]http.Handler) (*servers, error) {
+// listen opens the listeners; ctx bounds the look-up of a name in addr.
+func listen(ctx context.Context, data, addr string, mux [2]http.Handler) (*servers, error) {
 	s := &servers{mux: mux}
 	name := filepath.Join(data, SocketName)
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -45,7 +45,7 @@ func listen(data, addr string, mux [2]http.Handler) (*servers, error) {
 	if addr == "off" {
 		return s, nil
 	}
-	s.tcp, err = net.Listen("tcp", addr)
+	s.tcp, err = new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w; choose another address with --listen, or --listen off", addr, err), s.close())
 	}
@@ -104,7 +104,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // streams end with the server
 	}
 	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() { //nolint:contextcheck // ctx has ended by then
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		err := srv.Shutdown(grace)

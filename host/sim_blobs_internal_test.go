@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rhost/rhost/host/eventlog"
 )
@@ -57,8 +58,8 @@ func (w *simWorld) loseSnapshot(g *simGroup) {
 		return
 	}
 	newest := ""
-	for i := len(notes) - 1; i >= 0; i-- {
-		note, err := readNote(notes[i].body)
+	for _, note := range slices.Backward(notes) {
+		note, err := readNote(note.body)
 		if err != nil {
 			return
 		}

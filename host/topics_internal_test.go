@@ -44,7 +44,7 @@ func listenTo(t *testing.T, l *liveHost, topic, after string, n int) (got []stri
 	}
 	res, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was only read
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	assert.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
 	in := bufio.NewReader(res.Body)

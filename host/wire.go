@@ -67,7 +67,7 @@ func (h *Host) wire(ctx context.Context) error {
 	}
 	h.lane = newLane(laneParts{
 		tenant: h.tenant.String(), log: h.log, blobs: h.blobs, lib: h.lib, hub: h.hub, topics: h.topics, state: h.state,
-		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) },
+		lanes: h.config.layout(), start: func(c workflow.Command) bool { return !h.halted.Load() && run.start(c) }, //nolint:contextcheck // a call has a context of its own
 		ticks: !admit.eventClock, logger: h.logger, now: h.clock.now,
 		account: h.account, every: h.config.Retention.withDefaults().Replay, snapshots: logSnapshots{h.blobs}, wholeLog: h.opts.WholeLog,
 	})
@@ -90,7 +90,7 @@ func (h *Host) wire(ctx context.Context) error {
 	if h.place.shared() {
 		return nil
 	}
-	h.servers, err = listen(h.data, h.config.Listen, handlers(backend{h}, h.opts.Version, false))
+	h.servers, err = listen(ctx, h.data, h.config.Listen, handlers(backend{h}, h.opts.Version, false))
 	return err
 }
 
@@ -188,7 +188,7 @@ func (s *sources) run(ctx context.Context, once bool) error {
 	defer stop()
 	cursors := make(map[string][]byte)
 	if err := s.lane.ask(ctx, func() { maps.Copy(cursors, s.lane.cursors) }); err != nil {
-		return nil //nolint:nilerr // stopped before it began
+		return nil // stopped before it began
 	}
 	var finite, all sync.WaitGroup
 	for _, one := range s.list {

@@ -64,14 +64,14 @@ func (k FaultKind) fix() string {
 		return "raise limits.stack of the plugin if the recursion is wanted"
 	case FaultDenied:
 		return "add the capability to the plugin's grant"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // KindOf returns the kind of the fault in err's chain, or "" when there is none.
 func KindOf(err error) FaultKind {
-	var f *Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Fault](err); ok {
 		return f.Kind
 	}
 	return ""

@@ -40,7 +40,7 @@ func (s *Slot) Roll(ctx context.Context, next Module, plan Plan) error {
 			s.next = r
 			s.mu.Unlock()
 			s.room.resize(plan.instances())
-			r.begin()
+			r.begin() //nolint:contextcheck // a rollout outlives the call that began it
 			return errors.Join(errs...)
 		}
 		s.mu.Unlock()

@@ -50,8 +50,9 @@ func (l LogLevel) String() string {
 		return "info"
 	case LogWarn:
 		return "warn"
+	default:
+		return "error"
 	}
-	return "error"
 }
 
 // Session is one call's view of the host. It checks each service call against

@@ -107,8 +107,8 @@ func (v *version) leave(ctx context.Context) {
 func (v *version) fitting(lim Limits) (spare, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i := len(v.idle) - 1; i >= 0; i-- {
-		if s := v.idle[i]; s.limits.Memory == lim.Memory && s.limits.Stack == lim.Stack {
+	for i, s := range slices.Backward(v.idle) {
+		if s.limits.Memory == lim.Memory && s.limits.Stack == lim.Stack {
 			v.idle = slices.Delete(v.idle, i, i+1)
 			return s, true
 		}

@@ -29,7 +29,7 @@ type Usage struct {
 }
 
 // Refusal says which limit was reached and when to come back.
-type Refusal struct { //nolint:errname // an answer rather than a failure, and named for it
+type Refusal struct {
 	Limit      string        // the key of the quota, as an operator types it
 	Quota      int64         // its value
 	RetryAfter time.Duration // 0 when time alone does not help

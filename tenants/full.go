@@ -6,7 +6,7 @@ import (
 )
 
 // Full says that a tenant has reached a quota of bytes, and is refused.
-type Full struct { //nolint:errname // an answer rather than a failure, and named for it
+type Full struct {
 	Tenant     string
 	Quota      string        // as an operator types it: events.held
 	Limit      int64         // bytes; of a rate, bytes a second

@@ -30,13 +30,14 @@ func (n Need) String() string {
 	if n.Stack > 0 {
 		one = "(" + one + " + " + Size(n.Stack) + ")"
 	}
-	text := strconv.Itoa(n.Instances) + " × " + one
+	var text strings.Builder
+	text.WriteString(strconv.Itoa(n.Instances) + " × " + one)
 	for _, part := range []int64{n.Image, n.Code} {
 		if part > 0 {
-			text += " + " + Size(part)
+			text.WriteString(" + " + Size(part))
 		}
 	}
-	return text + " = " + Size(n.Total())
+	return text.String() + " = " + Size(n.Total())
 }
 
 // Memory is the guest memory of a host that is reserved for the versions of
@@ -157,7 +158,7 @@ const (
 )
 
 // Shortage says that there is no room for a version.
-type Shortage struct { //nolint:errname // an answer rather than a failure, and named for it
+type Shortage struct {
 	Tenant Name
 	Plugin string
 	Need   Need

@@ -52,6 +52,7 @@ func (b *builder) checkTokens(tokens token.Tokens) {
 			b.refuse(tk, "", "write the keys out", "merge keys (<<) are not taken here")
 		case token.DirectiveType:
 			b.refuse(tk, "", "remove the line", "directives (%%YAML, %%TAG) are not taken here")
+		default: // taken
 		}
 	}
 }

@@ -60,6 +60,7 @@ func (d *decoder) wrong(n *Node, path, want string) {
 	d.bad(n, path, "write "+want, "must be %s, is %s", want, got)
 }
 
+//nolint:gochecknoglobals // constants
 var (
 	nodeType     = reflect.TypeFor[Node]()
 	posType      = reflect.TypeFor[Pos]()

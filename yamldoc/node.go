@@ -109,8 +109,9 @@ func (n *Node) Any() any {
 			m[e.Key] = e.Value.Any()
 		}
 		return m
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Clone gives a copy of the tree that has its memory for itself, in few pieces:

@@ -213,8 +213,7 @@ func (s *section) tooDeep(pos Pos, key string) *Error {
 // been quoted, which the library cannot know.
 func (s *section) syntaxError(err error) *Error {
 	pos, msg := s.pos(1, 1), "not YAML"
-	var ye yaml.Error // its Error would print the source again, slowly
-	if errors.As(err, &ye) {
+	if ye, ok := errors.AsType[yaml.Error](err); ok { // its Error would print the source again, slowly
 		msg = ye.GetMessage()
 		if tk := ye.GetToken(); tk != nil && tk.Position != nil {
 			pos = s.pos(tk.Position.Line, tk.Position.Column)
@@ -235,7 +234,7 @@ func (s *section) syntaxError(err error) *Error {
 	return Errorf(pos, "", CodeSyntax, "", "%s", msg)
 }
 
-var keyLine = regexp.MustCompile(`^((?:\s|- )*)([A-Za-z_][\w.-]*):\s+(\S.*?)\s*$`) //nolint:gochecknoglobals // a constant, compiled once
+var keyLine = regexp.MustCompile(`^((?:\s|- )*)([A-Za-z_][\w.-]*):\s+(\S.*?)\s*$`)
 
 // keyed splits a line of the form "key: value" and gives the value's column.
 func (s *section) keyed(line int) (key, value string, col int, ok bool) {

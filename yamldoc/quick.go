@@ -48,7 +48,7 @@ func (s *section) quick() (*Node, bool) {
 	if q.indent < 0 {
 		return nil, true
 	}
-	sc := scratches.Get().(*scratch)
+	sc := scratches.Get().(*scratch) //nolint:errcheck,forcetypeassert // nothing else is put there
 	q.items, q.keys = sc.items[:0], sc.keys[:0]
 	doc, ok := q.block(0)
 	if !ok || cap(q.items) > len(sc.items) || cap(q.keys) > len(sc.keys) {
@@ -65,7 +65,7 @@ type scratch struct {
 	keys  [32]Entry
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }} //nolint:gochecknoglobals // documents hold nothing of a scratch while it is in the pool
 
 func isASCII(s string) bool {
 	for i := range len(s) {

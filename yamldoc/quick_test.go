@@ -276,8 +276,7 @@ func TestSplitIsParse(t *testing.T) {
 		var errs Errors
 		for d := range Split(path, src) {
 			n, err := d.Parse()
-			var bad Errors
-			if errors.As(err, &bad) {
+			if bad, ok := errors.AsType[Errors](err); ok {
 				errs = append(errs, bad...)
 			} else if n != nil {
 				got = append(got, n)

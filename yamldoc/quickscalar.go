@@ -176,7 +176,8 @@ func (q *quick) member(kind Kind, base, depth int) bool {
 		q.items = append(q.items, v)
 		return ok
 	}
-	key, pos := "", q.at(q.i)
+	var key string
+	pos := q.at(q.i)
 	if c := q.peek(); c == '\'' || c == '"' {
 		text, end, ok := q.quotes()
 		if !ok {

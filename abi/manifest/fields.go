@@ -30,7 +30,6 @@ const (
 	maxText         = 1 << 10
 )
 
-//nolint:gochecknoglobals // compiled once
 var (
 	nameForm = regexp.MustCompile(namePattern)
 	hostForm = regexp.MustCompile(hostPattern)

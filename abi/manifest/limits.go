@@ -8,7 +8,6 @@ import (
 	"time"
 )
 
-//nolint:gochecknoglobals // compiled once
 var sizeForm = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB|kB|MB|GB)?$`)
 
 func limitFields(l *Limits) []field {

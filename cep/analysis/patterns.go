@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,10 +80,8 @@ func loops(seq []syntax.Term) bool {
 		if t.Max == syntax.Unbounded && t.Until == "" && t.Gap == 0 {
 			return true
 		}
-		for _, part := range t.Parts() {
-			if loops(part) {
-				return true
-			}
+		if slices.ContainsFunc(t.Parts(), loops) {
+			return true
 		}
 	}
 	return false
@@ -171,9 +170,9 @@ func (rd *reading) edge(text string) bool {
 		return true
 	}
 	var all []tree
-	for _, clause := range strings.Split(text, " & ") {
+	for clause := range strings.SplitSeq(text, " & ") {
 		either := tree{kind: predicate.FormulaOr}
-		for _, lit := range strings.Split(clause, "|") {
+		for lit := range strings.SplitSeq(clause, "|") {
 			t, ok := rd.numbered(lit)
 			if !ok {
 				return true

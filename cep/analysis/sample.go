@@ -147,7 +147,7 @@ func (s *Sample) Add(ev *event.Event) {
 // count shows a condition an event, and its rule if that has not seen it.
 func (s *Sample) count(c *sampledCond, ev *predicate.Event) bool {
 	c.seen++
-	holds := false
+	var holds bool
 	if c.about.exact {
 		holds = c.cond.Eval(ev, nil) == predicate.True
 	} else {

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/rhost/rhost/cep/predicate"
@@ -165,9 +166,7 @@ func (s *solver) beside(t *tree) bool {
 	for k, v := range s.fields {
 		sub.fields[k] = slices.Clip(v)
 	}
-	for k, v := range s.leafs {
-		sub.leafs[k] = v
-	}
+	maps.Copy(sub.leafs, s.leafs)
 	s.cost -= len(s.fields) + len(s.leafs)
 	sub.cost = s.cost
 	ok := sub.all([]tree{*t})

@@ -157,7 +157,7 @@ func (b *Branch) Text() string {
 
 // Fork copies what the trunk has open for a key, and its deadline.
 func (b *Branch) Fork(trunk, own engine.State, key []byte) (runs int) {
-	t, s := trunk.(*State), own.(*State)
+	t, s := trunk.(*State), own.(*State) //nolint:errcheck,forcetypeassert // both are of machines of this package
 	from := t.keys.Get(key)
 	if from == nil || s.keys.Get(key) != nil {
 		return 0

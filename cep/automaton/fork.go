@@ -12,7 +12,7 @@ import (
 // in which the rule alone would do something to its runs even if it did not. No
 // conditions are asked but those that the rule would ask by itself.
 func (b *Branch) Concerns(t *engine.Turn, trunk engine.State, key []byte) bool {
-	s, w := trunk.(*State), worker(t)
+	s, w := trunk.(*State), worker(t) //nolint:errcheck,forcetypeassert // it is of a machine of this package
 	a := &asking{b: b, w: w, met: t.Truth.True & b.own, may: ^t.Truth.Known & b.own}
 	w.m, w.values, w.view.conds, w.view.nfa = s.m, t.Values, t.Conds, s.m.nfa
 	defer func() {
@@ -108,7 +108,7 @@ func (b *Branch) current(q *run, now time.Time) Bound {
 // Same reports whether the runs of the rule are those of the trunk, down to how
 // they are kept. Those that have run out of time do not count.
 func (b *Branch) Same(trunk, own engine.State, key []byte, now time.Time) bool {
-	t, s := trunk.(*State).keys.Get(key), own.(*State).keys.Get(key)
+	t, s := trunk.(*State).keys.Get(key), own.(*State).keys.Get(key) //nolint:errcheck,forcetypeassert // both are of machines of this package
 	if t == nil || s == nil {
 		return t == s
 	}

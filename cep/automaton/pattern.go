@@ -3,6 +3,8 @@ package automaton
 import "github.com/rhost/rhost/cep/engine"
 
 // The words of patterns and policies are those all engines share.
+//
+//nolint:revive // package engine says what each is
 type (
 	Cond     = engine.Cond
 	Link     = engine.Link
@@ -21,6 +23,8 @@ type (
 )
 
 // Their values.
+//
+//nolint:revive // package engine says what each is
 const (
 	Next, Then, Any                           = engine.Next, engine.Then, engine.Any
 	PastLast, NoSkip, ToNext, ToFirst, ToLast = engine.PastLast, engine.NoSkip, engine.ToNext, engine.ToFirst, engine.ToLast

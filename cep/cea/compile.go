@@ -110,10 +110,8 @@ func combines(steps []engine.Step) bool {
 		if i > 0 && s.Link == engine.Any || s.Repeats() && s.Repeat == engine.Any {
 			return true
 		}
-		for _, part := range s.Parts() {
-			if combines(part) {
-				return true
-			}
+		if slices.ContainsFunc(s.Parts(), combines) {
+			return true
 		}
 	}
 	return false

@@ -102,9 +102,9 @@ func readGuard(text string) (guard, error) {
 		return nil, nil
 	}
 	var g guard
-	for _, part := range strings.Split(text, " & ") {
+	for part := range strings.SplitSeq(text, " & ") {
 		var c clause
-		for _, lit := range strings.Split(part, "|") {
+		for lit := range strings.SplitSeq(part, "|") {
 			if lit == "never" {
 				continue
 			}

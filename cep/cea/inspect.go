@@ -135,7 +135,7 @@ func (k *key) furthest() (best *row) {
 func (k *key) holds(i int32, pairs []engine.Pair) bool {
 	var m marks
 	at := []int32{i}
-	for p := len(pairs) - 1; p >= 0; p-- {
+	for p, pair := range slices.Backward(pairs) {
 		m.reset(k.low(), k.end())
 		var before []int32
 		for len(at) > 0 {
@@ -148,7 +148,7 @@ func (k *key) holds(i int32, pairs []engine.Pair) bool {
 			switch {
 			case n.elem == union:
 				at = append(at, n.left, n.right)
-			case int(n.elem) != pairs[p].Elem || k.event(i, n) != pairs[p].Held:
+			case int(n.elem) != pair.Elem || k.event(i, n) != pair.Held:
 			case n.left == none && p == 0:
 				return true
 			default:

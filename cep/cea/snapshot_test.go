@@ -146,7 +146,7 @@ func FuzzRestore(f *testing.F) {
 	for _, e := range spell("aabaab") {
 		d.feed(e, false)
 		_, b := copied(f, d.e, d.s)
-		f.Add(b, byte(e.name))
+		f.Add(b, e.name)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, skip byte) {
 		dec, err := engine.NewDecoder(b)

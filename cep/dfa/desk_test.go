@@ -87,7 +87,7 @@ func drawModel(from source, fixed bool) *model {
 
 func drawPolicy(from source, fixed bool) engine.Policy {
 	p := engine.Policy{
-		Within:  pick[time.Duration](from, "within", 0, 3, 6, 20) * time.Second,
+		Within:  time.Duration(pick(from, "within", 0, 3, 6, 20)) * time.Second,
 		Limit:   pick(from, "limit", 0, 0, 1, 2, 3),
 		DropOld: from("drop oldest", 2) == 1,
 	}
@@ -109,7 +109,7 @@ type letter struct {
 func drawLetter(from source, names string) letter {
 	return letter{
 		name: names[from("event", len(names))], key: byte('0' + from("key", 2)),
-		after: pick[time.Duration](from, "gap", 0, 0, 1, 1, 2, 5) * time.Second / 2,
+		after: time.Duration(pick(from, "gap", 0, 0, 1, 1, 2, 5)) * time.Second / 2,
 	}
 }
 

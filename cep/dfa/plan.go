@@ -3,6 +3,7 @@ package dfa
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (m *machine) edges(i, end int) (all []engine.GraphEdge) {
 	a := &m.atoms[i]
 	var refused []string // by the ways before
 	for _, t := range a.takes {
-		when := append(refused[:len(refused):len(refused)], terms(a.gate, "!")...)
+		when := append(slices.Clip(refused), terms(a.gate, "!")...)
 		if t.cond != engine.None {
 			when = append(when, terms(t.cond.Bit(), "")...)
 			refused = append(refused, terms(t.cond.Bit(), "!")...)
@@ -86,4 +87,4 @@ func terms(conds uint64, sign string) (all []string) {
 	return all
 }
 
-func join(a, b []string) string { return strings.Join(append(a[:len(a):len(a)], b...), " & ") }
+func join(a, b []string) string { return strings.Join(append(slices.Clip(a), b...), " & ") }

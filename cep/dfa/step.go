@@ -1,6 +1,7 @@
 package dfa
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rhost/rhost/cep/engine"
@@ -175,7 +176,7 @@ func (w *worker) move(g *group) {
 			continue
 		}
 		if i < len(st.moves)-1 { // the last way goes on adding to the members
-			moved.members = moved.members[:len(moved.members):len(moved.members)]
+			moved.members = slices.Clip(moved.members)
 		}
 		if mv.elem >= 0 {
 			w.bind(&moved, mv.elem)

@@ -55,7 +55,7 @@ const (
 )
 
 // seed makes where keys stand unpredictable. Nothing seen outside depends on it.
-var seed = maphash.MakeSeed()
+var seed = maphash.MakeSeed() //nolint:gochecknoglobals // of the process
 
 func hashOf(key []byte) uint32 {
 	h := maphash.Bytes(seed, key)

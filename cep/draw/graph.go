@@ -129,7 +129,7 @@ func Renumber(g engine.Graph) engine.Graph {
 // Words says what an edge of an automaton does and when: `fail if not ok`. Of an
 // edge to what must not happen it says what that is.
 func Words(g *engine.Graph, e *engine.GraphEdge, elems, conds []string) string {
-	what := ""
+	var what string
 	switch {
 	case e.Kind == "take" && e.Elem >= 0 && e.Elem < len(elems):
 		what = elems[e.Elem]
@@ -143,7 +143,7 @@ func Words(g *engine.Graph, e *engine.GraphEdge, elems, conds []string) string {
 		what = "at once"
 	}
 	var when []string
-	for _, part := range strings.Split(Condition(e.If, conds), " and ") {
+	for part := range strings.SplitSeq(Condition(e.If, conds), " and ") {
 		if part != "" && part != what {
 			when = append(when, part)
 		}

@@ -147,10 +147,10 @@ func (t *Table[V]) push(e *Entry[V]) {
 
 // Unset takes the deadline of an entry away, if it has one.
 func (t *Table[V]) Unset(e *Entry[V]) {
-	switch {
-	case e.place == 0:
+	switch e.place {
+	case 0:
 		return
-	case e.place == onWheel:
+	case onWheel:
 		t.wheel.remove(e)
 		e.place = 0
 		return

@@ -26,7 +26,7 @@ type mix struct {
 const (
 	fieldType = iota
 	fieldUser
-	fieldPath_
+	fieldFile
 	fieldSize
 	benchFields
 )
@@ -64,25 +64,25 @@ var mixes = []mix{
 	},
 	{
 		"prefix", func(w *bench, i int) predicate.Formula {
-			return w.atom(fieldPath_, predicate.OpPrefix, text("/srv/%08x/", scatter(i)))
+			return w.atom(fieldFile, predicate.OpPrefix, text("/srv/%08x/", scatter(i)))
 		},
 		func(w *bench, i int, fields []event.Value) {
-			fields[fieldPath_] = text("/srv/%08x/index.html", scatter(i))
+			fields[fieldFile] = text("/srv/%08x/index.html", scatter(i))
 		},
 	},
 	{
 		"suffix", func(w *bench, i int) predicate.Formula {
-			return w.atom(fieldPath_, predicate.OpSuffix, text("/%08x.exe", scatter(i)))
+			return w.atom(fieldFile, predicate.OpSuffix, text("/%08x.exe", scatter(i)))
 		},
 		func(w *bench, i int, fields []event.Value) {
-			fields[fieldPath_] = text("/usr/bin/%08x.exe", scatter(i))
+			fields[fieldFile] = text("/usr/bin/%08x.exe", scatter(i))
 		},
 	},
 	{
 		"contains", func(w *bench, i int) predicate.Formula {
-			return w.atom(fieldPath_, predicate.OpContains, text("/%08x/", scatter(i)))
+			return w.atom(fieldFile, predicate.OpContains, text("/%08x/", scatter(i)))
 		},
-		func(w *bench, i int, fields []event.Value) { fields[fieldPath_] = text("/home/%08x/notes", scatter(i)) },
+		func(w *bench, i int, fields []event.Value) { fields[fieldFile] = text("/home/%08x/notes", scatter(i)) },
 	},
 	{
 		"range", func(w *bench, i int) predicate.Formula {
@@ -95,10 +95,10 @@ var mixes = []mix{
 	},
 	{
 		"wildcard", func(w *bench, i int) predicate.Formula {
-			return w.atom(fieldPath_, predicate.OpMatches, text("(?i)^.*/%08X.*/run$", scatter(i)))
+			return w.atom(fieldFile, predicate.OpMatches, text("(?i)^.*/%08X.*/run$", scatter(i)))
 		},
 		func(w *bench, i int, fields []event.Value) {
-			fields[fieldPath_] = text("/Opt/%08x-1/bin/Run", scatter(i))
+			fields[fieldFile] = text("/Opt/%08x-1/bin/Run", scatter(i))
 		},
 	},
 	{
@@ -127,7 +127,7 @@ func benchEvents(m mix, rules int) []predicate.Event {
 		fields := make([]event.Value, benchFields)
 		fields[fieldType] = text("type.%d", r.IntN(2*benchTypes))
 		fields[fieldUser] = text("guest-%d", r.IntN(1<<30))
-		fields[fieldPath_] = text("/srv/www/%x/index-%d.html", r.Uint32(), r.IntN(1000))
+		fields[fieldFile] = text("/srv/www/%x/index-%d.html", r.Uint32(), r.IntN(1000))
 		fields[fieldSize] = event.NumberValue(-float64(r.IntN(1 << 30)))
 		if i%10 == 0 {
 			m.hit(new(bench), r.IntN(rules), fields)

@@ -22,7 +22,7 @@ const (
 	headerSize = 24
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // a constant table
 
 // AppendBinary appends the segment in a form that Load reads. It includes the
 // secret of the segment's hashes, so it belongs where only rhost can read it.
@@ -347,4 +347,4 @@ func inPlace[T uint32 | uint64](b []byte, read func([]byte) T) []T {
 	return out
 }
 
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1 //nolint:gochecknoglobals // a constant

@@ -3,6 +3,7 @@ package index_test
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,7 +73,7 @@ func TestLoadRefuses(t *testing.T) {
 	require.NoError(t, load(good))
 	assert.ErrorContains(t, load(nil), "not a compiled segment")
 	assert.ErrorContains(t, load(good[:len(good)-8]), "cut short")
-	assert.ErrorContains(t, load(append(good[:len(good):len(good)], 0)), "cut short")
+	assert.ErrorContains(t, load(append(slices.Clip(good), 0)), "cut short")
 	newer := append([]byte(nil), good...)
 	newer[4]++
 	assert.ErrorIs(t, load(newer), index.ErrVersion)

@@ -19,22 +19,22 @@ type dict struct {
 const none = math.MaxUint32
 
 // hashValue hashes a scalar by what makes it equal to another.
-func (t *Segment) hashValue(tag uint64, v event.Value) uint64 {
+func (s *Segment) hashValue(tag uint64, v event.Value) uint64 {
 	switch v.Kind() {
 	case event.String:
-		return t.key.str(tag, v.Str())
+		return s.key.str(tag, v.Str())
 	case event.Number:
-		return t.key.words(tag, math.Float64bits(v.Number()+0), uint64(v.Kind())) // -0 + 0 is 0
+		return s.key.words(tag, math.Float64bits(v.Number()+0), uint64(v.Kind())) // -0 + 0 is 0
 	case event.Time:
 		sec, nanos := timeWords(v)
-		return t.key.words(tag, sec, nanos<<8|uint64(v.Kind()))
+		return s.key.words(tag, sec, nanos<<8|uint64(v.Kind()))
 	case event.Bool:
 		if v.Bool() {
-			return t.key.words(tag, 1, uint64(v.Kind()))
+			return s.key.words(tag, 1, uint64(v.Kind()))
 		}
-		return t.key.words(tag, 0, uint64(v.Kind()))
+		return s.key.words(tag, 0, uint64(v.Kind()))
 	default:
-		return t.key.words(tag, 0, uint64(v.Kind()))
+		return s.key.words(tag, 0, uint64(v.Kind()))
 	}
 }
 

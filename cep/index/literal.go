@@ -45,6 +45,7 @@ func (b *Builder) literal(a *predicate.Atom, want bool) uint32 {
 		return atomRef(b.scalar(opSuffix, a.Fold(), f, v), want)
 	case predicate.OpContains:
 		return atomRef(b.scalar(opContains, a.Fold(), f, v), want)
+	default: // it takes more than an atom
 	}
 	n, ok := b.met[a]
 	if !ok {
@@ -106,6 +107,7 @@ func (b *Builder) scalar(op uint32, fold bool, f uint32, v event.Value) uint32 {
 			if v.Bool() {
 				return 1
 			}
+		default: // null has no words
 		}
 		return 0
 	})

@@ -183,6 +183,7 @@ func (m *matching) probeText(p probe, text string, i int) {
 		if a, ok := m.addr(i, text); ok {
 			s.nets[p.at].visit(a, m)
 		}
+	default: // the others are of values
 	}
 }
 

@@ -2,6 +2,7 @@ package index
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -84,12 +85,7 @@ func folds(re *syntax.Regexp) bool {
 	if re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase != 0 {
 		return true
 	}
-	for _, k := range re.Sub {
-		if folds(k) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(re.Sub, folds)
 }
 
 func pieceOf(runes []rune, variant int) string {

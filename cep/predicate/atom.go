@@ -19,14 +19,14 @@ type Atom struct {
 }
 
 // NewAtom rebuilds an atom from what its methods gave, for an index that comes
-// from disk. field is the index of path among the fields that Eval's caller
+// from disk. at is the index of path among the fields that Eval's caller
 // scans. Its ID is -1: it belongs to no Set. values are kept.
-func NewAtom(field_ int, path event.Path, o Op, fold bool, values []event.Value) (*Atom, error) {
+func NewAtom(at int, path event.Path, o Op, fold bool, values []event.Value) (*Atom, error) {
 	t := test{op: o, fold: fold}
 	if err := t.constants(values); err != nil {
 		return nil, fmt.Errorf("build the test %s of %s: %w", o, path, err)
 	}
-	return &Atom{field: field{field_, path}, id: -1, test: t}, nil
+	return &Atom{field: field{at, path}, id: -1, test: t}, nil
 }
 
 // ID numbers the atoms of a Set from 0 in the order met.

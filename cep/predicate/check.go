@@ -22,7 +22,7 @@ func (s *Set) Check(src string, pos yamldoc.Pos, scope Scope, schemas *Schemas) 
 	}
 	cond, err := s.Add(scope, src, pos)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // what Add refuses is not reported here
 	}
 	c := checker{schemas: schemas, under: cond.EventTypes(), scope: scope, src: src, pos: pos, names: scope.names(), seen: make(map[fieldRef]knowledge), bad: make(map[string]bool)}
 	cond.root.walk(c.node)

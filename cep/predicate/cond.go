@@ -180,16 +180,16 @@ func guards(t truth) []Guard {
 	return nil
 }
 
-func (n *Atom) guard() []Guard {
-	g := Guard{Path: n.field.path, Index: n.field.index}
+func (a *Atom) guard() []Guard {
+	g := Guard{Path: a.field.path, Index: a.field.index}
 	switch {
-	case n.test.fold:
+	case a.test.fold:
 		return nil
-	case n.test.op == OpEq:
-		g.Values = []event.Value{n.test.lit}
-	case n.test.op == OpIn:
-		g.Values = n.test.set.list
-	case n.test.op == OpTrue:
+	case a.test.op == OpEq:
+		g.Values = []event.Value{a.test.lit}
+	case a.test.op == OpIn:
+		g.Values = a.test.set.list
+	case a.test.op == OpTrue:
 		g.Values = []event.Value{event.BoolValue(true)}
 	default:
 		return nil

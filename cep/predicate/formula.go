@@ -78,7 +78,7 @@ func (f *Formula) String() string {
 func (f *Formula) write(b *strings.Builder) {
 	switch f.Kind {
 	case FormulaAtom, FormulaLeaf:
-		s := ""
+		var s string
 		if f.Kind == FormulaAtom {
 			s = f.Atom.String()
 		} else {

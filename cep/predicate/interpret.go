@@ -167,7 +167,8 @@ func bracket(r rune) int {
 // openBrackets counts the brackets that text closes without having opened them,
 // and those it leaves open.
 func openBrackets(text []rune) (left, right int) {
-	for n := 0; len(text) > 0; text = text[n:] {
+	var n int
+	for ; len(text) > 0; text = text[n:] {
 		if n = token(text); n > 1 {
 			continue
 		}

@@ -30,7 +30,7 @@ func (r *rewriter) walk(e celast.Expr) {
 		r.ident(e)
 	case celast.SelectKind:
 		r.step(e.AsSelect().Operand(), e.AsSelect().FieldName())
-		r.table(e.AsSelect().Operand(), e.AsSelect().FieldName())
+		r.table(e.AsSelect().Operand())
 		r.walk(e.AsSelect().Operand())
 	case celast.CallKind:
 		r.call(e)
@@ -158,7 +158,7 @@ func (r *rewriter) step(of celast.Expr, id string) {
 }
 
 // table replaces the name of the lookup tables in table.NAME and table["NAME"].
-func (r *rewriter) table(of celast.Expr, name string) {
+func (r *rewriter) table(of celast.Expr) {
 	if of.Kind() != celast.IdentKind || of.AsIdent() != "table" || slices.Contains(r.local, "table") {
 		return
 	}
@@ -172,7 +172,7 @@ func (r *rewriter) call(e celast.Expr) {
 	c := e.AsCall()
 	if st, ok := indexOf(e); ok && st.Index < 0 {
 		r.step(c.Args()[0], st.Key)
-		r.table(c.Args()[0], st.Key)
+		r.table(c.Args()[0])
 	}
 	if c.IsMemberFunction() {
 		r.walk(c.Target())

@@ -109,8 +109,7 @@ func notJSON(file string, src []byte) *yamldoc.Error {
 	if err == nil {
 		return yamldoc.Errorf(pos, "", CodeSchema, "give each key of a map once, in UTF-8, and numbers a double can hold", "is not JSON that can be read in one way only")
 	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		pos.Line += bytes.Count(src[:min(int(syntax.Offset), len(src))], []byte("\n"))
 	}
 	return yamldoc.Errorf(pos, "", CodeSchema, "correct the JSON", "is not JSON: %v", err)

@@ -61,8 +61,8 @@ func (d *direct) path() (subject, bool) {
 		d.i += len(word)
 	}
 	for {
-		switch c := d.at(d.i); {
-		case c == '.':
+		switch c := d.at(d.i); c {
+		case '.':
 			dot = d.i
 			d.i++
 			word := d.peekWord()
@@ -71,13 +71,13 @@ func (d *direct) path() (subject, bool) {
 			}
 			d.i += len(word)
 			continue
-		case c == '[':
+		case '[':
 			dot = -1
 			if !d.bracket() {
 				return subject{}, false
 			}
 			continue
-		case c == '(':
+		case '(':
 			if dot < 0 {
 				return subject{}, false
 			}

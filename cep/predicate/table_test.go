@@ -151,10 +151,10 @@ func FuzzParseTable(f *testing.F) {
 			return
 		}
 		ev := &Event{Ev: &event.Event{}, Tables: NewTables(map[string]*Table{"t": table})}
-		for key, any := range table.native() {
+		for key, row := range table.native() {
 			require.True(t, table.Has(key))
 			n := &lookup{"t", constValue{event.StringValue(key)}, nil}
-			require.True(t, event.ValueOf(any).Equal(n.eval(ev, nil)), key)
+			require.True(t, event.ValueOf(row).Equal(n.eval(ev, nil)), key)
 			for k := range table.columnsOf(key) {
 				n.steps = []event.Step{{Key: k, Index: -1}}
 				require.NotEqual(t, event.Missing, n.eval(ev, nil).Kind())

@@ -173,8 +173,7 @@ func (p *tableParser) csv() *yamldoc.Error {
 }
 
 func (p *tableParser) csvError(err error) *yamldoc.Error {
-	var bad *csv.ParseError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*csv.ParseError](err); ok {
 		return p.failAt(bad.Line, "give every line the columns of the header, and close quotes", "is not CSV: %v", bad.Err)
 	}
 	return p.failAt(1, "begin with a line that names the columns", "has no header")
@@ -300,8 +299,7 @@ func (p *tableParser) failHere(dec *json.Decoder, fix, format string, args ...an
 
 func (p *tableParser) jsonError(dec *json.Decoder, err error) *yamldoc.Error {
 	offset := int(dec.InputOffset())
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		offset = int(syntax.Offset)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -98,8 +98,9 @@ func (s *scope) selection(n *yamldoc.Node) (expr, error) {
 		return s.list(n)
 	case yamldoc.String, yamldoc.Number, yamldoc.Bool:
 		return s.search(n, n, modifiers{})
+	default:
+		return nil, troublef(n, "selection", "write FIELD: VALUE", "the selection is empty")
 	}
-	return nil, troublef(n, "selection", "write FIELD: VALUE", "the selection is empty")
 }
 
 func (s *scope) list(n *yamldoc.Node) (expr, error) {

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (i *Importer) readCorrelation(d *document) (*correlation, error) {
 	c := &correlation{d: d, node: n, typ: scalarText(n.Get("type")), groupBy: texts(n.Get("group-by")), aliases: n.Get("aliases"), percent: 50}
 	for _, e := range n.Keys {
 		known := []string{"type", "rules", "group-by", "timespan", "timeframe", "condition", "aliases", "generate", "field"}
-		if !contains(known, e.Key) {
+		if !slices.Contains(known, e.Key) {
 			return nil, troublef(&yamldoc.Node{Pos: e.Pos}, "correlation."+e.Key, yamldoc.Suggest(e.Key, known), "unknown key")
 		}
 	}
@@ -97,15 +98,6 @@ func (i *Importer) readCorrelation(d *document) (*correlation, error) {
 		c.members = append(c.members, r)
 	}
 	return c, c.readCondition(n.Get("condition"))
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // readCondition reads {gte: 10, field: User}.
@@ -200,7 +192,7 @@ func (i *Importer) fieldFor(c *correlation, member int, name string) (event.Path
 	}
 	if len(paths) > 1 {
 		note := "the field " + oneLine(name) + " is taken from " + paths[0].String() + " alone"
-		if !contains(c.d.notes, note) {
+		if !slices.Contains(c.d.notes, note) {
 			c.d.notes = append(c.d.notes, note)
 		}
 	}

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func (c counter) window(up bool) ([]string, error) {
 	kind := "tumbling " + spanText(c.span)
 	rising := up || (c.typ == "value_sum" || c.typ == "value_avg" || c.typ == "value_percentile") && rises(c.limits)
 	if rising {
-		kind = "sliding " + spanText(c.span) + " every " + spanText(max(c.span/10/time.Second*time.Second, time.Second))
+		kind = "sliding " + spanText(c.span) + " every " + spanText(max((c.span/10).Truncate(time.Second), time.Second))
 		c.d.notes = append(c.d.notes, "a window that slides: a burst is told by every step that sees it whole")
 	} else {
 		c.d.notes = append(c.d.notes, "counted over whole time frames, told when each ends; a frame without events says nothing")
@@ -213,7 +214,7 @@ func parseAggregation(n *yamldoc.Node, src string, timeframe *yamldoc.Node) (*ag
 	if len(words) >= 2 && strings.EqualFold(words[0], "by") {
 		a.by, words = strings.Trim(words[1], ","), words[2:]
 	}
-	if len(words) != 2 || !contains([]string{">", ">=", "<", "<=", "==", "="}, words[0]) {
+	if len(words) != 2 || !slices.Contains([]string{">", ">=", "<", "<=", "==", "="}, words[0]) {
 		return nil, fail("it does not end with a comparison such as > 5")
 	}
 	limitOf, err := strconv.ParseFloat(words[1], 64)

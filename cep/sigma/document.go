@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/yamldoc"
@@ -164,10 +165,5 @@ func (d *document) appliesTo(rule *document) bool {
 	if len(refs) == 0 || len(refs) == 1 && strings.EqualFold(refs[0], "any") {
 		return d.source.within(rule.source)
 	}
-	for _, ref := range refs {
-		if rule.is(ref) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(refs, rule.is)
 }

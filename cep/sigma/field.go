@@ -31,7 +31,7 @@ func (s *scope) field(e yamldoc.Entry) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if values, err = transform(at, values, m, s.m.placeholder); err != nil {
+	if values, err = transform(values, m, s.m.placeholder); err != nil {
 		return nil, err
 	}
 	places, err := s.places(at, parts[0])

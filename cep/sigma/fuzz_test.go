@@ -19,7 +19,7 @@ func FuzzConvert(f *testing.F) {
 	for _, name := range []string{"corpus/rules.yml", "correlations/rules.yml"} {
 		src, err := os.ReadFile(filepath.Join("testdata", filepath.FromSlash(name)))
 		require.NoError(f, err)
-		for _, doc := range strings.Split(string(src), "\n---\n") {
+		for doc := range strings.SplitSeq(string(src), "\n---\n") {
 			f.Add([]byte(doc))
 		}
 		f.Add(src[len(src)/2:])

@@ -16,7 +16,7 @@ func (s *scope) search(n, list *yamldoc.Node, m modifiers) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if values, err = transform(n, values, m, s.m.placeholder); err != nil {
+	if values, err = transform(values, m, s.m.placeholder); err != nil {
 		return nil, err
 	}
 	m.before, m.after = true, true

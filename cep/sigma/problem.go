@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rhost/rhost/yamldoc"
 )
@@ -23,16 +24,17 @@ type Problem struct {
 
 // String gives `file:line:col: rule: what: why; fix`, without what is unknown.
 func (p Problem) String() string {
-	s := yamldoc.Pos{File: p.File, Line: p.Line, Col: p.Col}.String()
+	var s strings.Builder
+	s.WriteString(yamldoc.Pos{File: p.File, Line: p.Line, Col: p.Col}.String())
 	for _, part := range []string{p.Rule, p.What, p.Why} {
 		if part != "" {
-			s += ": " + part
+			s.WriteString(": " + part)
 		}
 	}
 	if p.Fix != "" {
-		s += "; " + p.Fix
+		s.WriteString("; " + p.Fix)
 	}
-	return s
+	return s.String()
 }
 
 // trouble is a Problem on its way up, before the rule's title is known.

@@ -3,6 +3,7 @@ package sigma
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -110,7 +111,7 @@ func (p place) absent() []string {
 		return []string{"!has(" + p.text + ")"}
 	}
 	var out []string
-	for _, q := range append(p.deep[:len(p.deep):len(p.deep)], p) {
+	for _, q := range append(slices.Clip(p.deep), p) {
 		out = append(out, q.missing()...)
 	}
 	return out

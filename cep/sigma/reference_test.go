@@ -32,7 +32,7 @@ type reference struct {
 func (r reference) lookup(field string) []any {
 	var out []any
 	for _, path := range r.paths(r.doc, field) {
-		v, ok := any(r.event["data"]), true
+		v, ok := r.event["data"], true
 		for _, key := range path {
 			m, isMap := v.(map[string]any)
 			if v, ok = m[key]; !isMap || !ok {
@@ -93,7 +93,7 @@ func (r reference) condition(det *yamldoc.Node, src string) bool {
 		src = strings.Replace(src, m[0], tf(yes >= want), 1)
 	}
 	var words []string
-	for _, w := range strings.Fields(src) {
+	for w := range strings.FieldsSeq(src) {
 		switch strings.ToLower(w) {
 		case "and", "or", "not", "(", ")", "\x01", "\x02":
 			words = append(words, strings.ToLower(w))

@@ -4,20 +4,19 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/rhost/rhost/yamldoc"
 )
 
 // transform puts the values through the modifiers that change them, in order.
-func transform(n *yamldoc.Node, values []value, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func transform(values []value, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
 	for _, step := range m.steps {
 		var out []value
 		for _, v := range values {
-			more, err := v.step(n, step, m, lookup)
+			more, err := v.step(step, lookup)
 			if err != nil {
 				return nil, err
 			}
@@ -40,9 +39,9 @@ func transform(n *yamldoc.Node, values []value, m modifiers, lookup func(string)
 }
 
 // step applies one modifier to one value.
-func (v value) step(n *yamldoc.Node, step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func (v value) step(step string, lookup func(string) ([]string, bool)) ([]value, error) {
 	if step == "expand" {
-		return v.expand(step, m, lookup)
+		return v.expand(step, lookup)
 	}
 	if v.kind == isNumber || v.kind == isTruth {
 		v = value{kind: isText, node: v.node, pattern: literal(v.raw), group: v.group}
@@ -126,7 +125,7 @@ func (v value) windash() ([]value, error) {
 	for _, x := range v.pattern {
 		if x.wild != 0 {
 			for i := range out {
-				out[i] = append(out[i][:len(out[i]):len(out[i])], x)
+				out[i] = append(slices.Clip(out[i]), x)
 			}
 			continue
 		}
@@ -137,7 +136,7 @@ func (v value) windash() ([]value, error) {
 		var next []pattern
 		for _, p := range out {
 			for _, s := range variants {
-				next = append(next, append(p[:len(p):len(p)], piece{text: s}))
+				next = append(next, append(slices.Clip(p), piece{text: s}))
 			}
 		}
 		out = next
@@ -192,10 +191,10 @@ func product(parts [][]string) []string {
 
 // placeholder is %name%; a percent sign behind a backslash is one, unless that
 // backslash is behind one itself.
-var placeholder = regexp.MustCompile(`\\[\\%]|%([^%\s]+)%`) //nolint:gochecknoglobals // a constant, compiled once
+var placeholder = regexp.MustCompile(`\\[\\%]|%([^%\s]+)%`)
 
 // expand replaces placeholders by what the mapping says they stand for.
-func (v value) expand(step string, m modifiers, lookup func(string) ([]string, bool)) ([]value, error) {
+func (v value) expand(step string, lookup func(string) ([]string, bool)) ([]value, error) {
 	if v.kind != isText {
 		return nil, troublef(v.node, step, "write a text", "the modifier takes texts")
 	}
@@ -249,11 +248,11 @@ func (m modifiers) regexpFlags() string {
 	if m.flags == "" {
 		return ""
 	}
-	flags := ""
+	var flags strings.Builder
 	for _, f := range "ims" {
 		if strings.ContainsRune(m.flags, f) {
-			flags += string(f)
+			flags.WriteRune(f)
 		}
 	}
-	return "(?" + flags + ")"
+	return "(?" + flags.String() + ")"
 }

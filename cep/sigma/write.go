@@ -92,7 +92,7 @@ func (d *document) description() []string {
 	if d.title != "" {
 		out = append(out, d.title)
 	}
-	for _, l := range strings.Split(scalarText(d.node.Get("description")), "\n") {
+	for l := range strings.SplitSeq(scalarText(d.node.Get("description")), "\n") {
 		l = strings.TrimSpace(strings.Map(printable, l))
 		if l != "" || len(out) > 0 && out[len(out)-1] != "" {
 			out = append(out, l)
@@ -137,7 +137,7 @@ func indent(lines []string, by string) []string {
 
 func singleQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./()-]*( [A-Za-z0-9_./()-]+)*$`) //nolint:gochecknoglobals // a constant, compiled once
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./()-]*( [A-Za-z0-9_./()-]+)*$`)
 
 // yamlText writes a text of one line; plain where YAML leaves it alone.
 func yamlText(s string) string {

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rhost/rhost/yamldoc"
@@ -118,10 +119,8 @@ func waits(seq []Term) bool {
 		if seq[i].Wait > 0 || seq[i].Gap > 0 {
 			return true
 		}
-		for _, part := range seq[i].Parts() {
-			if waits(part) {
-				return true
-			}
+		if slices.ContainsFunc(seq[i].Parts(), waits) {
+			return true
 		}
 	}
 	return false

@@ -49,7 +49,7 @@ func FuzzParse(f *testing.F) {
 			versions[r.Version]++
 		}
 		for _, part := range (syntax.Source{File: "f.yaml", Line: 1, Text: string(src)}).Split(3) {
-			for r := range part.Rules() {
+			for r := range part.Rules() { //nolint:errcheck // whatever is wrong with it
 				if r != nil {
 					versions[r.Version]--
 				}

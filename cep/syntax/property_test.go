@@ -18,16 +18,16 @@ func bare(p syntax.Pattern) syntax.Pattern {
 	for i := range p.Elems {
 		p.Elems[i].Pos, p.Elems[i].CondPos = yamldoc.Pos{}, yamldoc.Pos{}
 	}
-	var clear func(seq []syntax.Term)
-	clear = func(seq []syntax.Term) {
+	var unplaced func(seq []syntax.Term)
+	unplaced = func(seq []syntax.Term) {
 		for i := range seq {
 			seq[i].Pos, seq[i].UntilPos = yamldoc.Pos{}, yamldoc.Pos{}
 			for _, part := range seq[i].Parts() {
-				clear(part)
+				unplaced(part)
 			}
 		}
 	}
-	clear(p.Seq)
+	unplaced(p.Seq)
 	return p
 }
 

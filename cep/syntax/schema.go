@@ -3,6 +3,7 @@ package syntax
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 )
 
 // Schema is the JSON Schema of rule documents, for editors. It is made of the
@@ -112,9 +113,7 @@ func whenProperties() node {
 		"where":    described(ref("condition"), "which events count"),
 	}
 	for _, more := range []node{windowProperties(), scheduleProperties(), stateProperties()} {
-		for key, s := range more {
-			all[key] = s
-		}
+		maps.Copy(all, more)
 	}
 	return all
 }

@@ -41,8 +41,7 @@ func TestSplit(t *testing.T) {
 		var errs yamldoc.Errors
 		for _, part := range parts {
 			for r, err := range part.Rules() {
-				var bad yamldoc.Errors
-				if errors.As(err, &bad) {
+				if bad, ok := errors.AsType[yamldoc.Errors](err); ok {
 					errs = append(errs, bad...)
 					continue
 				}
@@ -57,7 +56,7 @@ func TestSplit(t *testing.T) {
 
 func TestRulesStops(t *testing.T) {
 	n := 0
-	for range (syntax.Source{File: "f.yaml", Line: 1, Text: many(100)}).Rules() {
+	for range (syntax.Source{File: "f.yaml", Line: 1, Text: many(100)}).Rules() { //nolint:errcheck // it is stopped before anything is wrong
 		if n++; n == 5 {
 			break
 		}

@@ -18,7 +18,7 @@ func (c *checked) try(cmd *cobra.Command, programs []*cep.Program, names []strin
 	if len(programs) != 1 {
 		return usage(errors.New("--against goes with one app or set of rules"))
 	}
-	tables, _, err := o.readTables(names)
+	tables, err := o.readTables(names)
 	if err != nil {
 		return usage(err)
 	}
@@ -71,7 +71,7 @@ func showSample(out style, s *analysis.SampleReport) error {
 		r := &s.Rules[i]
 		for k := range r.Conditions {
 			c := &r.Conditions[k]
-			verdict := ""
+			var verdict string
 			switch {
 			case c.Seen == 0:
 				verdict = "no event of its type"

@@ -283,7 +283,7 @@ func TestClusterFaults(t *testing.T) {
 func table(all []struck) string {
 	var b strings.Builder
 	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "fault\tof\ttimes\ttake-over p50\tmax\twithout an ack p50\tmax\tlater max\twhole again p50\tmax\tevents/s before\twithout it")
+	fmt.Fprintln(out, "fault\tof\ttimes\ttake-over p50\tmax\twithout an ack p50\tmax\tlater max\twhole again p50\tmax\tevents/s before\twithout it") //nolint:errcheck // a Builder takes everything
 	for _, f := range faults() {
 		for _, owner := range []bool{true, false} {
 			some := slices.DeleteFunc(slices.Clone(all), func(s struck) bool { return s.fault != f.name || s.owner != owner })
@@ -294,7 +294,7 @@ func table(all []struck) string {
 			if owner {
 				whose, took = "the owner", middle(some, func(s struck) time.Duration { return s.took })
 			}
-			fmt.Fprintf(out, "%s\t%s\t%d\t%s\t%s\t%v\t%s\t%.0f\t%.0f\n", f.name, whose, len(some), took,
+			fmt.Fprintf(out, "%s\t%s\t%d\t%s\t%s\t%v\t%s\t%.0f\t%.0f\n", f.name, whose, len(some), took, //nolint:errcheck // as above
 				middle(some, func(s struck) time.Duration { return s.gap }), largest(some, func(s struck) time.Duration { return s.after }), middle(some, func(s struck) time.Duration { return s.whole }),
 				median(some, func(s struck) float64 { return s.before }), median(some, func(s struck) float64 { return s.without }))
 		}

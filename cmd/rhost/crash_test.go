@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -39,7 +40,7 @@ func TestKilledWhileMatching(t *testing.T) {
 	log, data := filepath.Join(dir, "auth.log"), filepath.Join(dir, "data")
 	feed, err := os.Create(log)
 	require.NoError(t, err)
-	defer feed.Close()
+	defer feed.Close() //nolint:errcheck // the writes say so
 	run := func() *process {
 		return start(t, "run", sshApp, "--data", data, "--listen", "off", "--json",
 			"--set", "sources.sshd.files.path="+log, "--set", "sources.sshd.files.from=start")
@@ -245,7 +246,7 @@ func (p *process) interrupt() {
 	for range p.lines { // to the end of the output
 	}
 	err := p.cmd.Wait()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		assert.NoError(p.t, err, p.said())
 	}
 }

@@ -69,10 +69,10 @@ func folders(named string, rules []string, name string) []string {
 
 // readTables reads the lookup tables, each under the name of its file without
 // ending.
-func (d *declared) readTables(rules []string) (tables *cep.Tables, names []string, err error) {
+func (d *declared) readTables(rules []string) (*cep.Tables, error) {
 	all := make(map[string]*cep.Table)
 	where := make(map[string]string)
-	err = eachFile(folders(d.tables, rules, "tables"), tableEndings, func(path string, text []byte) error {
+	err := eachFile(folders(d.tables, rules, "tables"), tableEndings, func(path string, text []byte) error {
 		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 		if first, ok := where[name]; ok {
 			return fmt.Errorf("%s: table %s: %s has that name too; rename one of them", path, name, first)
@@ -81,13 +81,13 @@ func (d *declared) readTables(rules []string) (tables *cep.Tables, names []strin
 		all[name], where[name] = t, path
 		return err
 	})
-	return cep.NewTables(all), sortedKeys(all), err
+	return cep.NewTables(all), err
 }
 
 // beside reads the tables and schemas as host.CompileRules takes them, after making
 // sure that each can be read: these know the files by other names.
 func (d *declared) beside(rules []string) (files []host.RuleFile, err error) {
-	if _, _, err := d.readTables(rules); err != nil {
+	if _, err := d.readTables(rules); err != nil {
 		return nil, err
 	}
 	if err := d.readSchemas(rules); err != nil {

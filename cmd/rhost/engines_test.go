@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,10 +97,5 @@ func TestEngines(t *testing.T) {
 
 // usesName reports whether a pattern names an element of one letter.
 func usesName(pattern, name string) bool {
-	for _, word := range strings.FieldsFunc(pattern, func(c rune) bool { return strings.ContainsRune(" '(){}+?*|&,0123456789:", c) }) {
-		if word == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.FieldsFunc(pattern, func(c rune) bool { return strings.ContainsRune(" '(){}+?*|&,0123456789:", c) }), name)
 }

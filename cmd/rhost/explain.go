@@ -241,10 +241,13 @@ func writeFurthest(b *strings.Builder, out style, raw json.RawMessage) error {
 	if f.Keyless > 0 {
 		fmt.Fprintf(b, "%s had no value for the rule's `by`\n", plural(f.Keyless, "event"))
 	}
-	if len(f.Bind) == 0 {
-		fmt.Fprintf(b, "nothing began: no event met %s\n", strings.Join(f.Waiting, " or "))
-	} else {
+	switch {
+	case len(f.Bind) > 0:
 		fmt.Fprintf(b, "furthest partial match: %s\nwaited for %s\n", bindText(f.Bind), strings.Join(f.Waiting, " or "))
+	case f.Matches > 0:
+		fmt.Fprintf(b, "beside that nothing began: no other event met %s\n", strings.Join(f.Waiting, " or "))
+	default:
+		fmt.Fprintf(b, "nothing began: no event met %s\n", strings.Join(f.Waiting, " or "))
 	}
 	if f.Expired {
 		fmt.Fprintln(b, out.yellow("its time ran out"))

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -221,7 +220,7 @@ func (r *imported) show(cmd *cobra.Command, o *sigmaOptions) error {
 	if o.json {
 		return encodeIndented(cmd.OutOrStdout(), r)
 	}
-	var w io.Writer = cmd.OutOrStdout()
+	w := cmd.OutOrStdout()
 	if o.out == "-" {
 		w = cmd.ErrOrStderr()
 	}

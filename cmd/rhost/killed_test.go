@@ -94,7 +94,7 @@ type shop struct {
 func newShop(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{t: t, app: t.TempDir(), out: &receiver{calls: make(map[string][]string)}, acked: make(map[string]bool)}
-	data, err := os.MkdirTemp("", "rhost") // the path of the socket in it must be short
+	data, err := os.MkdirTemp("", "rhost") //nolint:usetesting // the path of the socket in it must be short
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(data)) })
 	s.data = data

@@ -18,7 +18,7 @@ import (
 )
 
 // version is the release; a build may set it with -ldflags "-X main.version=…".
-var version = "0.1.0" //nolint:gochecknoglobals // set by the linker
+var version = "0.1.0"
 
 // The exit codes, as `rhost --help` documents them.
 const (
@@ -61,7 +61,7 @@ type stdio struct {
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, s stdio) int {
-	root := newRoot(s)
+	root := newRoot(s) //nolint:contextcheck // the command is given ctx below
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -55,7 +55,7 @@ func hexFile(ts *testscript.TestScript, _ bool, args []string) {
 
 // occupy is `occupy VAR`: it listens on a port, whose address VAR then holds.
 func occupy(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv(args[0], l.Addr().String())

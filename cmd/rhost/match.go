@@ -69,7 +69,7 @@ func match(cmd *cobra.Command, o matchOptions) error {
 	if program == nil {
 		return usage(ruleErr)
 	}
-	tables, _, err := o.readTables(o.rules)
+	tables, err := o.readTables(o.rules)
 	if err != nil {
 		return usage(err)
 	}

@@ -70,7 +70,7 @@ func findPlugin(arg string, apps ...string) (deploy.Found, error) {
 
 // about is the part of an error that speaks of a folder, nil when there is none.
 func about(folder string, err error) error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the tree itself
+	if many, ok := err.(interface{ Unwrap() []error }); ok { // it walks the tree itself
 		for _, one := range many.Unwrap() {
 			if one = about(folder, one); one != nil {
 				return one

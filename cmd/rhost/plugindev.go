@@ -132,7 +132,7 @@ func (d *dev) follow(ctx context.Context, f deploy.Found, since time.Time) (fail
 func (d *dev) warm(ctx context.Context, f deploy.Found) error {
 	err := d.builder.Warm(ctx, f)
 	if err == nil || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was asked to stop
 	}
 	return d.line("%s the source does not build as it is:\n  %s", d.out.yellow("note"), indented(err))
 }
@@ -167,7 +167,7 @@ func (d *dev) reload(ctx context.Context, f deploy.Found, at time.Time, build bo
 	var source *notBuilt
 	switch {
 	case ctx.Err() != nil:
-		return nil
+		return nil //nolint:nilerr // whatever failed, it was asked to stop
 	case errors.As(err, &source):
 		return d.line("%s %s as before; the change does not build:\n  %s", d.out.yellow("kept"), clean(f.Name), indented(source.Err))
 	case err != nil && !errors.As(err, &answer) && errors.Is(err, client.ErrNoHost):

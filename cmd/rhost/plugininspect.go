@@ -148,8 +148,7 @@ func signatureOf(f deploy.Found, src []byte, keys []string) (s signatureState, e
 		_, err = policy.Check(src, f.Kind.Comment(), sig)
 		s.Verified = err == nil
 	}
-	var wrong *signature.Error
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*signature.Error](err); ok {
 		s.Problem = wrong.Error()
 		return s, nil
 	}

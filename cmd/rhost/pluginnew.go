@@ -23,7 +23,7 @@ import (
 )
 
 //go:embed templates
-var templates embed.FS //nolint:gochecknoglobals // embedded files have to be
+var templates embed.FS
 
 const maxInput = 1 << 20
 

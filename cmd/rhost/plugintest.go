@@ -319,7 +319,7 @@ func testsOfC(cmd *cobra.Command, dir string) (ran bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(tmp)
+	defer os.RemoveAll(tmp) //nolint:errcheck // the system clears up behind it
 	for _, e := range entries {
 		if !deploy.IsTestOfC(e.Name()) {
 			continue

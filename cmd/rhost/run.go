@@ -72,8 +72,8 @@ func runHost(ctx context.Context, o host.Options, p *printer) (err error) {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	var printing errgroup.Group // ends when the host is closed
-	err = h.Run(ctx, func(s host.Summary) {
+	var printing errgroup.Group             // ends when the host is closed
+	err = h.Run(ctx, func(s host.Summary) { //nolint:contextcheck // printing ends with the host, after ctx
 		p.ready(s) // before what was going on when the host last stopped
 		printing.Go(func() error { return p.follow(acts) })
 	})
@@ -95,7 +95,7 @@ func runNode(ctx context.Context, o host.Options, p *printer) (err error) {
 	}
 	var printing errgroup.Group // of the hosts that run here, each until it is closed
 	started := func() { p.joined(n.Name(), n.API()) }
-	err = n.Run(ctx, started, func(h *host.Host) func(host.Summary) {
+	err = n.Run(ctx, started, func(h *host.Host) func(host.Summary) { //nolint:contextcheck // printing ends with the host, after ctx
 		acts, err := h.Activities()
 		if err != nil {
 			p.say(err)

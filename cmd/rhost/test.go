@@ -69,7 +69,7 @@ func runTests(cmd *cobra.Command, names []string, o testOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	tables, _, err := o.readTables(names)
+	tables, err := o.readTables(names)
 	if err != nil {
 		return usage(err)
 	}

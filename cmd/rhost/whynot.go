@@ -20,7 +20,7 @@ import (
 // whyNotOver runs the rules over a file and tells how far one came.
 func whyNotOver(cmd *cobra.Command, program *cep.Program, o explainOptions) error {
 	names := o.rules
-	tables, _, err := o.readTables(names)
+	tables, err := o.readTables(names)
 	if err != nil {
 		return usage(err)
 	}
@@ -74,7 +74,7 @@ func whyNotQuiet(cmd *cobra.Command, rule *cep.Rule, in io.Reader, tables *cep.T
 	if err != nil {
 		return usage(err)
 	}
-	n := 0
+	var n int
 	for lines := event.NewReader(in, 0); ; {
 		var text []byte
 		if n, text, err = lines.Next(); errors.Is(err, io.EOF) {

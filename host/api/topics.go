@@ -74,7 +74,7 @@ func (s *server) openTopic(w http.ResponseWriter, r *http.Request, topic, after 
 		return reader, true
 	}
 	status := http.StatusServiceUnavailable
-	if known, ok := problem(err).(interface{ GetStatus() int }); ok { //nolint:errorlint // made here, and not wrapped
+	if known, ok := problem(err).(interface{ GetStatus() int }); ok { // made here, and not wrapped
 		status = known.GetStatus()
 	}
 	WriteProblem(w, status, err.Error())

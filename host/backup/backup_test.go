@@ -186,6 +186,30 @@ func TestCutOff(t *testing.T) {
 	assert.NotEmpty(t, whole)
 }
 
+// A backup that is told to stop does so while it reads back, too, which takes as long
+// as it took to write.
+func TestStopWhileReadingBack(t *testing.T) {
+	o, dir := sample(t)
+	copied := 0
+	o.Progress = func(int64, int64) { copied++ }
+	_, err := backup.Write(t.Context(), filepath.Join(dir, "whole"), o)
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Progress = func(int64, int64) {
+		if copied--; copied == 0 { // everything is copied
+			cancel()
+		}
+	}
+	out := filepath.Join(dir, "out")
+	_, err = backup.Write(ctx, out, o)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Zero(t, copied)
+	_, err = backup.Verify(t.Context(), out, backup.VerifyOptions{})
+	require.ErrorIs(t, err, backup.ErrNone)
+}
+
 // A folder that is not a backup of the same log is not written to.
 func TestOtherFolders(t *testing.T) {
 	o, dir := sample(t)

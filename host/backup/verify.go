@@ -71,12 +71,12 @@ type verifier struct {
 }
 
 // readBack verifies what this backup has written, before it counts.
-func (w *writer) readBack() error {
+func (w *writer) readBack(ctx context.Context) error {
 	v := &verifier{dir: w.dir, only: make(map[string]bool, len(w.fresh)), report: Report{Manifest: w.now}}
 	for _, name := range w.fresh {
 		v.only[name] = true
 	}
-	if err := v.all(context.Background()); err != nil {
+	if err := v.all(ctx); err != nil {
 		return err
 	}
 	if err := errors.Join(v.report.Problems...); err != nil {
@@ -193,8 +193,7 @@ func (v *verifier) segment(ctx context.Context, s *Stream, seg Segment, check *e
 
 // reason is what is wrong with a frame, without the advice for a log.
 func reason(err error) error {
-	var corrupt *eventlog.CorruptError
-	if errors.As(err, &corrupt) {
+	if corrupt, ok := errors.AsType[*eventlog.CorruptError](err); ok {
 		return fmt.Errorf("stream %s, frame %d: %s", corrupt.Stream, corrupt.Seq, corrupt.Reason)
 	}
 	return err

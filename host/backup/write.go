@@ -107,7 +107,7 @@ func (w *writer) run(ctx context.Context) (*Result, error) {
 		}
 	}
 	if err == nil {
-		err = w.readBack()
+		err = w.readBack(ctx)
 	}
 	if err == nil {
 		err = w.now.write(w.dir)
@@ -187,7 +187,7 @@ func (w *writer) copyLog(ctx context.Context, cut Log) (err error) {
 			return err
 		}
 	}
-	if err := w.missing(cut); err != nil {
+	if err := w.missing(); err != nil {
 		return err
 	}
 	if w.now.Notes, err = cut.SnapshotNotes(ctx, nil); err != nil {
@@ -203,7 +203,7 @@ func (w *writer) copyLog(ctx context.Context, cut Log) (err error) {
 func framed(name string) bool { return name == "EV" || name == "RUN" }
 
 // missing reports a stream of the backup before that the log has no more.
-func (w *writer) missing(cut Log) error {
+func (w *writer) missing() error {
 	if w.was == nil {
 		return nil
 	}

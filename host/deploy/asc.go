@@ -56,7 +56,7 @@ func startAsc(dir string) (*ascProcess, error) {
 		return nil, fmt.Errorf("%w: %w", errAsc, err)
 	}
 	p := &ascProcess{dir: dir, lib: lib, libAt: info.ModTime()}
-	p.cmd = exec.Command(node, "--input-type=module", "--eval", ascScript, "--", lib)
+	p.cmd = exec.Command(node, "--input-type=module", "--eval", ascScript, "--", lib) //nolint:noctx // it outlives the build that starts it; stop ends it
 	p.cmd.Dir = dir
 	in, inErr := p.cmd.StdinPipe()
 	out, outErr := p.cmd.StdoutPipe()
@@ -77,8 +77,8 @@ func ascLibrary(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(asc); err == nil {
-		asc = real
+	if target, err := filepath.EvalSymlinks(asc); err == nil {
+		asc = target
 	}
 	for _, lib := range []string{
 		filepath.Join(filepath.Dir(asc), "..", "dist", "asc.js"),                   // a link to bin/asc.js of the package

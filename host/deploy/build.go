@@ -27,7 +27,7 @@ func (noTool) Unwrap() error   { return ErrNoTool }
 // so that a host that watches never sees half of it. It returns how long that took.
 // What the compiler said is part of the error.
 func Build(ctx context.Context, f Found) (time.Duration, error) {
-	return timed(ctx, f, func(out string) error {
+	return timed(f, func(out string) error {
 		if err := compile(ctx, f, out); err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ type Builder struct {
 func (b *Builder) Build(ctx context.Context, f Found) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return timed(ctx, f, func(out string) error {
+	return timed(f, func(out string) error {
 		if err := b.compile(ctx, f, out); err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (l Lang) warmups() int { return map[Lang]int{Go: 1, Rust: 1, AssemblyScript
 func (b *Builder) Warm(ctx context.Context, f Found) error {
 	for range f.Lang.warmups() {
 		b.mu.Lock()
-		_, err := timed(ctx, f, func(out string) error { return b.compile(ctx, f, out) })
+		_, err := timed(f, func(out string) error { return b.compile(ctx, f, out) })
 		b.mu.Unlock()
 		if err != nil {
 			return err
@@ -103,7 +103,7 @@ func (b *Builder) compileKept(ctx context.Context, dir, out string) (err error) 
 
 // timed gives a build a place for its module, beside the plugin's file, and measures
 // it.
-func timed(ctx context.Context, f Found, build func(out string) error) (time.Duration, error) {
+func timed(f Found, build func(out string) error) (time.Duration, error) {
 	if f.Source == "" {
 		return 0, fmt.Errorf("build %s: %s holds no source", f.Name, filepath.Dir(f.File))
 	}
@@ -112,7 +112,7 @@ func timed(ctx context.Context, f Found, build func(out string) error) (time.Dur
 	if err != nil {
 		return 0, fmt.Errorf("build %s: %w", f.Name, err)
 	}
-	defer os.RemoveAll(tmp)
+	defer os.RemoveAll(tmp) //nolint:errcheck // it is hidden, and nothing looks there
 	out, err := filepath.Abs(filepath.Join(tmp, "out.wasm"))
 	if err == nil {
 		err = build(out)

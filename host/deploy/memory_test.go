@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -48,9 +49,7 @@ func (p *purse) holds() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make(map[string]int)
-	for k, n := range p.held {
-		out[k] = n
-	}
+	maps.Copy(out, p.held)
 	return out
 }
 

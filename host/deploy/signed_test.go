@@ -277,8 +277,7 @@ func TestWatchSeesLateSignature(t *testing.T) {
 			}
 			for _, f := range list {
 				_, err := p.Reload(ctx, f)
-				var e *signature.Error
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*signature.Error](err); ok {
 					codes <- e.Code
 				} else {
 					codes <- ""

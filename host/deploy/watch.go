@@ -32,7 +32,7 @@ func Watch(ctx context.Context, dirs []string, since time.Time, changed func(fil
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", strings.Join(dirs, ", "), err)
 	}
-	defer w.Close()
+	defer w.Close() //nolint:errcheck // nothing is kept
 	for _, dir := range dirs {
 		if err := addTree(w, dir); err != nil {
 			return fmt.Errorf("watch %s: %w", dir, err)
@@ -118,7 +118,7 @@ func addFiles(set map[string]struct{}, root string, since time.Time) {
 			return fs.SkipDir
 		}
 		if err != nil || d.IsDir() || ignored(name) {
-			return nil
+			return nil //nolint:nilerr // what cannot be read is not reported
 		}
 		if info, err := d.Info(); err == nil && !info.ModTime().Before(since) {
 			set[name] = struct{}{}

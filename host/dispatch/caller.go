@@ -164,6 +164,7 @@ func judge(ctx, callCtx context.Context, plugin string, reply abi.Reply, err err
 	case sandbox.FaultFuel, sandbox.FaultMemory, sandbox.FaultStack, sandbox.FaultTrap, sandbox.FaultDenied,
 		sandbox.FaultABI, sandbox.FaultLimit, sandbox.FaultCrashed:
 		return Kind(fault), err
+	default: // no fault of a live call
 	}
 	if callCtx.Err() != nil {
 		return KindTimeout, err

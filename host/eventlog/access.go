@@ -57,8 +57,7 @@ const fixFile = "put the file in its place, and let the user that rhost runs as 
 func readAccess(key, file string) ([]byte, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		var inner *os.PathError
-		if errors.As(err, &inner) {
+		if inner, ok := errors.AsType[*os.PathError](err); ok {
 			err = inner.Err // the file is named beside it
 		}
 		return nil, &AccessError{key, file, err, fixFile}

@@ -71,7 +71,7 @@ func (c *Cluster) validate() (errs []error) {
 	if c.NKey != "" || len(c.NKeys) > 0 {
 		errs = append(errs, c.validateKeys()...)
 	} else if len(c.Secret) < minSecret {
-		errs = append(errs, fmt.Errorf("cluster.secret: it has %d bytes, at least %d are needed", len(c.Secret), minSecret))
+		errs = append(errs, fmt.Errorf("cluster.secret_file: the secret has %d bytes, at least %d are needed", len(c.Secret), minSecret))
 	}
 	if c.TLS.set() && (c.TLS.CA == "" || c.TLS.Cert == "" || c.TLS.Key == "") {
 		errs = append(errs, errors.New("cluster.tls: ca, cert and key belong together"))

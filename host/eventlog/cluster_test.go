@@ -76,8 +76,7 @@ func TestCluster(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Claim(t.Context(), "node-0", 1))
 	t.Logf("open and claim: %v", time.Since(began))
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := t.Context()
 	var g errgroup.Group
 	g.Go(func() error { return l.Committer().Run(ctx) })
 	for i := range 100 {

@@ -144,7 +144,7 @@ func (c *Committer) answer(err error) {
 		bytes += int64(q.size)
 		failed := cmp.Or(err, q.refusal)
 		if failed != nil {
-			q.res, q.err = Result{}, fmt.Errorf("commit %d records: %w", len(q.recs), failed)
+			q.res, q.err = Result{}, fmt.Errorf("commit %s: %w", counted(len(q.recs)), failed)
 		} else {
 			c.log.count.commit.observe(now.Sub(q.began))
 			c.log.count.duplicates.Add(uint64(len(q.res.Duplicates)))
@@ -155,4 +155,12 @@ func (c *Committer) answer(err error) {
 		c.group[i] = nil
 		q.done <- struct{}{} // q is its caller's again
 	}
+}
+
+// counted is a number of records in words.
+func counted(n int) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprint(n, " records")
 }

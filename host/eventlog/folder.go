@@ -41,7 +41,7 @@ func openFolder(dir, owner string, logger *slog.Logger, checked bool) (*folder, 
 	}
 	f := &folder{dir: dir, logger: logger, lock: lock, checked: checked, groups: make(map[int]*witness)}
 	if free, ok := diskFree(dir); ok && free < leastFree {
-		err = fmt.Errorf("%w: %d bytes are free, a log needs %d to start", ErrDiskFull, free, leastFree)
+		err = fmt.Errorf("%w: %d KiB are free, a log needs %d KiB to start; make room, or keep the log elsewhere (data_dir in rhost.yaml, or --data)", ErrDiskFull, free>>10, leastFree>>10)
 	} else if checked {
 		err = explain(f.inspect())
 	}

@@ -111,7 +111,7 @@ func sampleNote() (header, []byte) {
 
 func TestNoteFrameFormat(t *testing.T) {
 	h, body := sampleNote()
-	b := golden(t, "snap-v1.frame", appendNoteFrame(nil, &h, "snapshot", body))
+	b := golden(t, "snap-v1.frame", noteFrameOf(&h, "snapshot", body))
 	got, gotBody, err := decodeNoteFrame(b, "snapshot")
 	require.NoError(t, err)
 	assert.Equal(t, h, got)
@@ -252,13 +252,13 @@ func FuzzDecodeRunFrame(f *testing.F) {
 
 func FuzzDecodeNoteFrame(f *testing.F) {
 	h, body := sampleNote()
-	f.Add(appendNoteFrame(nil, &h, "snapshot", body))
+	f.Add(noteFrameOf(&h, "snapshot", body))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, body, err := decodeNoteFrame(reseal(b), "snapshot")
 		if err != nil {
 			return
 		}
-		_, again, err := decodeNoteFrame(appendNoteFrame(nil, &h, "snapshot", body), "snapshot")
+		_, again, err := decodeNoteFrame(noteFrameOf(&h, "snapshot", body), "snapshot")
 		require.NoError(t, err)
 		assert.Equal(t, body, again)
 	})

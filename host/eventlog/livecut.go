@@ -77,8 +77,8 @@ func cutOf(ctx context.Context, s Store, group int) (*LiveCut, error) {
 	return nil, err
 }
 
-// Streams, Size, Acked, Floor and Clean are as those of a Cut. What a frame's servers
-// have acknowledged is what they hold, so nothing else is known of it.
+// Streams and Size, Acked, Floor and Clean are as those of a Cut. What a frame's
+// servers have acknowledged is what they hold, so nothing else is known of it.
 func (c *LiveCut) Streams() []string {
 	var names []string
 	for name, st := range c.states {

@@ -46,14 +46,15 @@ func (s *natsBlobs) of(group int) groupBlobs {
 
 func (s groupBlobs) chunk(name string, i int) string { return s.prefix + name + "." + strconv.Itoa(i) }
 
-// conns returns the connections, opening them when there are none.
-func (s *natsBlobs) conns() (write, read *nats.Conn, err error) {
+// reading returns the connection to read with, opening both when there are none.
+func (s *natsBlobs) reading() (*nats.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.write, s.read, s.open()
+	err := s.open()
+	return s.read, err
 }
 
-// open is conns with s.mu held.
+// open opens the connections that there are not. s.mu is held.
 func (s *natsBlobs) open() (err error) {
 	if s.write == nil {
 		if s.write, err = s.engine.connect("write " + blobStream); err != nil {
@@ -99,7 +100,7 @@ func (s *natsBlobs) putChunk(ctx context.Context, m *nats.Msg) error {
 }
 
 func (s groupBlobs) Get(ctx context.Context, name string) ([]byte, error) {
-	_, read, err := s.conns()
+	read, err := s.reading()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (s groupBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 
 // List takes the last sequence of the stream for a mark.
 func (s groupBlobs) List(ctx context.Context) (names []string, mark BlobMark, err error) {
-	_, read, err := s.conns()
+	read, err := s.reading()
 	if err != nil {
 		return nil, 0, err
 	}

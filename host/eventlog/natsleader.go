@@ -47,8 +47,7 @@ func whileUnavailable(ctx context.Context, shared bool, call func(context.Contex
 
 // passing reports trouble that may end without anybody doing anything.
 func passing(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.Code == 503 || api.Code == 500 || api.ErrorCode == noPeers
 	}
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||

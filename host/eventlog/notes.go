@@ -74,7 +74,7 @@ func (n *notes) change(ctx context.Context, name string, next func(newest *note)
 			return nil
 		}
 		h := n.header(newest)
-		frame := appendNoteFrame(nil, &h, name, body)
+		frame := noteFrameOf(&h, name, body)
 		err = n.put(ctx, name, after, frame)
 		if err == nil {
 			return nil
@@ -119,11 +119,9 @@ func (n *notes) header(newest *note) header {
 	return h
 }
 
-// appendNoteFrame encodes a note as the frame h describes and seals it. dst must
-// be empty.
-func appendNoteFrame(dst []byte, h *header, name string, body []byte) []byte {
-	dst = append(dst, make([]byte, headerSize)...)
-	dst = appendString(dst, name)
+// noteFrameOf encodes a note as the frame h describes and seals it.
+func noteFrameOf(h *header, name string, body []byte) []byte {
+	dst := appendString(make([]byte, headerSize), name)
 	dst = appendBytes(dst, body)
 	h.count = 1
 	h.seal(dst)

@@ -151,6 +151,21 @@ func (r *RunLog) Since(ctx context.Context, at time.Time) (uint64, error) {
 	return seq, r.log.orClosed(err)
 }
 
+// At returns when a frame was appended, on the log's clock, UTC; ErrOutside when it has
+// been released.
+func (r *RunLog) At(ctx context.Context, seq uint64) (time.Time, error) {
+	s := r.out.s
+	b, err := s.get(ctx, seq)
+	if err = s.orReleased(ctx, err, seq); err != nil {
+		return time.Time{}, r.log.orClosed(err)
+	}
+	h, err := parseHeader(b, runFrame)
+	if err != nil {
+		return time.Time{}, s.corrupt(seq, err.Error())
+	}
+	return time.Unix(0, h.base).UTC(), nil
+}
+
 // Tail is the sequence of the last frame known to be durable; 0 when empty.
 func (r *RunLog) Tail() uint64 { return r.tail.Load() }
 

@@ -294,7 +294,7 @@ func TestEngineConfig(t *testing.T) {
 		{"even", eventlog.EngineConfig{Dir: "x", Replicas: 2}, []string{"replicas: 2 is not 1, 3 or 5", "need as many servers"}},
 		{"bare cluster", eventlog.EngineConfig{Dir: "x", Cluster: &eventlog.Cluster{Peers: []string{"a:0"}, TLS: eventlog.TLSFiles{CA: "ca"}}}, []string{
 			"cluster: name and node must not be empty", `cluster.listen: "" is not host:port`, `cluster.peers[0]: "a:0" has no port from 1 to 65535`,
-			"cluster.peers: name all servers", "cluster.secret: it has 0 bytes", "cluster.tls: ca, cert and key belong together",
+			"cluster.peers: name all servers", "cluster.secret_file: the secret has 0 bytes", "cluster.tls: ca, cert and key belong together",
 		}},
 		{"bad servers", eventlog.EngineConfig{Servers: &eventlog.Servers{
 			URLs: []string{"x", "http://a"}, Creds: "a", NKey: "b", TLS: eventlog.TLSFiles{Key: "k"},

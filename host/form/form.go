@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// LatestSecond, in Unix time, is beyond any time that a log can have, and -LatestSecond
+// LatestSecond is beyond any time that a log can have, in Unix time, and -LatestSecond
 // before it: the year 9999 ends there.
 const LatestSecond = 253_402_300_800
 

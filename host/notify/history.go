@@ -33,7 +33,7 @@ const (
 func (k Keep) withDefaults() Keep {
 	k.Count = cmp.Or(k.Count, DefaultCount)
 	k.Bytes = cmp.Or(k.Bytes, int64(DefaultBytes))
-	k.Age = cmp.Or(k.Age, time.Duration(DefaultAge))
+	k.Age = cmp.Or(k.Age, DefaultAge)
 	return k
 }
 

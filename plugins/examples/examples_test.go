@@ -61,7 +61,7 @@ func run(t *testing.T, p *cep.Program, events string) string {
 	t.Helper()
 	f, err := os.Open(events)
 	require.NoError(t, err)
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	var out strings.Builder
 	stream := cep.NewStream(p, cep.Options{})
 	r := event.NewReader(f, 0)

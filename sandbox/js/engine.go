@@ -181,8 +181,6 @@ func declares(body []ast.Statement, name string) bool {
 }
 
 // compilerPosition is how the compiler writes positions into its messages.
-//
-//nolint:gochecknoglobals // compiled once
 var compilerPosition = regexp.MustCompile(`^(?:SyntaxError: )?(.*?)(?: at \S*?:(\d+):\d+)?$`)
 
 // syntaxProblem reads the position out of an error of the parser or compiler.

@@ -1,6 +1,8 @@
 package js
 
 import (
+	"slices"
+
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/token"
 )
@@ -169,8 +171,7 @@ func (r *rewriter) binary(e *ast.BinaryExpression) ast.Expression {
 	number := r.isNumber(inner.Left)
 	r.replace(&inner.Left)
 	var sum ast.Expression
-	for i := len(chain) - 1; i >= 0; i-- {
-		n := chain[i]
+	for i, n := range slices.Backward(chain) {
 		if sum != nil {
 			n.Left = sum
 		}

@@ -186,8 +186,9 @@ func arithmetic(op token.Token) bool {
 		token.AND, token.OR, token.EXCLUSIVE_OR,
 		token.SHIFT_LEFT, token.SHIFT_RIGHT, token.UNSIGNED_SHIFT_RIGHT:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // maxLook is how deep isNumber looks into an expression.
@@ -213,6 +214,7 @@ func (f *facts) number(e ast.Expression, look int) bool {
 		switch e.Operator {
 		case token.PLUS, token.MINUS, token.BITWISE_NOT, token.INCREMENT, token.DECREMENT:
 			return true
+		default: // !, typeof, void and delete
 		}
 	case *ast.BinaryExpression:
 		return arithmetic(e.Operator) || e.Operator == token.PLUS && f.number(e.Left, look) && f.number(e.Right, look)

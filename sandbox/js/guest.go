@@ -307,7 +307,7 @@ func (g *guest) random() float64 {
 
 // placeInText is placeIn for the text of a stack.
 func placeInText(stack goja.Value, file string) string {
-	for _, line := range strings.Split(stack.String(), "\n") {
+	for line := range strings.SplitSeq(stack.String(), "\n") {
 		name, at, ok := strings.Cut(strings.TrimSpace(line), file+":")
 		if !ok {
 			continue

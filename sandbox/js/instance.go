@@ -129,24 +129,22 @@ func (g *guest) settled(v goja.Value) (goja.Value, error) {
 	case goja.PromiseStateRejected:
 		g.whereOf(p.Result())
 		return nil, textError(g.describe(p.Result()))
+	default:
+		return nil, textError("invoke returned a promise that nothing will settle")
 	}
-	return nil, textError("invoke returned a promise that nothing will settle")
 }
 
 // uncaught is the error of a call that a script or the interpreter broke off.
 func (g *guest) uncaught(err error) error {
-	var own textError
-	if errors.As(err, &own) {
+	if _, ok := errors.AsType[textError](err); ok {
 		return err
 	}
-	var deep *goja.StackOverflowError
-	if errors.As(err, &deep) {
+	if deep, ok := errors.AsType[*goja.StackOverflowError](err); ok {
 		g.where = placeIn(deep.Stack(), g.module.file)
 		g.Fail(sandbox.FaultStack, errors.New("calls are nested too deep"))
 		return err
 	}
-	var ex *goja.Exception
-	if errors.As(err, &ex) {
+	if ex, ok := errors.AsType[*goja.Exception](err); ok {
 		if g.where == "" {
 			g.where = placeIn(ex.Stack(), g.module.file)
 		}

@@ -3,6 +3,7 @@ package js
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -263,10 +264,8 @@ func (e *encoder) object(o *goja.Object, depth int) (bool, error) {
 	if _, ok := goja.AssertFunction(o); ok {
 		return false, e.refuse("a function")
 	}
-	for _, outer := range e.outer {
-		if outer == o {
-			return false, errors.New("an object that contains itself has no JSON form")
-		}
+	if slices.Contains(e.outer, o) {
+		return false, errors.New("an object that contains itself has no JSON form")
 	}
 	if depth >= script.MaxNesting {
 		return false, script.ErrTooDeep

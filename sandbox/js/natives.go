@@ -242,9 +242,9 @@ func (g *guest) removeConstructors() {
 
 // replaceConstructor puts a constructor in the place of a global one, with the
 // same prototype and the functions named.
-func (g *guest) replaceConstructor(name string, make func(goja.ConstructorCall) *goja.Object, statics ...string) {
+func (g *guest) replaceConstructor(name string, build func(goja.ConstructorCall) *goja.Object, statics ...string) {
 	old := g.global(name)
-	ctor, ok := g.vm.ToValue(make).(*goja.Object)
+	ctor, ok := g.vm.ToValue(build).(*goja.Object)
 	if !ok || old == nil {
 		panic("js: there is no constructor " + name)
 	}

@@ -2,6 +2,7 @@ package js
 
 import (
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/dop251/goja"
@@ -14,9 +15,9 @@ import (
 // read work on a copy, and the others refuse.
 func arrayPatches() []patch {
 	var list []patch
-	add := func(make func(g *guest, original native) native, names ...string) {
+	add := func(build func(g *guest, original native) native, names ...string) {
 		for _, name := range names {
-			list = append(list, patch{"Array", true, name, make})
+			list = append(list, patch{"Array", true, name, build})
 		}
 	}
 	add(reading(0), "every", "find", "findIndex", "findLast", "findLastIndex", "forEach",
@@ -178,16 +179,14 @@ const maxJoin = 200
 // becomes an empty text, as everywhere.
 func (g *guest) join(call goja.FunctionCall) goja.Value {
 	o, n := g.array(call.This)
-	for _, outer := range g.joining {
-		if outer == o {
-			return g.vm.ToValue("")
-		}
+	if slices.Contains(g.joining, o) {
+		return g.vm.ToValue("")
 	}
 	if len(g.joining) >= maxJoin {
 		g.Fail(sandbox.FaultStack, errNested)
 		g.halt()
 	}
-	var sep goja.String = asString(g.vm.ToValue(","))
+	sep := asString(g.vm.ToValue(","))
 	if s := arg(call, 0); !goja.IsUndefined(s) {
 		sep = g.toString(s)
 	}

@@ -10,9 +10,9 @@ import (
 // promises.
 func objectPatches() []patch {
 	var list []patch
-	add := func(owner string, proto bool, make func(g *guest, original native) native, names ...string) {
+	add := func(owner string, proto bool, build func(g *guest, original native) native, names ...string) {
 		for _, name := range names {
-			list = append(list, patch{owner, proto, name, make})
+			list = append(list, patch{owner, proto, name, build})
 		}
 	}
 	add("Object", false, listing, "keys", "values", "entries", "getOwnPropertyNames", "getOwnPropertyDescriptors",

@@ -13,9 +13,9 @@ import (
 // on: a value that answers differently when it is asked again gains nothing.
 func stringPatches() []patch {
 	var list []patch
-	add := func(make func(g *guest, original native) native, names ...string) {
+	add := func(build func(g *guest, original native) native, names ...string) {
 		for _, name := range names {
-			list = append(list, patch{"String", true, name, make})
+			list = append(list, patch{"String", true, name, build})
 		}
 	}
 	add(searching, "endsWith", "includes", "indexOf", "lastIndexOf", "startsWith")

@@ -271,7 +271,7 @@ func (l *lexer) export(start int) {
 		l.refuse("the list of exports has no end", "add: }")
 		return
 	}
-	for _, item := range strings.Split(string(rest[1:end]), ",") {
+	for item := range strings.SplitSeq(string(rest[1:end]), ",") {
 		words := strings.Fields(item)
 		switch {
 		case len(words) == 0:
@@ -346,8 +346,9 @@ func (l *lexer) regexAllowed() bool {
 			return true
 		}
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // regex skips a regular expression; it ends at the end of the line at the latest.

@@ -236,6 +236,7 @@ func (g *guest) tostring(l *glua.LState, v glua.LValue) string {
 	case glua.LTTable, glua.LTFunction, glua.LTThread, glua.LTUserData:
 		g.must(l, g.Alloc(entryBytes))
 		return g.name(v)
+	default: // what it is is its text
 	}
 	s := v.String()
 	if v.Type() == glua.LTNumber {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -161,10 +162,8 @@ func definesInvoke(chunk []ast.Stmt) bool {
 				return true
 			}
 		case *ast.AssignStmt:
-			for _, lhs := range s.Lhs {
-				if isInvoke(lhs) {
-					return true
-				}
+			if slices.ContainsFunc(s.Lhs, isInvoke) {
+				return true
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func (g *guest) noteWhere(l *glua.LState) {
 	if g.where != "" {
 		return
 	}
-	for level := 0; level < 16; level++ {
+	for level := range 16 {
 		dbg, ok := l.GetStack(level)
 		if !ok {
 			return
@@ -138,8 +138,6 @@ func (g *guest) noteWhere(l *glua.LState) {
 
 // traceLine is a Lua function in the trace that the interpreter writes for an
 // error: file, line and, unless it has none, name.
-//
-//nolint:gochecknoglobals // compiled once
 var traceLine = regexp.MustCompile(`(?m)^\s+([^\[\s][^:]*:\d+): in (?:function '([^']*)')?`)
 
 // readTrace is noteWhere for an error whose stack is gone.
@@ -170,8 +168,6 @@ func isName(s string) bool {
 }
 
 // address matches what gopher-lua prints for a value that has no text.
-//
-//nolint:gochecknoglobals // compiled once
 var address = regexp.MustCompile(`\b(table|function|thread|userdata): 0x[0-9a-f]+`)
 
 // scrub removes addresses from the text of an error: they would differ from run

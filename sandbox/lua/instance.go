@@ -45,7 +45,7 @@ func (i *instance) Invoke(ctx context.Context, call *abi.Call, s *sandbox.Sessio
 		stackLimit: min(lim.Stack, maxStack),
 	}
 	g.maxFrames = min(g.stackLimit/frameSlots+8, maxFrames)
-	out := g.run(i.module, call)
+	out := g.run(i.module, call) //nolint:contextcheck // the meter has the context of the call
 	reply, usage, err := g.Finish(i.module.info.Name, out)
 	i.faulted = err != nil
 	return reply, usage, err

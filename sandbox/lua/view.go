@@ -74,8 +74,7 @@ func checkLayout() (offsets, error) {
 
 // sameLayout checks that the fields of ours lie where theirs do.
 func sameLayout(ours, theirs reflect.Type) error {
-	for i := range ours.NumField() {
-		f := ours.Field(i)
+	for f := range ours.Fields() {
 		g, ok := theirs.FieldByName(f.Name)
 		same := ok && g.Offset == f.Offset && (g.Type == f.Type ||
 			f.Type.Kind() == reflect.Pointer && g.Type.Kind() == reflect.Pointer)

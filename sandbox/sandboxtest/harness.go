@@ -155,14 +155,15 @@ func respond(ctx context.Context, req *abi.HTTPRequest) (abi.HTTPResponse, abi.S
 		<-ctx.Done()
 		return abi.HTTPResponse{}, abi.StatusTimeout
 	}
-	body := req.Method + " " + req.URL + " " + string(req.Body)
+	var body strings.Builder
+	body.WriteString(req.Method + " " + req.URL + " " + string(req.Body))
 	for _, h := range req.Header {
-		body += " " + h.Name + "=" + h.Value
+		body.WriteString(" " + h.Name + "=" + h.Value)
 	}
 	return abi.HTTPResponse{
 		Status: 404,
 		Header: []abi.HTTPHeader{{Name: "content-type", Value: "text/plain"}, {Name: "x-n", Value: strconv.Itoa(req.Ordinal)}, {Name: "x-n", Value: "b"}},
-		Body:   []byte(body),
+		Body:   []byte(body.String()),
 	}, abi.StatusOK
 }
 

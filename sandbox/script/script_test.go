@@ -184,7 +184,7 @@ func (p *plain) String(s string) (any, bool)  { return s, p.pay() }
 func (p *plain) Object() (any, bool)          { return map[string]any{}, p.pay() }
 func (p *plain) List(items []any) (any, bool) { return append([]any{}, items...), p.pay() }
 func (p *plain) Member(o any, n string, v any) bool {
-	o.(map[string]any)[n] = v //nolint:errcheck,forcetypeassert // made by Object
+	o.(map[string]any)[n] = v // made by Object
 	return p.pay()
 }
 

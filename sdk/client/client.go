@@ -245,7 +245,7 @@ func (c *Client) tail(ctx context.Context, q url.Values, fn func(json.RawMessage
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was only read
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	for lines.Scan() {
@@ -303,7 +303,7 @@ func (c *Client) do(req *http.Request, out any) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was only read
 	if out == nil {
 		_, err := io.Copy(io.Discard, res.Body) // so that the connection is used again
 		return err
@@ -334,7 +334,7 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 	if res.StatusCode < 300 {
 		return res, nil
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
 		return nil, fmt.Errorf("ask the host: %w", err)

@@ -45,7 +45,7 @@ func each(t *testing.T, test func(t *testing.T, m sandbox.Module)) {
 }
 
 // built remembers what was built, by language, for the length of the test program.
-var built sync.Map //nolint:gochecknoglobals // tests of one program share what takes seconds to build
+var built sync.Map
 
 // build builds the guest of a language, once.
 func build(lang deploy.Lang) ([]byte, error) {
@@ -54,7 +54,7 @@ func build(lang deploy.Lang) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir)
+		defer os.RemoveAll(dir) //nolint:errcheck // the system clears up behind it
 		source, err := filepath.Abs(langs()[lang])
 		if err != nil {
 			return nil, err

@@ -139,7 +139,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzPlace(f *testing.F) {
-	f.Add([]byte(place{Inode: 1, Offset: 2, Head: 2}.encode()))
+	f.Add(place{Inode: 1, Offset: 2, Head: 2}.encode())
 	f.Add([]byte(`{"offset":-1}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := decodePlace(b)

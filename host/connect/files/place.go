@@ -133,13 +133,13 @@ func (p *place) first(paths []string, like func(fs.FileInfo) bool) *os.File {
 		if like(info) && p.fits(f) {
 			return f
 		}
-		f.Close()
+		f.Close() //nolint:errcheck // it was only read
 	}
 	return nil
 }
 
 // rotatedName is what log rotation appends: a number, or a date.
-var rotatedName = regexp.MustCompile(`^(?:\.(\d{1,6})|[-.](\d{8}[-_T.\d]*))$`) //nolint:gochecknoglobals // a constant, compiled once
+var rotatedName = regexp.MustCompile(`^(?:\.(\d{1,6})|[-.](\d{8}[-_T.\d]*))$`)
 
 // rotated lists the earlier files of path, newest first.
 func rotated(path string) []string {

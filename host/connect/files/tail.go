@@ -107,7 +107,8 @@ func (t *tail) read(ctx context.Context) (bool, error) {
 	}
 	buf = buf[:n]
 	if t.at.Skip {
-		return true, t.skip(buf)
+		t.skip(buf)
+		return true, nil
 	}
 	if end := bytes.LastIndexByte(buf, '\n') + 1; end > 0 {
 		t.want = batchBytes
@@ -197,7 +198,7 @@ func (t *tail) tooLong(ctx context.Context, buf []byte) error {
 }
 
 // skip goes on behind a line that is too long.
-func (t *tail) skip(buf []byte) error {
+func (t *tail) skip(buf []byte) {
 	n := len(buf)
 	if end := bytes.IndexByte(buf, '\n'); end >= 0 {
 		n = end + 1
@@ -205,7 +206,6 @@ func (t *tail) skip(buf []byte) error {
 	}
 	t.at.Offset += int64(n)
 	t.unsaved += int64(n)
-	return nil
 }
 
 // submit hands a batch on, with the place behind it.

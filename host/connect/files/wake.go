@@ -64,8 +64,8 @@ func (k *wake) wait(ctx context.Context, while time.Duration) {
 			return
 		case <-timer.C:
 			return
-		case <-errs:
-			return // too many changes to tell of: look
+		case <-errs: //nolint:errcheck // too many changes to tell of: look
+			return
 		case ev := <-events:
 			if k.concerns(filepath.Base(ev.Name)) {
 				return

@@ -54,7 +54,7 @@ func measure(file string, info fs.FileInfo, limit int64) (float64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	b, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil || len(b) == 0 {
 		return 0, false

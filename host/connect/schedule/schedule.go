@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -141,9 +142,7 @@ func (s *Source) due(last, now time.Time) time.Time {
 
 func (s *Source) tick(ctx context.Context, due time.Time, sink connect.Sink) error {
 	payload := map[string]any{"due": due.UTC()}
-	for k, v := range s.data {
-		payload[k] = v
-	}
+	maps.Copy(payload, s.data)
 	data, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("data of schedule %s: %w", s.name, err)

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func parseVersion(text string) (v parsedVersion, ok bool) {
 	text = strings.TrimPrefix(text, "v")
 	text, _, _ = strings.Cut(text, "+")
 	core, pre, hasPre := strings.Cut(text, "-")
-	for _, n := range strings.Split(core, ".") {
+	for n := range strings.SplitSeq(core, ".") {
 		if !isNumber(n) {
 			return v, false
 		}
@@ -39,10 +40,8 @@ func parseVersion(text string) (v parsedVersion, ok bool) {
 		return v, true
 	}
 	v.pre = strings.Split(pre, ".")
-	for _, part := range v.pre {
-		if part == "" {
-			return v, false
-		}
+	if slices.Contains(v.pre, "") {
+		return v, false
 	}
 	return v, true
 }

@@ -27,8 +27,8 @@ func Suite(t *testing.T, place func(t *testing.T) Place) {
 		{"commit and read back", (*suite).commitAndReadBack},
 		{"duplicates are accepted once", (*suite).duplicatesAreAcceptedOnce},
 		{"refusals", (*suite).refusals},
-		{"full queue", func(s *suite, t *testing.T) { s.fullQueue(t, eventlog.Config{MaxQueue: 3}) }},
-		{"full queue by bytes", func(s *suite, t *testing.T) { s.fullQueue(t, eventlog.Config{MaxQueueBytes: 3 * 200}) }},
+		{"full queue", func(s *suite, t *testing.T) { s.fullQueue(t, eventlog.Config{MaxQueue: 3}) }},                     //nolint:thelper // as the methods are
+		{"full queue by bytes", func(s *suite, t *testing.T) { s.fullQueue(t, eventlog.Config{MaxQueueBytes: 3 * 200}) }}, //nolint:thelper // as the methods are
 		{"close answers the queue", (*suite).closeAnswersTheQueue},
 		{"frames fill", (*suite).framesFill},
 		{"stamps never go back", (*suite).stampsNeverGoBack},

@@ -159,6 +159,7 @@ func (w *helperWriter) checkBounds() {
 	case opTableInit:
 		w.exceeds(argSrc, func() { w.i64(int64(w.m.elems[w.k.a].items)) })
 		w.opcode(opI32Or)
+	default: // a fill has no source
 	}
 	w.open(opIf)
 	w.get(argDst, argSrc, argLen)
@@ -231,7 +232,7 @@ func (w *helperWriter) advance(arg uint32) {
 // without a charge for its length.
 func (w *helperWriter) grow() {
 	w.op(0) // no locals
-	amount, limit := uint32(0), uint32(0)
+	var amount, limit uint32
 	if w.k.op == opTableGrow {
 		amount = 1
 		limit = clampTable(w.m.tables[w.k.a], w.c).Max

@@ -1,5 +1,7 @@
 package fuel
 
+import "slices"
+
 // checker validates function bodies, one after the other, by the algorithm of
 // the WebAssembly specification's appendix: a stack of operand types and a
 // stack of control frames.
@@ -176,8 +178,8 @@ func (c *checker) want(t ValueType) {
 }
 
 func (c *checker) wantAll(types []ValueType) {
-	for i := len(types) - 1; i >= 0; i-- {
-		c.want(types[i])
+	for _, t := range slices.Backward(types) {
+		c.want(t)
 	}
 }
 

@@ -77,6 +77,7 @@ func (m *module) constArithmetic(r *reader, at int, op opcode, stack []ValueType
 		t = I32
 	case opI64Add, opI64Sub, opI64Mul:
 		t = I64
+	default: // refused below
 	}
 	n := len(stack)
 	if t == anyType || n < 2 || stack[n-1] != t || stack[n-2] != t {

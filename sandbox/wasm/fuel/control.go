@@ -97,7 +97,7 @@ func (c *checker) blockType(in *instr) FuncType {
 
 // singles holds one list for each value type, so that the type of a block with
 // one result needs no memory of its own.
-var singles = map[ValueType][]ValueType{
+var singles = map[ValueType][]ValueType{ //nolint:gochecknoglobals // a constant table
 	I32: {I32}, I64: {I64}, F32: {F32}, F64: {F64}, V128: {V128}, FuncRef: {FuncRef}, ExternRef: {ExternRef},
 }
 

@@ -24,7 +24,7 @@ const (
 )
 
 // prices holds the cost of each instruction.
-var prices = makePrices()
+var prices = makePrices() //nolint:gochecknoglobals // a constant table
 
 func makePrices() (p [opLimit]uint32) {
 	for op := range p {

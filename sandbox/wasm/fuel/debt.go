@@ -159,8 +159,9 @@ func (d *debts) mustAsk(in *instr, known *facts) bool {
 		return d.now > 0 && (known == nil || known.escape) || d.now > maxDebt
 	case opReturnCall, opReturnCallIndirect:
 		return d.now > 0
+	default:
+		return false
 	}
-	return false
 }
 
 func (d *debts) add(f *function, in *instr, known *facts) {

@@ -143,6 +143,7 @@ func (v *inventor) leaf(t vt) []byte {
 			return seq([]byte{0x43}, bits(0, 4), []byte{0x43}, bits(0, 4), op(0x95))
 		case f64:
 			return seq([]byte{0x44}, bits(0, 8), []byte{0x44}, bits(0, 8), op(0xa3))
+		default: // no other type has a NaN of its own
 		}
 	}
 	if v.chance(3) {
@@ -343,7 +344,7 @@ func TestEnginesAgree(t *testing.T) {
 // again runs a module afresh with a budget.
 func again(m *machine, wasm []byte, budget, slice int64, args []uint64) error {
 	g := m.loadOnce(panicking{}, wasm, everything, "")
-	defer g.mod.Close(m.ctx)
+	defer g.mod.Close(m.ctx) //nolint:errcheck // the runtime is closed as well
 	_, _, err := g.call("run", budget, slice, args...)
 	return err
 }

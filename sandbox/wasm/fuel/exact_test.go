@@ -144,6 +144,7 @@ func (w *walker) eval(a *activation, n *node) int32 {
 			return w.eval(a, n.kids[1])
 		}
 		return w.eval(a, n.kids[2])
+	default: // of two operands
 	}
 	x, y := w.eval(a, n.kids[0]), w.eval(a, n.kids[1])
 	w.cost++
@@ -193,6 +194,7 @@ func (w *walker) run(a *activation, n *node) int {
 	case kReturn:
 		a.result = w.eval(a, n.kids[0])
 		return returning
+	default: // a value is no statement
 	}
 	return onward
 }
@@ -273,6 +275,7 @@ func grow(t *rapid.T, size, depth, self int) *node {
 		}
 	case kReturn:
 		n.kids = []*node{growValue(t, 2, self)}
+	default: // a value is no statement
 	}
 	return n
 }
@@ -298,8 +301,9 @@ func growValue(t *rapid.T, size, self int) *node {
 		return &node{kind: kCall, value: int32(rapid.IntRange(0, self-1).Draw(t, "callee")), kids: []*node{value(), value()}}
 	case kIfValue:
 		return &node{kind: kIfValue, kids: []*node{value(), value(), value()}}
+	default:
+		return &node{kind: k, kids: []*node{value(), value()}}
 	}
-	return &node{kind: k, kids: []*node{value(), value()}}
 }
 
 // TestEarlyReturnPaysNothingBehindIt: a function that returns early is not
@@ -360,7 +364,7 @@ func TestChargeIsWhatWasExecuted(t *testing.T) {
 		engine := engines[rapid.IntRange(0, 1).Draw(rt, "engine")]
 		slice := rapid.SampledFrom([]int64{0, 1, 10, 1000}).Draw(rt, "slice")
 		g := engine.loadOnce(rt, p.bytes(), everything, "")
-		defer g.mod.Close(g.ctx)
+		defer g.mod.Close(g.ctx) //nolint:errcheck // the runtime is closed as well
 		res, used, err := g.call("run", w.cost, slice, uint64(uint32(x)), uint64(uint32(y)))
 		require.NoError(rt, err, "with the fuel that it takes")
 		require.Equal(rt, uint64(uint32(want)), res[0])

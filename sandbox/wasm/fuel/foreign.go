@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-var magic = []byte("\x00asm")
+var magic = []byte("\x00asm") //nolint:gochecknoglobals // a constant
 
 // foreign recognises what is not a core WebAssembly module and says what it is,
 // because the usual mistake is to upload the right program in the wrong form.

@@ -38,6 +38,7 @@ func (f *function) callsOut() bool {
 		switch f.instrs[i].op {
 		case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
 			return true
+		default: // stays inside
 		}
 	}
 	return false

@@ -121,7 +121,7 @@ func TestMutants(t *testing.T) {
 
 // runAll calls every export with a small budget and closes the module.
 func runAll(g *guest) (ran int) {
-	defer g.mod.Close(g.ctx)
+	defer g.mod.Close(g.ctx) //nolint:errcheck // the runtime is closed as well
 	for name, def := range g.mod.ExportedFunctionDefinitions() {
 		args := make([]uint64, 0, 8)
 		for _, t := range def.ParamTypes() {

@@ -46,7 +46,7 @@ func built(command func(out string) (*exec.Cmd, error)) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // the system clears up behind it
 	out := filepath.Join(dir, "guest.wasm")
 	cmd, err := command(out)
 	if err != nil {

@@ -39,8 +39,9 @@ func needsHelper(op opcode) bool {
 	case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill,
 		opTableInit, opTableCopy, opTableFill, opTableGrow:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // helperType is the type of the instruction that a helper stands for.
@@ -56,8 +57,9 @@ func helperType(m *module, k helperKey) FuncType {
 		return FuncType{Params: []ValueType{m.tables[k.a].Type, I32}, Results: []ValueType{I32}}
 	case opTableFill:
 		return FuncType{Params: []ValueType{I32, m.tables[k.a].Type, I32}}
+	default:
+		return FuncType{Params: []ValueType{I32, I32, I32}}
 	}
-	return FuncType{Params: []ValueType{I32, I32, I32}}
 }
 
 // helperName is what stack traces show.
@@ -67,6 +69,7 @@ func helperName(k helperKey) string {
 		return "rhost.enter"
 	case opExported:
 		return "rhost.exported"
+	default:
+		return "rhost." + ops[k.op].name
 	}
-	return "rhost." + ops[k.op].name
 }

@@ -80,6 +80,7 @@ func (c *checker) segmentOrSpace(in *instr, info *opInfo) {
 	case immTable: // table.size
 		m.uses |= UsesReferenceTypes
 		in.arg = r.index("table", len(m.tables))
+	default: // read by those who come before
 	}
 	if in.op == opMemoryGrow {
 		m.uses |= UsesMemoryGrow

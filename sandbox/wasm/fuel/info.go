@@ -88,7 +88,7 @@ const (
 	UsesTableMutation // table.set, fill, copy, init, grow: tables change at run time
 )
 
-var featureNames = []string{
+var featureNames = []string{ //nolint:gochecknoglobals // a constant table
 	"mutable-globals", "multi-value", "sign-extension", "saturating-truncation", "bulk-memory",
 	"reference-types", "simd", "tail-calls", "extended-const", "memory-grow", "segments", "table-mutation",
 }

@@ -164,6 +164,7 @@ func (w *bodyWriter) function(f *function) {
 			depth++
 		case opEnd:
 			depth-- // below zero at the function's own end, which is the last
+		default: // opens and closes nothing
 		}
 		w.instruction(in, depth)
 		w.replaceNaN(f, i)

@@ -21,7 +21,7 @@ const (
 )
 
 // sections lists the sections in the order in which a module has them.
-var sections = []sectionID{
+var sections = []sectionID{ //nolint:gochecknoglobals // a constant table
 	secType, secImport, secFunction, secTable, secMemory, secGlobal,
 	secExport, secStart, secElement, secDataCount, secCode, secData,
 }
@@ -168,6 +168,7 @@ func (m *module) section(id sectionID, r *reader) {
 	case secDataCount:
 		m.dataCount = int(r.u32())
 		return
+	default: // a list
 	}
 	kind := m.vector(id)
 	s.count = r.count(kind.what, kind.size, kind.limit)

@@ -27,7 +27,7 @@ const (
 // makesNaN says of which shape the NaN is that an instruction may make, and asksNaN of
 // which shape a last operand is of which an instruction sees no more than that it is
 // one.
-var makesNaN, asksNaN = nanShapes()
+var makesNaN, asksNaN = nanShapes() //nolint:gochecknoglobals // a constant table
 
 func nanShapes() (makes, asks [opLimit]shape) {
 	set := func(table *[opLimit]shape, s shape, ranges ...[2]opcode) {
@@ -84,7 +84,7 @@ const valuesNaN = 5
 // each of these types that it needs.
 type temps [3]bool
 
-var tempTypes = [3]ValueType{F32, F64, V128}
+var tempTypes = [3]ValueType{F32, F64, V128} //nolint:gochecknoglobals // a constant table
 
 func (t *temps) need(typ ValueType) {
 	for i, have := range tempTypes {

@@ -138,4 +138,4 @@ type opInfo struct {
 }
 
 // sigTypes maps the letters of a signature to types.
-var sigTypes = [128]ValueType{'i': I32, 'l': I64, 'f': F32, 'd': F64, 'v': V128}
+var sigTypes = [128]ValueType{'i': I32, 'l': I64, 'f': F32, 'd': F64, 'v': V128} //nolint:gochecknoglobals // a constant table

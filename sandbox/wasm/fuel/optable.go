@@ -1,7 +1,7 @@
 package fuel
 
 // ops holds the instructions that are admitted; the others have no name.
-var ops = [opLimit]opInfo{
+var ops = [opLimit]opInfo{ //nolint:gochecknoglobals // a constant table
 	0x000: {name: "unreachable"},
 	0x001: {name: "nop"},
 	0x002: {name: "block"},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,12 +55,7 @@ func TestRealModules(t *testing.T) {
 }
 
 func anyOf(list []string, ok func(string) bool) bool {
-	for _, s := range list {
-		if ok(s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, ok)
 }
 
 // wasmOf lists the Wasm files of a Go module, the specification's tests left

@@ -27,7 +27,7 @@ var everything = fuel.Config{TailCalls: true, ExtendedConst: true}
 
 // machine is a runtime with the meter's host module.
 type machine struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // the same for all calls of a test
 	rt    wazero.Runtime
 	meter meter
 	recorder

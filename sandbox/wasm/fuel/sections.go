@@ -38,6 +38,7 @@ func (m *module) usesType(t ValueType) {
 		m.uses |= UsesSIMD
 	case FuncRef, ExternRef:
 		m.uses |= UsesReferenceTypes
+	default: // there from the beginning
 	}
 }
 

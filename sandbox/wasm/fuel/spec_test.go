@@ -193,7 +193,7 @@ func (r *specRun) action(c specCommand) {
 	want, wantErr := pair.plain.ExportedFunction(c.Action.Field).Call(r.plain.ctx, args...)
 	if wantErr != nil {
 		require.Error(r.t, err, "line %d", c.Line)
-		first := strings.SplitN(wantErr.Error(), "\n", 2)[0]
+		first, _, _ := strings.Cut(wantErr.Error(), "\n")
 		assert.Equal(r.t, first, strings.SplitN(err.Error(), "\n", 2)[0], "line %d", c.Line)
 		return
 	}

@@ -45,8 +45,9 @@ func (t ValueType) valid() bool {
 	switch t {
 	case I32, I64, F32, F64, V128, FuncRef, ExternRef:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func (t ValueType) reference() bool { return t == FuncRef || t == ExternRef }
@@ -74,7 +75,7 @@ type FuncType struct {
 }
 
 // enterType is the type of EnterName.
-var enterType = FuncType{Params: []ValueType{I32}}
+var enterType = FuncType{Params: []ValueType{I32}} //nolint:gochecknoglobals // never changed
 
 // String is the type as written in messages: "(i32, i32) → (i64)".
 func (t FuncType) String() string { return list(t.Params) + " → " + list(t.Results) }

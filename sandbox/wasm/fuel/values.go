@@ -85,6 +85,7 @@ func (c *checker) table(in *instr) {
 		c.want(I32)
 		c.want(t)
 		c.want(I32)
+	default: // there is no other
 	}
 	c.m.uses |= UsesTableMutation
 }

@@ -106,6 +106,7 @@ func (w *work) end() {
 		if !after.dead {
 			after.chain = min(after.chain, fr.start.chain+1)
 		}
+	default: // as it fell through
 	}
 	w.now = after
 	w.block()

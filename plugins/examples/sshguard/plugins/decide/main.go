@@ -7,7 +7,7 @@ package main
 
 import "github.com/rhost/rhost/sdk/guest"
 
-func init() { guest.Handle(decide) }
+func init() { guest.Handle(decide) } //nolint:gochecknoinits // main does not run in a plugin
 
 func main() {}
 
