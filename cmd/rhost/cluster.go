@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -147,12 +146,14 @@ func showJoined(out style, s *host.ClusterSummary) error {
 	if s.Servers <= s.Peers {
 		return nil
 	}
-	text := fmt.Sprintf("%s %d servers have joined this cluster, and peers names %d: %d of them have to be up, those that are gone count too",
+	err := out.line("%s %d servers have joined this cluster, and peers names %d: %d of them have to be up, those that are gone count too",
 		out.yellow("warning"), s.Servers, s.Peers, s.Servers/2+1)
 	for _, name := range s.Gone {
-		text += fmt.Sprintf("\n        %s is gone; if it is for good, `rhost cluster forget %s` ends that", clean(name), clean(name))
+		if err == nil {
+			err = out.line("        %[1]s is gone; if it is for good, `rhost cluster forget %[1]s` ends that", clean(name))
+		}
 	}
-	return out.line("%s", text)
+	return err
 }
 
 // showFailed prints what nodes could not run, and why; nothing when there is nothing.
