@@ -1,6 +1,8 @@
 package eventlog_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -65,6 +67,45 @@ func TestForget(t *testing.T) {
 		assert.Equal(t, []string{"node-0", "node-1", "node-2"}, copiesOf(s))
 	}
 	assert.Len(t, all(t, l), 3, "the claim and two events")
+}
+
+// TestForgetUnknown: a server that none of those that are up has heard of since they were
+// started is forgotten by its name all the same.
+func TestForgetUnknown(t *testing.T) {
+	if os.Getenv("RHOST_SOAK") == "" {
+		t.Skip("set RHOST_SOAK=1: servers start twice")
+	}
+	t.Parallel()
+	configs := members(t, eventlog.TLSFiles{})
+	fourth := configs[2]
+	fourth.Dir = filepath.Join(filepath.Dir(fourth.Dir), "fourth")
+	other := *fourth.Cluster
+	other.Node, other.Listen = "node-3", fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	fourth.Cluster = &other
+	var stops []func()
+	var engines []*eventlog.Engine
+	start := func(list ...eventlog.EngineConfig) {
+		engines, stops = nil, nil
+		for _, c := range list {
+			e, stop := startEngine(t, c)
+			engines, stops = append(engines, e), append(stops, stop)
+		}
+		ready(t, engines[0])
+	}
+	start(append(configs[:], fourth)...)
+	require.Eventually(t, func() bool { return engines[1].Size() == 4 }, 20*time.Second, 10*time.Millisecond)
+	for _, stop := range stops {
+		stop()
+	}
+	start(configs[:]...)
+	var names []string
+	require.Eventually(t, func() bool {
+		names = namesOf(engines[1])
+		return len(names) == 4
+	}, 20*time.Second, 10*time.Millisecond)
+	assert.Contains(t, names, eventlog.ServerID("node-3"), "%v", names)
+	require.NoError(t, engines[1].Forget(t.Context(), "node-3", 2))
+	assert.Equal(t, []string{"node-0", "node-1", "node-2"}, namesOf(engines[1]))
 }
 
 func namesOf(e *eventlog.Engine) (names []string) {
