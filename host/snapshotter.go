@@ -30,16 +30,17 @@ type snapshots struct {
 	store snapshotStore // nil: none are taken
 	every time.Duration // of replay; replayFor
 
-	busy    time.Duration // spent since the latest snapshot was captured
-	fresh   bool          // nothing has happened since
-	pause   time.Duration // that the latest took of the lane
-	wrote   time.Duration // that the latest took of a processor
-	taken   time.Time     // when the latest was captured
-	asked   []chan error  // by those who want one now
-	job     *snapshotJob  // under way
-	latest  *snapshotNote // published, or recovered from; nil: none
-	changed func()        // told that there is another; nil: nobody
-	reached func(string)  // for tests: told how far a snapshot has come; nil: nobody
+	busy    time.Duration   // spent since the latest snapshot was captured
+	fresh   bool            // nothing has happened since
+	pause   time.Duration   // that the latest took of the lane
+	wrote   time.Duration   // that the latest took of a processor
+	taken   time.Time       // when the latest was captured
+	asked   []chan error    // by those who want one now
+	job     *snapshotJob    // under way
+	latest  *snapshotNote   // published, or recovered from; nil: none
+	changed func()          // told that there is another; nil: nobody
+	removed map[string]bool // whose notes are still there; of whoever writes one, which is one at a time
+	reached func(string)    // for tests: told how far a snapshot has come; nil: nobody
 
 	jobs chan *snapshotJob
 	done chan snapshotEnd
@@ -242,17 +243,22 @@ func (l *lane) noteSealed(ctx context.Context, s *sealed) error {
 func (l *lane) removeOld(ctx context.Context) {
 	const beyond = 3 // a few, for those that a crash has left
 	stored, err := l.snaps.store.NewestSnapshots(ctx, keptSnapshots+beyond)
-	kept := make(map[string]bool)
+	kept, gone := make(map[string]bool), make(map[string]bool)
 	for i, one := range stored {
 		note, bad := readNote(one.body)
 		switch {
 		case one.err != nil || bad != nil:
 		case i < keptSnapshots:
 			kept[note.Digest] = true
-		case !kept[note.Digest] && err == nil:
+		case kept[note.Digest] || err != nil:
+		case l.snaps.removed[note.Digest]:
+			gone[note.Digest] = true
+		default:
 			err = l.snaps.store.Remove(ctx, note.Digest)
+			gone[note.Digest] = err == nil
 		}
 	}
+	l.snaps.removed = gone
 	if err != nil && ctx.Err() == nil {
 		l.logger.Warn("a snapshot that is not needed any more is not removed yet", "error", err)
 	}

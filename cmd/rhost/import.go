@@ -182,7 +182,7 @@ func (r *imported) write(cmd *cobra.Command, rules []sigma.Converted, o *sigmaOp
 			one.YAML = string(c.YAML)
 		default:
 			if i > 0 {
-				_, _ = out.WriteString("---\n") // Flush tells
+				_, _ = out.WriteString("---\n") // of this and what follows, Flush tells
 			}
 			_, _ = out.Write(c.YAML)
 			if !bytes.HasSuffix(c.YAML, []byte("\n")) {
